@@ -1,0 +1,47 @@
+"""``sertools corpus``: folders → labels CSV."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import verb
+from sertools.cli.progress import voice
+
+
+@verb
+def corpus(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A reader; see --list.", show_default=False)
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Where the corpus lies.", show_default=False)
+    ] = None,
+    list_readers: Annotated[bool, typer.Option("--list", help="Name the readers and their corpora.")] = False,
+    ambiguous: Annotated[
+        str, typer.Option(help="keep or drop recordings on which the annotators disagree.")
+    ] = "keep",
+) -> None:
+    """Print a corpus folder's labels as CSV.
+
+    \b
+    Example:
+      sertools corpus ravdess RAVDESS/ > labels.csv
+    """
+    from sertools.corpora import READERS, read_corpus
+    from sertools.corpora.table import write_labels
+
+    if list_readers:
+        for reader in READERS.values():
+            print(f"{reader.name:10} {reader.title}")
+        return
+    if name is None or folder is None:
+        raise typer.BadParameter("NAME and DIR are needed, such as: sertools corpus ravdess RAVDESS/")
+    recordings = read_corpus(name, folder, ambiguous=ambiguous)
+    text = io.StringIO(newline="")
+    write_labels(recordings, text)
+    sys.stdout.buffer.write(text.getvalue().encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+    voice.detail(f"{len(recordings)} recordings")

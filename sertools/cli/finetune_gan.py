@@ -1,0 +1,49 @@
+"""``sertools finetune-gan``: autoencoder, class Gaussians and stores → GAN."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import Device, PresetName, Seed, Stores, output, preset_default, verb
+from sertools.cli.progress import drain, read_training, stop_on_signals, voice
+
+
+@verb
+def finetune_gan(
+    autoencoder: Annotated[Path, typer.Argument(metavar="AE", help="From pretrain-ae.", show_default=False)],
+    latents: Annotated[Path, typer.Argument(metavar="L.h5", help="From fit-latents.", show_default=False)],
+    stores: Stores,
+    out: Annotated[Path, output("GAN", "The GAN, with its latents (safetensors).")],
+    preset: PresetName = "paper",
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Updates; 0: decoder and Gaussians alone." + preset_default("gan", "steps")),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Rows a batch." + preset_default("gan", "batch_size"))
+    ] = None,
+    lr_g: Annotated[float | None, typer.Option(help="G's learning rate." + preset_default("gan", "lr_g"))] = None,
+    lr_d: Annotated[float | None, typer.Option(help="D's learning rate." + preset_default("gan", "lr_d"))] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Train the conditional GAN.
+
+    Generator and discriminator start from the autoencoder and see all classes.
+
+    \b
+    Example:
+      sertools finetune-gan ae.safetensors latents.h5 train.h5 -o gan.safetensors
+    """
+    from sertools.config import override
+    from sertools.config import preset as find
+    from sertools.training.gan import finetune_gan as finetune
+    from sertools.training.loop import Run
+    from sertools.training.runtime import pick_device
+
+    config = override(find(preset).gan, steps=steps, batch_size=batch_size, lr_g=lr_g, lr_d=lr_d)
+    with stop_on_signals() as stop:
+        run = Run(out, seed, pick_device(device), stop)
+        last = drain("finetune-gan", finetune(autoencoder, latents, stores, run, config), read_training)
+    voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps" if last else f"{out}: no adversarial steps")

@@ -1,0 +1,63 @@
+"""``sertools generate``: GAN → store of generated rows."""
+
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import Device, Seed, output, verb
+from sertools.cli.progress import drain, voice
+from sertools.errors import SertoolsWarning, UsageError
+
+
+@verb
+def generate(
+    gan: Annotated[Path, typer.Argument(metavar="GAN", help="From finetune-gan.", show_default=False)],
+    out: Annotated[Path, output("SYNTH.h5", "The generated rows.")],
+    balance: Annotated[
+        Path | None,
+        typer.Option(metavar="TRAIN.h5", help="As many as fill this store's classes to its majority."),
+    ] = None,
+    per_class: Annotated[int | None, typer.Option(metavar="N", min=0, help="The same number of every class.")] = None,
+    count: Annotated[
+        list[str] | None, typer.Option(metavar="CLASS=N", help="A number for one class. Repeatable.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Generate spectrograms of chosen classes.
+
+    Give one of --balance, --per-class and --count.
+
+    \b
+    Example:
+      sertools generate gan.safetensors --balance train.h5 -o synth.h5
+    """
+    from sertools.training.generation import counts_per_class, counts_to_balance
+    from sertools.training.generation import generate as run
+    from sertools.training.runtime import pick_device
+
+    if sum(given is not None and given != [] for given in (balance, per_class, count)) != 1:
+        raise UsageError("give one of --balance TRAIN.h5, --per-class N and --count CLASS=N")
+    if balance is not None:
+        counts = counts_to_balance(gan, balance)
+        if not any(counts.values()):
+            warnings.warn(f"{balance}: is balanced already; the output has no rows", SertoolsWarning, stacklevel=1)
+    elif per_class is not None:
+        counts = counts_per_class(gan, per_class)
+    else:
+        counts = dict(_read_count(text) for text in count or ())
+    drain(
+        "generate",
+        run(gan, out, counts, seed=seed, device=pick_device(device)),
+        lambda p: (p.done, p.total, ""),
+    )
+    voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}")
+
+
+def _read_count(text: str) -> tuple[str, int]:
+    name, equals, number = text.partition("=")
+    if not (name and equals and number.isdecimal()):
+        raise UsageError(f"--count {text!r}: expected CLASS=N, such as angry=100")
+    return name, int(number)

@@ -1,0 +1,91 @@
+"""``sertools info``: what a file is and holds."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sertools.cli.options import verb
+from sertools.cli.progress import voice
+
+
+@verb
+def info(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A store, latents, model or result.", show_default=False)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, as into a pipe.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every picture with its digest.")] = False,
+) -> None:
+    """Say what a file is, holds and stems from.
+
+    \b
+    Example:
+      sertools info specs.h5
+    """
+    from sertools.scoring.contents import describe
+
+    described = describe(file, verify=verify)
+    if as_json or not sys.stdout.isatty():
+        print(json.dumps(described, indent=2, ensure_ascii=False))
+    else:
+        _page(described)
+
+
+def _page(described: dict[str, Any]) -> None:
+    """Print a page for people."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+
+    def line(name: str, value: object) -> None:
+        if value not in (None, "", [], {}):
+            console.print(f"[bold]{name:12}[/] {escape(voice.safe(str(value)))}", highlight=False)
+
+    line(described["kind"], described["file"])
+    for name in ("rows", "utterances", "hours", "method", "vote", "tags", "audio_root", "padded_share"):
+        line(name.replace("_", " "), described.get(name))
+    line("speakers", _some(described.get("speakers", [])))
+    line("sessions", _some(described.get("sessions", [])))
+    classes = described.get("classes")
+    if isinstance(classes, dict):
+        columns = list(dict.fromkeys(key for counts in classes.values() for key in counts))
+        table = Table("class", *columns, box=None, padding=(0, 2, 0, 0))
+        for name, counts in classes.items():
+            table.add_row(escape(voice.safe(name)), *(str(counts.get(column, "–")) for column in columns))
+        console.print(table)
+    else:
+        line("classes", _some(classes or []))
+    for name in ("metrics", "facts", "config", "scaler", "front_end"):
+        line(name.replace("_", " "), _pairs(described.get(name, {})))
+    line("maps to", _some(described.get("virtual", [])))
+    line("shard", described.get("shard"))
+    line("lineage", _pairs(described.get("lineage", {})))
+    line("verified", described.get("verified"))
+    for row in described.get("rejected", []):
+        line("rejected", f"{row['path']}: {row['reason']}")
+    for entry in described.get("history", []):
+        seed = f", seed {entry['seed']}" if "seed" in entry else ""
+        line("history", f"{entry['verb']} {_pairs(entry.get('options', {}))}{seed}")
+
+
+def _some(values: list[Any]) -> str:
+    return ", ".join(map(str, values[:24])) + (f" and {len(values) - 24} more" if len(values) > 24 else "")
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return "  ".join(f"{name}={_short(value)}" for name, value in values.items() if value not in (None, "", [], {}))
+
+
+def _short(value: Any) -> str:
+    return (
+        f"{value:.4g}"
+        if isinstance(value, float)
+        else json.dumps(value, ensure_ascii=False)
+        if isinstance(value, (dict, list))
+        else str(value)
+    )

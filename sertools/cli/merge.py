@@ -1,0 +1,30 @@
+"""``sertools merge``: stores → store."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import output, verb
+from sertools.cli.progress import voice
+
+
+@verb
+def merge(
+    stores: Annotated[
+        list[Path],
+        typer.Argument(metavar="A.h5 B.h5...", help="Stores of one front end.", show_default=False),
+    ],
+    out: Annotated[Path, output("S.h5", "All their rows.")],
+) -> None:
+    """Put stores together: the toolkit's cat.
+
+    All shards of one extraction give the unsharded store.
+
+    \b
+    Example:
+      sertools merge shards/*.h5 -o specs.h5
+    """
+    from sertools.store.merge import merge_stores
+
+    voice.say(f"{out}: {merge_stores(stores, out)} rows")

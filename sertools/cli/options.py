@@ -1,0 +1,160 @@
+"""Options that several verbs share, and how every verb behaves.
+
+Index: ``Output`` -o · ``Seed`` --seed · ``Device`` --device · ``PresetName`` --preset · ``Width`` --width ·
+``Stores`` TRAIN.h5… · ``Val`` --val. Every verb has -q, -v and --debug by the `verb` decorator, which also turns
+errors into one line on stderr and an exit code.
+"""
+
+import functools
+import inspect
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sertools.cli.progress import voice
+from sertools.config import PRESETS
+from sertools.errors import SertoolsError, SertoolsWarning
+
+
+def parse_width(text: str) -> float:
+    """Read a width, as a number or a fraction."""
+    try:
+        width = float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        width = 0.0
+    if not 0.0 < width <= 4.0:
+        raise typer.BadParameter(f"{text!r} is not a width above 0 and up to 4, such as 1/8")
+    return width
+
+
+Stores = Annotated[list[Path], typer.Argument(metavar="TRAIN.h5...", help="Training stores.", show_default=False)]
+Val = Annotated[
+    Path | None,
+    typer.Option("--val", metavar="S.h5", help="Store to choose the best weights on; without it the last are kept."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Fixes everything that is drawn.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+PresetName = Annotated[
+    str, typer.Option("--preset", help=f"Where all other numbers come from: {', '.join(PRESETS)}.")
+]
+Width = Annotated[
+    float | None,
+    typer.Option("--width", parser=parse_width, metavar="W", help="Scales the filters, such as 1/8; 1 is the paper."),
+]
+
+
+def output(metavar: str, what: str) -> Any:
+    """Make the -o option of a verb."""
+    return typer.Option("-o", "--output", metavar=metavar, help=f"{what} Written when complete.", show_default=False)
+
+
+def preset_default(stage: str, name: str) -> str:
+    """Say in a help text what the presets hold."""
+    values = {preset: getattr(getattr(numbers, stage), name) for preset, numbers in PRESETS.items()}
+    return (
+        " ["
+        + ", ".join(
+            f"{preset}: {value:g}" if isinstance(value, (int, float)) else f"{preset}: {value}"
+            for preset, value in values.items()
+        )
+        + "]"
+    )
+
+
+_SHARED = (
+    ("quiet", Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks.")]),
+    ("verbose", Annotated[bool, typer.Option("-v", "--verbose", help="More detail.")]),
+    ("debug", Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", hidden=True)]),
+)
+
+
+def verb(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the shared options and manners; a verb that has its own -v keeps it."""
+
+    @functools.wraps(function)
+    def run(**options: Any) -> None:
+        quiet, verbose, debug = (options.pop(name, False) for name, _ in _SHARED)
+        voice.quiet, voice.verbose = quiet, verbose
+        name = function.__name__.rstrip("_").replace("_", "-")
+        try:
+            with _signals_unwind(), _remarks(name, debug):
+                function(**options)
+        except SertoolsError as error:
+            if debug:
+                traceback.print_exc()
+            else:
+                print(f"sertools {name}: {voice.safe(str(error))}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            # The reader of a pipe (`| head`) has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except (OSError, MemoryError) as error:
+            if debug:
+                traceback.print_exc()
+            print(f"sertools {name}: {_plainly(error)}", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+    signature = inspect.signature(function)
+    taken = {p.name for p in signature.parameters.values()}
+    own_v = "invert" in taken  # grep's -v
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=False)
+        for name, annotation in _SHARED
+        if not (name == "verbose" and own_v)
+    ]
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])
+    run.__annotations__ = {**function.__annotations__, **{p.name: p.annotation for p in added}}
+    del run.__wrapped__  # type: ignore[attr-defined]
+    return run
+
+
+def _plainly(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error}); use a smaller --batch-size or fewer --jobs"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """Let SIGTERM and SIGINT unwind the stack, so that temporary files go; then exit as a shell expects."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def unwind(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, unwind) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _remarks(name: str, debug: bool) -> Iterator[None]:
+    """Show our warnings as one line each; others' only with --debug."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, SertoolsWarning) and not voice.quiet:
+            print(f"sertools {name}: warning: {voice.safe(str(message))}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        if not debug:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", SertoolsWarning)
+            warnings.showwarning = show
+        yield

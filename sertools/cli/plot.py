@@ -1,0 +1,38 @@
+"""``sertools plot``: stores or results → picture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import Seed, output, verb
+
+
+@verb
+def plot(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Stores, side by side; or results, added up.", show_default=False),
+    ],
+    out: Annotated[Path, output("P.png", "The picture: .png, .svg or .pdf.")],
+    n: Annotated[int, typer.Option("-n", min=1, max=16, help="Spectrograms a class and store.")] = 4,
+    title: Annotated[str, typer.Option(help="A line above.")] = "",
+    seed: Seed = 0,
+) -> None:
+    """Draw spectrograms, or a confusion matrix.
+
+    Stores give pages of spectrograms class by class, side by side; results one matrix.
+
+    \b
+    Example:
+      sertools plot train.h5 synth.h5 -o real-and-generated.png
+      sertools plot result.json -o confusion.png
+    """
+    from sertools.provenance import atomic_output, refuse_clobber
+    from sertools.scoring.pictures import draw
+    from sertools.scoring.plots import save
+
+    refuse_clobber(out, files)
+    figure = draw(files, n_each=n, seed=seed, title=title)
+    with atomic_output(out) as part:
+        save(figure, part, out.suffix.lstrip(".") or "none")

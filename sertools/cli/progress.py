@@ -1,0 +1,118 @@
+"""What a verb says while it works: a bar on a terminal, a plain line every 30 s in a log, nothing with -q."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+LOG_SECONDS = 30.0
+
+Record = TypeVar("Record")
+# A record → steps done, steps in all, and a few words.
+Reading = tuple[int, int, str]
+
+
+@dataclass
+class Voice:
+    """How much is said."""
+
+    quiet: bool = False
+    verbose: bool = False
+
+    def say(self, text: str) -> None:
+        """Say one line on stderr, unless -q."""
+        if not self.quiet:
+            print(self.safe(text), file=sys.stderr)
+
+    def detail(self, text: str) -> None:
+        """Say one line on stderr with -v."""
+        if self.verbose:
+            self.say(text)
+
+    @staticmethod
+    def safe(text: str) -> str:
+        """Escape what a terminal would obey; lines stay lines."""
+        return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+voice = Voice()
+
+
+def drain(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Record | None:
+    """Run an iterator to its end, showing how far it is; return its last record."""
+    if voice.quiet:
+        return _last(records)
+    if sys.stderr.isatty():
+        return _with_bar(verb, records, read)
+    return _with_lines(verb, records, read)
+
+
+def _last(records: Iterable[Record]) -> Record | None:
+    last = None
+    for record in records:
+        last = record
+    return last
+
+
+def _with_bar(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Record | None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    last = None
+    columns = (
+        TextColumn(verb),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(verb, total=None, words="")
+        for last in records:
+            done, total, words = read(last)
+            bar.update(task, completed=done, total=total, words=words)
+    return last
+
+
+def _with_lines(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Record | None:
+    last, said = None, time.monotonic()
+    for last in records:
+        if time.monotonic() - said >= LOG_SECONDS:
+            done, total, words = read(last)
+            print(f"{verb}: {done}/{total} {words}".rstrip(), file=sys.stderr, flush=True)
+            said = time.monotonic()
+    return last
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM, SIGUSR1 and a first SIGINT into a flag that a training asks after each step.
+
+    A second SIGINT gives up at once.
+    """
+    received = threading.Event()
+
+    def note(number: int, _frame: object) -> None:
+        if received.is_set() and number == signal.SIGINT:
+            raise SystemExit(130)
+        received.set()
+        voice.say("stopping after this step; saving state")
+
+    names = [name for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), note) for name in names}
+    try:
+        yield received.is_set
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def read_training(record: object) -> Reading:
+    """Read a training record."""
+    values = getattr(record, "values", {})
+    words = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+    return getattr(record, "step", 0), getattr(record, "total", 0), words

@@ -1,0 +1,33 @@
+"""``sertools report``: results → table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import verb
+
+
+@verb
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="R.json...", help="From evaluate.", show_default=False)],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="What the others are compared with. [imbalanced]")
+    ] = None,
+    table_format: Annotated[
+        str,
+        typer.Option("--format", metavar="text|markdown|latex|csv|json", help="How the table is written."),
+    ] = "text",
+) -> None:
+    """Put many results into one table, with intervals.
+
+    \b
+    Example:
+      sertools report results/*.json --format markdown
+    """
+    from typing import cast
+
+    from sertools.scoring.report import Format, render, summarise
+    from sertools.scoring.result import read_result
+
+    print(render(summarise([read_result(path) for path in results], baseline), cast(Format, table_format)), end="")

@@ -1,0 +1,51 @@
+"""``sertools train-clf``: stores → classifier."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import Device, PresetName, Seed, Stores, Val, Width, output, preset_default, verb
+from sertools.cli.progress import drain, read_training, stop_on_signals, voice
+from sertools.config import ARCHITECTURES
+
+
+@verb
+def train_clf(
+    stores: Stores,
+    out: Annotated[Path, output("CLF", "The classifier (safetensors).")],
+    val: Val = None,
+    preset: PresetName = "paper",
+    arch: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(ARCHITECTURES), help="The network." + preset_default("classifier", "arch")),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Updates." + preset_default("classifier", "steps"))] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Rows a batch." + preset_default("classifier", "batch_size"))
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate." + preset_default("classifier", "lr"))] = None,
+    width: Width = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Train a classifier on any number of stores.
+
+    \b
+    Example:
+      sertools train-clf train.h5 synth.h5 -o clf.safetensors
+    """
+    from sertools.config import override
+    from sertools.config import preset as find
+    from sertools.scoring.evaluation import utterance_uar
+    from sertools.training.classifier import train_classifier
+    from sertools.training.loop import Run
+    from sertools.training.runtime import pick_device
+
+    config = override(find(preset).classifier, arch=arch, steps=steps, batch_size=batch_size, lr=lr, width=width)
+    with stop_on_signals() as stop:
+        run = Run(out, seed, pick_device(device), stop)
+        steps_taken = train_classifier(stores, run, config, val_path=val, score=utterance_uar)
+        last = drain("train-clf", steps_taken, read_training)
+    if last:
+        voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps")

@@ -1,0 +1,218 @@
+"""The numbers of the paper, one frozen dataclass a step.
+
+Each number carries its § in the paper ("Data Augmentation using GANs for Speech Emotion Recognition",
+Interspeech 2019) or the reason for it; ``docs/paper.md`` lists every gap. The command line reads its defaults
+from here, so a number is written once. Stages count updates (steps), not epochs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sertools.errors import UsageError
+
+FITS = ("pad", "exact", "resize")
+TAILS = ("pad", "overlap")
+PADS = ("silence", "loop")
+COVARIANCES = ("empirical", "ledoit-wolf", "oas", "pooled", "diagonal")
+ARCHITECTURES = ("vgg19", "vgg19-bn", "cnn")
+VOTES = ("majority", "mean")
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """From a waveform to a fixed-size log-mel picture (§3.2).
+
+    3 s segments, a 50 ms window with 50 % overlap, 128 mels, log of the power. These give 121 centred frames and
+    the paper has 128, so `fit` says how the 128 come about: ``pad`` fills up with the floor, ``exact`` shortens
+    window and hop to 46.5 / 23.25 ms without centring, ``resize`` interpolates along time.
+    """
+
+    sr: int = 16_000
+    segment_seconds: float = 3.0
+    n_mels: int = 128
+    n_frames: int = 128
+    fit: str = "pad"
+    tail: str = "pad"
+    pad: str = "silence"
+    min_tail_seconds: float = 0.0
+
+    # Fixed: librosa's defaults, and the floor that keeps log finite.
+    window: str = "hann"
+    mel_scale: str = "slaney"
+    fmin: float = 0.0
+    amin: float = 1e-10
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("fit", FITS), ("tail", TAILS), ("pad", PADS)):
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"--{name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        if not 1_000 <= self.sr <= 384_000:
+            raise UsageError(f"--sr {self.sr}: expected 1000 to 384000 Hz")
+        if not 0.1 <= self.segment_seconds <= 600:
+            raise UsageError(f"--seconds {self.segment_seconds}: expected 0.1 to 600")
+        for name in ("n_mels", "n_frames"):
+            size = getattr(self, name)
+            if not 16 <= size <= 1024 or size % 16:
+                raise UsageError(
+                    f"--{name[2:]} {size}: expected a multiple of 16 from 16 to 1024 (the nets halve it four times)"
+                )
+        if not 0 <= self.min_tail_seconds < self.segment_seconds:
+            raise UsageError(f"--min-tail {self.min_tail_seconds}: expected 0 to below {self.segment_seconds} s")
+        if self.hop_length < 1:
+            raise UsageError(f"--frames {self.n_frames}: more frames than samples; use fewer frames or a higher --sr")
+
+    @property
+    def segment_samples(self) -> int:
+        """Samples of one segment."""
+        return round(self.sr * self.segment_seconds)
+
+    @property
+    def hop_length(self) -> int:
+        """Hop in samples: 25 ms for 128 frames in 3 s, and in proportion for other sizes."""
+        if self.fit == "exact":
+            return self.segment_samples // (self.n_frames + 1)
+        return round(self.segment_samples * 16 / (15 * self.n_frames))
+
+    @property
+    def n_fft(self) -> int:
+        """Window and FFT length in samples: twice the hop (50 % overlap)."""
+        return 2 * self.hop_length
+
+    @property
+    def center(self) -> bool:
+        """Whether frame t is centred on sample t · hop."""
+        return self.fit != "exact"
+
+    @property
+    def natural_frames(self) -> int:
+        """Frames of one segment before it is padded or resized (121 at the defaults)."""
+        if self.center:
+            return 1 + self.segment_samples // self.hop_length
+        return 1 + (self.segment_samples - self.n_fft) // self.hop_length
+
+    @property
+    def hop_seconds(self) -> float:
+        """Seconds between two columns of the stored picture."""
+        if self.fit == "resize":
+            return self.segment_seconds / self.n_frames
+        return self.hop_length / self.sr
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """Sizes shared by the encoder, the generator and the discriminator (§2.2, §2.3)."""
+
+    width: float = 1.0  # scales the filters; 1 is the paper
+    latent_size: int = 100  # §2.2
+    dropout: float = 0.2  # §2.3
+    leaky_slope: float = 0.3  # Keras' default, the framework of the original
+    bn_momentum: float = 0.01  # Keras' 0.99; short runs need the statistics to follow faster
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Pretraining of the autoencoder (§2.2)."""
+
+    net: NetConfig = field(default_factory=NetConfig)
+    steps: int = 10_000  # about 150 epochs of IEMOCAP, the budget of the original BAGAN script
+    batch_size: int = 64
+    lr: float = 5e-5  # §2.3
+    beta1: float = 0.5  # BAGAN; the paper names Adam alone
+    beta2: float = 0.999
+    validate_every: int = 200
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """Adversarial fine-tuning (§2.2, §2.3)."""
+
+    steps: int = 10_000
+    batch_size: int = 64
+    lr_g: float = 1e-6  # §2.3
+    lr_d: float = 1e-6  # §2.3
+    beta1: float = 0.5
+    beta2: float = 0.999
+    calibration_batches: int = 32  # 32 × 64 class-uniform latents re-estimate the generator's BN statistics
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Training of the classifier (§3.2); its optimiser is unstated."""
+
+    arch: str = "vgg19"
+    width: float = 1.0
+    steps: int = 20_000  # the same number of updates for every strategy
+    batch_size: int = 32
+    lr: float = 1e-4
+    schedule: str = "constant"  # or "one-cycle"
+    weight_decay: float = 0.0
+    validate_every: int = 250
+
+    def __post_init__(self) -> None:
+        if self.arch not in ARCHITECTURES:
+            raise UsageError(f"--arch {self.arch!r}: expected one of {', '.join(ARCHITECTURES)}")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """All numbers of a run under one name."""
+
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    gan: GanConfig = field(default_factory=GanConfig)
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+
+
+PRESETS: Mapping[str, Preset] = {
+    "paper": Preset(),
+    # For CPUs and continuous integration: thin nets, few steps, and rates that move in them. Not the paper.
+    "smoke": Preset(
+        autoencoder=AutoencoderConfig(
+            net=NetConfig(width=1 / 16, bn_momentum=0.1), steps=300, batch_size=32, lr=1e-3, validate_every=50
+        ),
+        gan=GanConfig(steps=200, batch_size=32, lr_g=1e-4, lr_d=1e-4),
+        classifier=ClassifierConfig(
+            arch="cnn",
+            steps=300,
+            batch_size=64,
+            lr=3e-3,
+            schedule="one-cycle",
+            weight_decay=0.01,
+            validate_every=50,
+        ),
+    ),
+}
+
+Config = TypeVar("Config", AutoencoderConfig, GanConfig, ClassifierConfig, NetConfig, FrontEnd)
+
+
+def override(config: Config, **given: Any) -> Config:
+    """Return `config` with every value that is not None replaced.
+
+    Raises
+    ------
+    UsageError
+        If a replaced number is not positive.
+    """
+    changes = {name: value for name, value in given.items() if value is not None}
+    for name, value in changes.items():
+        zero_is_fine = name in ("steps", "weight_decay", "min_tail_seconds", "dropout")
+        if isinstance(value, (int, float)) and (value < 0 or (value == 0 and not zero_is_fine)):
+            raise UsageError(f"--{name.replace('_', '-')} {value}: must be positive")
+    return dataclasses.replace(config, **changes)
+
+
+def preset(name: str) -> Preset:
+    """Look up a preset by name.
+
+    Raises
+    ------
+    UsageError
+        If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"--preset {name!r}: expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,80 @@
+"""Corpora: one reader each, from folders of audio to the rows of the labels table.
+
+>>> from pathlib import Path
+>>> from sertools.corpora import READERS, read_corpus
+>>> list(READERS)
+['folders', 'ravdess', 'emodb']
+>>> recordings = read_corpus("ravdess", Path("RAVDESS"))  # doctest: +SKIP
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sertools.corpora import emodb, folders, ravdess
+from sertools.corpora.table import Recording
+from sertools.errors import CorpusError, UsageError
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A corpus that can be read.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line.
+    title : str
+        One line: which corpus, under which licence.
+    read : callable
+        From the corpus's folder to its recordings.
+    """
+
+    name: str
+    title: str
+    read: Callable[[Path], list[Recording]]
+
+
+READERS: dict[str, Reader] = {
+    reader.name: reader
+    for reader in (
+        Reader("folders", "any corpus with one folder an emotion", folders.read),
+        Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", ravdess.read),
+        Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", emodb.read),
+    )
+}
+
+
+def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Recording]:
+    """List the recordings of a corpus.
+
+    Parameters
+    ----------
+    name : str
+        A key of `READERS`.
+    folder : Path
+        Where the corpus lies; files are named below it as ``find`` would.
+    ambiguous : {"keep", "drop"}
+        What to do with recordings on whose emotion the annotators did not agree.
+
+    Returns
+    -------
+    list of Recording
+        Sorted by path.
+
+    Raises
+    ------
+    CorpusError
+        No such reader, no such folder, or nothing of that corpus in it.
+    UsageError
+        `ambiguous` is neither "keep" nor "drop".
+    """
+    if name not in READERS:
+        close = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise CorpusError(f"{name!r}: no such reader; {hint}known are {', '.join(READERS)}")
+    if ambiguous not in ("keep", "drop"):
+        raise UsageError(f"ambiguous is {ambiguous!r}; choose keep or drop")
+    recordings = READERS[name].read(folder)
+    return [r for r in recordings if ambiguous == "keep" or r.emotion != "ambiguous"]

@@ -1,0 +1,51 @@
+"""Errors that a user can act on.
+
+Every message names the file, the bad value and the remedy, in one line. The command line prints it and
+exits with ``exit_code``; anything that is not a `SertoolsError` is a bug and keeps its traceback.
+"""
+
+
+class SertoolsError(Exception):
+    """Root of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(SertoolsError):
+    """Options that contradict each other or cannot be read."""
+
+    exit_code = 2
+
+
+class CorpusError(SertoolsError):
+    """A corpus folder or labels table that cannot be used."""
+
+
+class AudioError(SertoolsError):
+    """An audio file that cannot be decoded."""
+
+
+class StoreError(SertoolsError):
+    """A spectrogram store that is damaged, of another kind, or does not fit the others."""
+
+
+class LineageError(SertoolsError):
+    """Rows that were already used for training or for choosing."""
+
+
+class ModelError(SertoolsError):
+    """A model, latents or result file that is damaged, of another kind, or does not fit the others."""
+
+
+class TrainingError(SertoolsError):
+    """Training that cannot start or go on."""
+
+
+class Stopped(SertoolsError):  # noqa: N818 - no error: the state is safe
+    """Stopped by a signal after saving state; the same command line goes on from there (EX_TEMPFAIL)."""
+
+    exit_code = 75
+
+
+class SertoolsWarning(UserWarning):
+    """Something a user should know, that stops nothing."""

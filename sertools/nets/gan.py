@@ -1,0 +1,171 @@
+"""Figure 1: trunk, encoder, generator, discriminator (§2.2, §2.3).
+
+The paper states eight (transposed) convolutions a side, two dense layers before the generator's, a stride that
+doubles in every second one, batch normalisation, dropout 0.2 and leaky ReLU after each, a final convolution with
+tanh, and a latent of 100. Filters and kernels are unstated; BAGAN's own builder (Mariani et al. 2018), run at
+128×128, gives exactly the stated counts, so its sizes are taken: 3×3 in the trunk; in the generator 5×5 at stride
+1, and 4×4 at stride 2, where 5×5 would leave a checkerboard.
+
+The trunk is shared by name: Encoder = Trunk + Dense(100), Discriminator = Trunk + Dense(classes + 1), so that
+starting the GAN from the autoencoder is two `load_state_dict` calls.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sertools.config import NetConfig
+
+TRUNK_FILTERS = (32, 64, 128, 256, 256, 256, 256, 256)
+TRUNK_STRIDES = (2, 1, 2, 1, 2, 1, 2, 1)
+GENERATOR_FILTERS = (256, 256, 256, 256, 256, 256, 128, 128)
+GENERATOR_STRIDES = (1, 2, 1, 2, 1, 2, 1, 2)
+GENERATOR_DENSE = 1024
+SEED_FILTERS = 128
+SHRINK = 16  # four halvings
+
+
+def scaled(filters: int, width: float) -> int:
+    """Scale a number of filters, to at least one."""
+    return max(1, round(filters * width))
+
+
+def _after(filters: int, config: NetConfig) -> list[nn.Module]:
+    """What follows each (de)convolution (§2.3)."""
+    return [
+        nn.BatchNorm2d(filters, momentum=config.bn_momentum),
+        nn.LeakyReLU(config.leaky_slope),
+        nn.Dropout(config.dropout),
+    ]
+
+
+class Trunk(nn.Sequential):
+    """Eight convolutions from a picture to a flat vector [shape=(B, n_features)]."""
+
+    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+        layers: list[nn.Module] = []
+        channels = 1
+        for filters, stride in zip(TRUNK_FILTERS, TRUNK_STRIDES, strict=True):
+            filters = scaled(filters, config.width)
+            layers += [nn.Conv2d(channels, filters, 3, stride, padding=1), *_after(filters, config)]
+            channels = filters
+        super().__init__(*layers, nn.Flatten())
+        self.n_features = channels * (shape[0] // SHRINK) * (shape[1] // SHRINK)
+
+
+class Encoder(nn.Module):
+    """Picture [shape=(B, 1, n_mels, n_frames)] → latent [shape=(B, latent_size)]."""
+
+    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+        super().__init__()
+        self.trunk = Trunk(shape, config)
+        self.head = nn.Linear(self.trunk.n_features, config.latent_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode."""
+        latent: Tensor = self.head(self.trunk(x))
+        return latent
+
+
+class Discriminator(nn.Module):
+    """Picture → logits over the classes and, last, fake [shape=(B, n_classes + 1)]."""
+
+    def __init__(self, shape: tuple[int, int], n_classes: int, config: NetConfig) -> None:
+        super().__init__()
+        self.trunk = Trunk(shape, config)
+        self.head = nn.Linear(self.trunk.n_features, n_classes + 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Classify."""
+        logits: Tensor = self.head(self.trunk(x))
+        return logits
+
+
+class Generator(nn.Module):
+    """Latent → picture in [-1, 1] [shape=(B, 1, n_mels, n_frames)]."""
+
+    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+        super().__init__()
+        dense = scaled(GENERATOR_DENSE, config.width)
+        channels = scaled(SEED_FILTERS, config.width)
+        self.seed_shape = (channels, shape[0] // SHRINK, shape[1] // SHRINK)
+        self.dense = nn.Sequential(
+            nn.Linear(config.latent_size, dense),
+            nn.LeakyReLU(config.leaky_slope),
+            nn.Linear(dense, channels * self.seed_shape[1] * self.seed_shape[2]),
+            nn.LeakyReLU(config.leaky_slope),
+        )
+        layers: list[nn.Module] = []
+        for filters, stride in zip(GENERATOR_FILTERS, GENERATOR_STRIDES, strict=True):
+            filters = scaled(filters, config.width)
+            kernel, padding = (5, 2) if stride == 1 else (4, 1)
+            layers += [
+                nn.ConvTranspose2d(channels, filters, kernel, stride, padding),
+                *_after(filters, config),
+            ]
+            channels = filters
+        self.deconvolutions = nn.Sequential(*layers)
+        # 2×2 cannot be centred: one row and one column of zeros at the far edges keep the size.
+        self.to_picture = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(channels, 1, 2), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Generate."""
+        picture: Tensor = self.to_picture(self.deconvolutions(self.dense(z).view(-1, *self.seed_shape)))
+        return picture
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder; the decoder is the generator-to-be."""
+
+    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+        super().__init__()
+        self.encoder = Encoder(shape, config)
+        self.decoder = Generator(shape, config)
+        self.apply(initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reconstruct."""
+        picture: Tensor = self.decoder(self.encoder(x))
+        return picture
+
+
+def initialise(module: nn.Module) -> None:
+    """Glorot initialisation with zero biases, Keras' and BAGAN's own."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def discriminator_from(encoder: Encoder, shape: tuple[int, int], n_classes: int, config: NetConfig) -> Discriminator:
+    """Start D from the encoder: its trunk as it is, a fresh head (§2.2, GAN initialization)."""
+    discriminator = Discriminator(shape, n_classes, config)
+    discriminator.apply(initialise)
+    discriminator.trunk.load_state_dict(encoder.trunk.state_dict())
+    return discriminator
+
+
+def generator_from(decoder: Generator, shape: tuple[int, int], config: NetConfig) -> Generator:
+    """Start G from the decoder (§2.2, GAN initialization)."""
+    generator = Generator(shape, config)
+    generator.load_state_dict(decoder.state_dict())
+    return generator
+
+
+def count_parameters(net: nn.Module) -> int:
+    """Count the trainable parameters."""
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+def batch_norms(net: nn.Module) -> list[nn.BatchNorm2d]:
+    """All batch normalisations of a net."""
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+@torch.no_grad()
+def clamp_dropout(net: nn.Module, training: bool) -> None:
+    """Switch dropout alone, whatever mode the rest of the net is in."""
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):
+            module.train(training)

@@ -1,0 +1,136 @@
+"""Where a file comes from, and how it comes to its name.
+
+Every output carries a *history*: one JSON line a tool, with the verb, the options that change the result, the
+seed, the version and the digests of the inputs. No clock, host name or path is in it, so the same inputs and
+seed give the same bytes. Outputs are written beside their name and renamed when complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sertools import __version__
+from sertools.errors import SertoolsError, UsageError
+
+DIGEST_BYTES = 16
+
+
+def digest_bytes(*parts: bytes) -> str:
+    """Return the 16-byte blake2b of `parts` as 32 hexadecimal digits."""
+    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for part in parts:
+        # The length keeps ("ab", "c") and ("a", "bc") apart.
+        state.update(len(part).to_bytes(8, "little"))
+        state.update(part)
+    return state.hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return the digest of a file's content."""
+    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            state.update(block)
+    return state.hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    """One line of JSON, the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def history_line(
+    verb: str, options: Mapping[str, Any], inputs: Mapping[str, Any] | None = None, seed: int | None = None
+) -> str:
+    """Describe one tool's run.
+
+    Parameters
+    ----------
+    verb
+        The subcommand.
+    options
+        Those options that change the result, with their resolved values.
+    inputs
+        Role → digest, or list of digests, of the input files.
+    seed
+        The seed, where the tool draws.
+    """
+    line: dict[str, Any] = {"verb": verb, "version": __version__, "options": dict(options)}
+    if inputs:
+        line["inputs"] = dict(inputs)
+    if seed is not None:
+        line["seed"] = seed
+    return canonical_json(line)
+
+
+def join_histories(histories: Iterable[Iterable[str]], line: str) -> tuple[str, ...]:
+    """Append `line` to the histories of all inputs; what several inputs share is kept once."""
+    return (*dict.fromkeys(entry for history in histories for entry in history), line)
+
+
+def refuse_clobber(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output that is also an input, or cannot be written at all.
+
+    Raises
+    ------
+    UsageError
+        If `output` is one of `inputs`, is a folder, or lies in a folder that is missing.
+    """
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder; -o must name a file")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output}: there is no folder {output.parent}; create it or correct -o")
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise UsageError(f"{output}: is read by this command as {path}; give -o another name")
+
+
+@contextmanager
+def atomic_output(path: Path) -> Iterator[Path]:
+    """Give a temporary neighbour of `path`; rename it to `path` if the block succeeds, remove it otherwise.
+
+    Raises
+    ------
+    SertoolsError
+        If the folder cannot be written to, or the disk is full.
+    """
+    part = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        part = Path(name)
+        # mkstemp makes private files; an output has the mode that open() would give.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.fchmod(handle, 0o666 & ~umask)
+        os.close(handle)
+        yield part
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> SertoolsError:
+    """Say in one line why `path` could not be written, and what helps."""
+    text = str(error)
+    if error.errno == errno.ENOSPC or "No space left" in text:
+        return SertoolsError(f"{path}: the disk is full; free some space or write elsewhere with -o")
+    if error.errno == errno.EFBIG or "File too large" in text:
+        return SertoolsError(f"{path}: the file-size limit is reached; raise it (ulimit -f) or write elsewhere")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return SertoolsError(f"{path}: {os.strerror(error.errno)}; write elsewhere with -o")
+    reason = os.strerror(error.errno) if error.errno else text.splitlines()[0] if text else type(error).__name__
+    named = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
+    return SertoolsError(f"{path}: cannot be written: {reason}{named}")

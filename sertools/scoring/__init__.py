@@ -1,0 +1,1 @@
+"""How good is it: metrics, intervals, result files, tables and pictures. Trains nothing."""

@@ -1,0 +1,170 @@
+"""What is in a file: the words behind `info`, for stores, latents, models and results."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sertools.errors import ModelError, SertoolsError
+from sertools.scoring.result import read_result
+from sertools.store.format import KIND as STORE
+from sertools.store.lineage import Lineage
+from sertools.store.reader import hdf5_kind, open_store
+
+RESULT = "result"
+LATENTS = "latents"
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def file_kind(path: Path) -> str:
+    """Say what a file is: spectrograms, latents, result, autoencoder, gan or classifier.
+
+    Raises
+    ------
+    SertoolsError
+        If it is missing, damaged, or nothing that sertools made.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    if head.startswith(_HDF5_MAGIC):
+        kind = hdf5_kind(path)
+        if kind not in (STORE, LATENTS):
+            raise ModelError(f"{path}: an HDF5 file, but not one of sertools")
+        return kind
+    if head.lstrip().startswith(b"{"):
+        return RESULT
+    if head[8:9] == b"{":
+        from sertools.training.checkpoint import load_header  # noqa: PLC0415 - torch, which stores do not need
+
+        return load_header(path).kind
+    raise ModelError(f"{path}: not a file of sertools (a store, latents, model or result is wanted)")
+
+
+def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
+    """Describe a file in plain values, ready for JSON.
+
+    Parameters
+    ----------
+    verify
+        Compare every picture of a store with its digest.
+
+    Raises
+    ------
+    SertoolsError
+        If the file is damaged; with `verify`, also if a picture has changed.
+    """
+    kind = file_kind(path)
+    describer = {STORE: _store, LATENTS: _latents, RESULT: _result}.get(kind, _model)
+    described = {"file": path.name, "kind": kind, **describer(path)}
+    if verify and kind == STORE:
+        damaged = open_store(path).damaged_rows()
+        if damaged:
+            raise SertoolsError(
+                f"{path}: {len(damaged)} of its pictures have changed since they were written, row {damaged[0]} the "
+                "first; restore a copy, or make it again"
+            )
+        described["verified"] = True
+    return described
+
+
+def _store(path: Path) -> dict[str, Any]:
+    store = open_store(path)
+    contents = store.contents
+    utterances = contents.utterances
+    emotion, origin = contents.emotion, contents.segments["origin"]
+    of_utterance = contents.segments["utterance"]
+    return {
+        "rows": len(store),
+        "utterances": len(utterances),
+        "hours": round(float(utterances["duration"].sum()) / 3600, 3),
+        "classes": {
+            name or "(no label)": {
+                "utterances": len(np.unique(of_utterance[emotion == name])),
+                **{str(o): int(((emotion == name) & (origin == o)).sum()) for o in np.unique(origin)},
+            }
+            for name in sorted(set(emotion.tolist()))
+        },
+        "speakers": sorted(set(utterances["speaker"].tolist()) - {""}),
+        "sessions": sorted(set(utterances["session"].tolist()) - {""}),
+        "columns": [*utterances],
+        "padded_share": round(
+            1.0 - float(contents.segments["n_valid_frames"].mean() / contents.front_end.n_frames), 3
+        )
+        if len(store)
+        else 0.0,
+        "front_end": dataclasses.asdict(contents.front_end),
+        "audio_root": contents.audio_root,
+        "shard": list(contents.shard) if contents.shard else None,
+        "virtual": [str(source.path) for source in store.row_map.sources if source.path != path],
+        "rejected": [
+            {"path": p, "reason": r}
+            for p, r in zip(contents.rejected["path"].tolist(), contents.rejected["reason"].tolist(), strict=True)
+        ],
+        "digest": contents.digest(),
+        **_ancestry(contents.lineage, contents.history),
+    }
+
+
+def _latents(path: Path) -> dict[str, Any]:
+    from sertools.training.latents import load_latents  # noqa: PLC0415 - torch, which stores do not need
+
+    latents = load_latents(path)
+    gaussians = latents.gaussians
+    return {
+        "method": latents.method,
+        "latent_size": gaussians.mean.shape[1],
+        "classes": {
+            name: {
+                "rows": rows,
+                "rank": rank,
+                "condition": None if np.isinf(condition) else round(condition, 1),
+            }
+            for name, rows, rank, condition in zip(
+                gaussians.classes, gaussians.n_rows, gaussians.rank, gaussians.condition, strict=True
+            )
+        },
+        "autoencoder": latents.autoencoder_digest,
+        "front_end": dataclasses.asdict(latents.front_end),
+        **_ancestry(latents.lineage, latents.history),
+    }
+
+
+def _model(path: Path) -> dict[str, Any]:
+    from sertools.training.checkpoint import load_header  # noqa: PLC0415 - torch, which stores do not need
+
+    header = load_header(path)
+    return {
+        "config": dict(header.config),
+        "classes": list(header.classes),
+        "facts": dict(header.facts),
+        "scaler": dataclasses.asdict(header.scaler),
+        "front_end": dataclasses.asdict(header.front_end),
+        **_ancestry(header.lineage, header.history),
+    }
+
+
+def _result(path: Path) -> dict[str, Any]:
+    result = read_result(path)
+    return {
+        "tags": dict(result.tags),
+        "classes": list(result.classes),
+        "vote": result.vote,
+        "allow_seen": result.allow_seen,
+        "metrics": dict(result.metrics),
+        "model": dict(result.model),
+        "history": [json.loads(line) for line in result.history],
+    }
+
+
+def _ancestry(lineage: Lineage, history: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "lineage": {"trained_on": len(lineage.trained_on), "selected_on": len(lineage.selected_on)},
+        "history": [json.loads(line) for line in history],
+    }

@@ -1,0 +1,154 @@
+"""Decode, resample, cut: from an audio file to the samples of fixed-size segments (§3.2).
+
+Conventions
+-----------
+``y`` is mono float32 in [-1, 1]; times are seconds from the start of the file. Short utterances and tails are
+never lost: the last piece of an utterance is padded (``tail="pad"``) or moved back to end at the end
+(``tail="overlap"``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from sertools.config import FrontEnd
+from sertools.errors import AudioError
+from sertools.provenance import digest_bytes
+
+Samples = npt.NDArray[np.float32]
+
+_LFS_MARK = b"version https://git-lfs"
+_LONGEST_HOURS = 24.0
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """The decoded samples of one utterance.
+
+    Attributes
+    ----------
+    y
+        Mono samples at the front end's rate [shape=(n,)].
+    duration
+        Seconds, at the file's own rate.
+    digest
+        Digest of the decoded mono samples at the file's own rate; empty for silent or constant audio, which has
+        no identity to trace.
+    """
+
+    y: Samples
+    duration: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One segment's place in its utterance, in samples."""
+
+    start: int
+    n_valid: int
+
+
+def read_utterance(path: Path, sr: int, start: float | None = None, end: float | None = None) -> Utterance:
+    """Decode a file, or the span from `start` to `end` seconds of it, to mono at `sr`.
+
+    Channels are averaged; resampling is soxr HQ, librosa's default.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty, not audio, or holds NaN or infinite samples, or the span lies outside.
+    """
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder, not an audio file")
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            file_sr = int(file.samplerate)
+            if file.frames / file_sr > _LONGEST_HOURS * 3600:
+                raise AudioError(f"{path}: longer than {_LONGEST_HOURS:g} hours; cut it, or correct its header")
+            first, last = _span(path, file.frames, file_sr, start, end)
+            file.seek(first)
+            channels = file.read(last - first, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
+        raise AudioError(f"{path}: {_why_unreadable(path, error)}") from error
+    except OSError as error:
+        raise AudioError(f"{path}: {error.strerror or error}") from error
+    y = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+    if y.size == 0:
+        raise AudioError(f"{path}: holds no samples")
+    if not np.isfinite(y).all():
+        raise AudioError(f"{path}: holds NaN or infinite samples")
+    y = np.ascontiguousarray(y)
+    # A signal that never changes says nothing: two silences are not the same utterance.
+    digest = "" if float(np.ptp(y)) == 0.0 else digest_bytes(str(file_sr).encode(), y.tobytes())
+    resampled = y if file_sr == sr else soxr.resample(y, file_sr, sr, quality="HQ").astype(np.float32, copy=False)
+    if resampled.size == 0:
+        raise AudioError(f"{path}: too short to resample to {sr} Hz")
+    return Utterance(resampled, y.size / file_sr, digest)
+
+
+def _span(path: Path, n_frames: int, sr: int, start: float | None, end: float | None) -> tuple[int, int]:
+    """Turn seconds into the first and the last sample, and refuse what lies outside the file."""
+    first = 0 if start is None else round(start * sr)
+    last = n_frames if end is None else round(end * sr)
+    slack = math.ceil(0.05 * sr)  # labels round times; a twentieth of a second past the end is not an error
+    if first >= n_frames > 0 or last > n_frames + slack:
+        raise AudioError(
+            f"{path}: span {start or 0:g} to {n_frames / sr if end is None else end:g} s lies outside its "
+            f"{n_frames / sr:g} s; correct start and end in the labels"
+        )
+    return first, min(last, n_frames)
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    with path.open("rb") as stream:
+        head = stream.read(len(_LFS_MARK))
+    if not head:
+        return "empty file"
+    if head == _LFS_MARK:
+        return "a Git LFS pointer, not audio; run `git lfs pull` where it came from"
+    reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
+    return f"not readable as audio ({reason})"
+
+
+def cut(n_samples: int, front_end: FrontEnd) -> list[Piece]:
+    """Say where the segments of an utterance of `n_samples` start, and how much of each is real.
+
+    With ``min_tail_seconds``, a last piece shorter than that joins the one before it, which then slides to end at
+    the utterance's end.
+    """
+    length = front_end.segment_samples
+    n_full, rest = divmod(n_samples, length)
+    if n_full == 0:
+        return [Piece(0, n_samples)]
+    pieces = [Piece(i * length, length) for i in range(n_full)]
+    if rest == 0:
+        return pieces
+    end_aligned = Piece(n_samples - length, length)
+    if rest < front_end.min_tail_seconds * front_end.sr:
+        return [*pieces[:-1], end_aligned]
+    if front_end.tail == "overlap":
+        return [*pieces, end_aligned]
+    return [*pieces, Piece(n_full * length, rest)]
+
+
+def piece_samples(y: Samples, piece: Piece, front_end: FrontEnd) -> Samples:
+    """Return the samples of one segment, padded to its full length [shape=(segment_samples,)]."""
+    length = front_end.segment_samples
+    valid = y[piece.start : piece.start + piece.n_valid]
+    if valid.size == length:
+        return valid
+    if front_end.pad == "loop":
+        return np.resize(valid, length)
+    padded = np.zeros(length, dtype=np.float32)
+    padded[: valid.size] = valid
+    return padded

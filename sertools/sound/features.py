@@ -1,0 +1,122 @@
+"""Log-mel pictures of segments (§3.2), equal to librosa's within 1e-4 dB.
+
+librosa windows and transforms in float64; so does this, in plain numpy, because importing librosa costs two
+seconds and rebuilding its filter bank on every call costs more than the transform. The tests hold both to the
+same numbers on real speech.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from sertools.config import FrontEnd
+
+Array = npt.NDArray[np.float64]
+Picture = npt.NDArray[np.float32]
+
+# Slaney's scale (Auditory Toolbox, 1998): linear below 1 kHz, logarithmic above.
+_HZ_PER_MEL = 200.0 / 3.0
+_BREAK_HZ = 1000.0
+_BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27.0
+
+
+def hz_to_mel(hz: npt.ArrayLike) -> Array:
+    """Convert hertz to Slaney mels."""
+    hz = np.asarray(hz, dtype=np.float64)
+    above = _BREAK_MEL + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
+    return np.where(hz < _BREAK_HZ, hz / _HZ_PER_MEL, above)
+
+
+def mel_to_hz(mel: npt.ArrayLike) -> Array:
+    """Convert Slaney mels to hertz."""
+    mel = np.asarray(mel, dtype=np.float64)
+    above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _BREAK_MEL) - _BREAK_MEL))
+    return np.where(mel < _BREAK_MEL, mel * _HZ_PER_MEL, above)
+
+
+def mel_frequencies(front_end: FrontEnd) -> Array:
+    """Centre frequency of each mel band in Hz [shape=(n_mels,)]."""
+    return _band_edges(front_end)[1:-1]
+
+
+def _band_edges(front_end: FrontEnd) -> Array:
+    top = hz_to_mel(front_end.sr / 2)
+    return mel_to_hz(np.linspace(hz_to_mel(front_end.fmin), top, front_end.n_mels + 2))
+
+
+@lru_cache(maxsize=8)
+def mel_filters(front_end: FrontEnd) -> Array:
+    """Triangular mel filters of unit area [shape=(n_mels, 1 + n_fft // 2)]."""
+    edges = _band_edges(front_end)
+    bins = np.fft.rfftfreq(front_end.n_fft, 1.0 / front_end.sr)
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    filters: Array = triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    return filters
+
+
+@lru_cache(maxsize=8)
+def _window(front_end: FrontEnd) -> Array:
+    # Periodic Hann, as spectral analysis wants it.
+    return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(front_end.n_fft) / front_end.n_fft)
+
+
+def natural_log_mel(y: npt.NDArray[np.float32], front_end: FrontEnd) -> Array:
+    """Log-mel power of one segment before it is fitted to `n_frames`.
+
+    Parameters
+    ----------
+    y
+        Samples [shape=(segment_samples,)].
+
+    Returns
+    -------
+    Log-power in dB, 10·log10(max(S, 1e-10)) [shape=(n_mels, natural_frames)].
+    """
+    n_fft, hop = front_end.n_fft, front_end.hop_length
+    if front_end.center:
+        y = np.pad(y, n_fft // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(y, n_fft)[::hop][: front_end.natural_frames]
+    spectrum = np.fft.rfft(frames * _window(front_end))
+    power = spectrum.real**2 + spectrum.imag**2
+    mel = mel_filters(front_end) @ power.T
+    return 10.0 * np.log10(np.maximum(mel, front_end.amin))
+
+
+def log_mel(y: npt.NDArray[np.float32], front_end: FrontEnd) -> Picture:
+    """Log-mel picture of one segment, in dB [shape=(n_mels, n_frames)]."""
+    natural = natural_log_mel(y, front_end)
+    n_natural, n_frames = natural.shape[1], front_end.n_frames
+    if front_end.fit == "resize" and n_natural != n_frames:
+        at = np.linspace(0.0, n_natural - 1.0, n_frames)
+        left = np.minimum(at.astype(np.intp), n_natural - 2)
+        share = at - left
+        natural = natural[:, left] * (1.0 - share) + natural[:, left + 1] * share
+    picture = np.full((front_end.n_mels, n_frames), floor_db(front_end), dtype=np.float32)
+    kept = min(natural.shape[1], n_frames)
+    picture[:, :kept] = natural[:, :kept]
+    return picture
+
+
+def floor_db(front_end: FrontEnd) -> float:
+    """Return the level of silence in dB (-100 at the default)."""
+    return float(10.0 * np.log10(front_end.amin))
+
+
+def valid_frames(n_valid: int, front_end: FrontEnd) -> int:
+    """How many of the picture's columns come from real samples, 1 to `n_frames`.
+
+    Parameters
+    ----------
+    n_valid
+        Samples of the segment that are not padding.
+    """
+    natural = min(front_end.natural_frames, 1 + max(0, n_valid - 1) // front_end.hop_length)
+    if front_end.fit == "resize":
+        natural = round(natural / front_end.natural_frames * front_end.n_frames)
+    return int(min(max(1, natural), front_end.n_frames))

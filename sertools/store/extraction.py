@@ -1,0 +1,232 @@
+"""From recordings to a store: decode, cut, transform, spool, write (§3.2).
+
+Files are independent, so they may be decoded by several processes; rows keep the order of the recordings, and
+the store's bytes do not depend on how many worked on it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from sertools.config import FrontEnd
+from sertools.corpora.sources import Listing
+from sertools.corpora.table import Recording
+from sertools.errors import AudioError, StoreError
+from sertools.provenance import history_line, refuse_clobber
+from sertools.sound.audio import cut, piece_samples, read_utterance
+from sertools.sound.features import log_mel, valid_frames
+from sertools.store.format import (
+    REJECTED_COLUMNS,
+    SEGMENT_COLUMNS,
+    UTTERANCE_COLUMNS,
+    Contents,
+    check_column_name,
+    escape_name,
+    make_table,
+)
+from sertools.store.reader import Pictures
+from sertools.store.writer import Spool, write_store
+
+_FILES_A_TASK = 8
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One recording, and how the store will call it."""
+
+    recording: Recording
+    id: str
+    path: str
+
+
+@dataclass(frozen=True)
+class _Extracted:
+    """One recording's rows, or why there are none."""
+
+    job: _Job
+    reason: str = ""
+    duration: float = 0.0
+    digest: str = ""
+    starts: tuple[float, ...] = ()
+    n_valid_frames: tuple[int, ...] = ()
+    pictures: Pictures | None = None
+
+
+@dataclass(frozen=True)
+class ExtractProgress:
+    """How far an extraction is: files done of all, rows made, files rejected."""
+
+    done: int
+    total: int
+    n_rows: int
+    n_rejected: int
+
+
+def extract(
+    listing: Listing,
+    output: Path,
+    front_end: FrontEnd,
+    *,
+    jobs: int = 1,
+    shard: tuple[int, int] | None = None,
+    on_error: str = "fail",
+) -> Iterator[ExtractProgress]:
+    """Extract a store; yields its progress, and the file is complete when the iterator ends.
+
+    Parameters
+    ----------
+    jobs
+        Processes that decode.
+    shard
+        ``(k, n)``: only the k-th of n parts of the recordings; `merge` puts the parts together.
+    on_error
+        ``fail`` reads on, then lists all bad files and writes nothing; ``skip`` records them in ``/rejected``.
+
+    Raises
+    ------
+    AudioError
+        Under ``fail``, naming every file that could not be read.
+    StoreError
+        If no file could be read.
+    """
+    refuse_clobber(output, [Path(recording.file) for recording in listing.recordings])
+    jobs_listed = _named(listing)
+    for name in jobs_listed[0].recording.extra:
+        check_column_name(name)
+    if shard:
+        k, n = shard
+        edges = np.linspace(0, len(jobs_listed), n + 1).round().astype(int)
+        jobs_listed = jobs_listed[edges[k - 1] : edges[k]]
+    segments: list[dict[str, Any]] = []
+    utterances: list[dict[str, Any]] = []
+    rejected: list[dict[str, str]] = []
+    with Spool(output, front_end) as spool:
+        for done, result in enumerate(_extracted(jobs_listed, front_end, jobs), 1):
+            if result.pictures is None:
+                rejected.append({"path": result.job.path, "reason": result.reason})
+            else:
+                for start, n_valid, digest in zip(
+                    result.starts, result.n_valid_frames, spool.add(result.pictures), strict=True
+                ):
+                    segments.append(
+                        {
+                            "utterance": len(utterances),
+                            "start": start,
+                            "n_valid_frames": n_valid,
+                            "origin": "real",
+                            "digest": digest,
+                        }
+                    )
+                utterances.append(_utterance_row(result))
+            yield ExtractProgress(done, len(jobs_listed), len(segments), len(rejected))
+        if rejected and on_error == "fail":
+            raise AudioError(_complaint(rejected, len(jobs_listed), listing.root))
+        if not segments and not shard:
+            raise StoreError(
+                f"{output}: none of the {len(jobs_listed)} files could be read; the first: {_first(rejected)}"
+            )
+        extra = dict.fromkeys(name for job in jobs_listed for name in job.recording.extra)
+        contents = Contents(
+            front_end=front_end,
+            segments=make_table(SEGMENT_COLUMNS, segments),
+            utterances=make_table(UTTERANCE_COLUMNS, utterances, extra),
+            rejected=make_table(REJECTED_COLUMNS, rejected),
+            history=(history_line("extract", _options(front_end)),),
+            audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.parent.resolve())),
+            shard=shard,
+        )
+        write_store(output, contents, spool.blocks())
+
+
+def _options(front_end: FrontEnd) -> dict[str, object]:
+    return {name: value for name, value in vars(front_end).items() if value != getattr(FrontEnd(), name)}
+
+
+def _named(listing: Listing) -> list[_Job]:
+    """Name each recording by its path below the root, with its span where a file holds several."""
+    root = listing.root.resolve()
+    relative = [
+        PurePosixPath(Path(os.path.relpath(os.path.abspath(r.file), root)).as_posix()) for r in listing.recordings
+    ]
+    # a.wav beside a.flac: the suffix tells them apart; nothing else needs it.
+    by_stem: dict[PurePosixPath, set[PurePosixPath]] = {}
+    for path in relative:
+        by_stem.setdefault(path.with_suffix(""), set()).add(path)
+    jobs = []
+    for recording, path in zip(listing.recordings, relative, strict=True):
+        stem = path.with_suffix("")
+        name = str(stem if len(by_stem[stem]) == 1 else path)
+        if recording.start is not None or recording.end is not None:
+            end = "" if recording.end is None else f"{recording.end:.3f}"
+            name += f"@{recording.start or 0:.3f}-{end}"
+        jobs.append(_Job(recording, escape_name(name), escape_name(str(path))))
+    return jobs
+
+
+def _extracted(jobs: Sequence[_Job], front_end: FrontEnd, n_processes: int) -> Iterator[_Extracted]:
+    work = partial(_extract_one, front_end=front_end)
+    if n_processes == 1 or len(jobs) <= _FILES_A_TASK:
+        yield from map(work, jobs)
+        return
+    # spawn: safe whatever threads this process has started, and the same on every system.
+    with ProcessPoolExecutor(n_processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(work, jobs, chunksize=_FILES_A_TASK)
+
+
+def _extract_one(job: _Job, front_end: FrontEnd) -> _Extracted:
+    recording = job.recording
+    try:
+        utterance = read_utterance(Path(recording.file), front_end.sr, recording.start, recording.end)
+    except AudioError as error:
+        # The path is already in the message's front; the rejected table has a column for it.
+        return _Extracted(job, reason=str(error).removeprefix(f"{recording.file}: "))
+    pieces = cut(len(utterance.y), front_end)
+    # One BLAS thread: the same bytes, however many processes share the machine.
+    with threadpool_limits(1, user_api="blas"):
+        pictures = np.stack([log_mel(piece_samples(utterance.y, piece, front_end), front_end) for piece in pieces])
+    return _Extracted(
+        job,
+        duration=utterance.duration,
+        digest=utterance.digest,
+        starts=tuple(piece.start / front_end.sr for piece in pieces),
+        n_valid_frames=tuple(valid_frames(piece.n_valid, front_end) for piece in pieces),
+        pictures=pictures,
+    )
+
+
+def _utterance_row(result: _Extracted) -> dict[str, Any]:
+    recording = result.job.recording
+    return {
+        **{name: escape_name(value) for name, value in recording.extra.items()},
+        "id": result.job.id,
+        "path": result.job.path,
+        "start": recording.start or 0.0,
+        "duration": result.duration,
+        "emotion": recording.emotion,
+        "speaker": recording.speaker,
+        "session": recording.session,
+        "gender": recording.gender,
+        "digest": result.digest,
+    }
+
+
+def _complaint(rejected: list[dict[str, str]], total: int, root: Path) -> str:
+    lines = [f"  {row['path']}: {row['reason']}" for row in rejected]
+    head = (
+        f"{len(rejected)} of {total} files below {root} cannot be used; mend or remove them, or give --on-error skip:"
+    )
+    return "\n".join([head, *lines])
+
+
+def _first(rejected: list[dict[str, str]]) -> str:
+    return f"{rejected[0]['path']}: {rejected[0]['reason']}" if rejected else "there are none"

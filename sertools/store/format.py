@@ -1,0 +1,226 @@
+"""What a spectrogram store holds, and how its tables are laid out in HDF5.
+
+A store is pictures (log-mel power in dB, never normalised) with three tables: ``/segment`` (one row a picture),
+``/utterance`` (one row an utterance) and ``/rejected``. ``docs/store-format.md`` draws it. This module is the
+only one that knows column types; `reader` and `writer` move the bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sertools.config import FrontEnd
+from sertools.errors import StoreError, UsageError
+from sertools.provenance import canonical_json, digest_bytes
+from sertools.store.lineage import Lineage
+
+KIND = "spectrograms"
+VERSION = 1
+
+Column = npt.NDArray[Any]
+
+# None marks text, kept as fixed-length UTF-8: no heap, so the bytes are the same every time.
+SEGMENT_COLUMNS: Mapping[str, str | None] = {
+    "utterance": "<i4",  # row of this file's /utterance
+    "start": "<f8",  # seconds from the start of the utterance
+    "n_valid_frames": "<i4",  # columns that are not padding
+    "origin": None,  # real, copied, generated, …
+    "parent": None,  # digest of the source row, or empty
+    "params": None,  # how an altered row was made, or empty
+    "digest": None,  # blake2b of the picture
+}
+UTTERANCE_COLUMNS: Mapping[str, str | None] = {
+    "id": None,
+    "path": None,  # relative to the corpus root
+    "start": "<f8",  # of the span within the file, seconds
+    "duration": "<f8",  # seconds
+    "emotion": None,
+    "speaker": None,
+    "session": None,
+    "gender": None,
+    "digest": None,  # blake2b of the decoded audio; empty for silence
+}
+REJECTED_COLUMNS: Mapping[str, str | None] = {"path": None, "reason": None}
+_COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_. -]{0,63}")
+
+
+class Table:
+    """Named columns of equal length."""
+
+    def __init__(self, columns: Mapping[str, npt.ArrayLike]) -> None:
+        self.columns: dict[str, Column] = {name: np.asarray(values) for name, values in columns.items()}
+        if len({column.shape for column in self.columns.values()}) > 1:
+            raise StoreError("the columns of a table differ in length")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    def __getitem__(self, name: str) -> Column:
+        return self.columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def take(self, index: npt.ArrayLike) -> Table:
+        """Return the rows at `index`."""
+        index = np.asarray(index, dtype=np.intp)
+        return Table({name: column[index] for name, column in self.columns.items()})
+
+    def with_column(self, name: str, values: npt.ArrayLike) -> Table:
+        """Return the table with one column added or replaced."""
+        return Table({**self.columns, name: values})
+
+
+def empty_table(schema: Mapping[str, str | None]) -> Table:
+    """Return a table of `schema` without rows."""
+    return Table({name: np.empty(0, dtype=kind or "<U1") for name, kind in schema.items()})
+
+
+def make_table(
+    schema: Mapping[str, str | None], rows: Iterable[Mapping[str, Any]], extra: Iterable[str] = ()
+) -> Table:
+    """Build a table of `schema`, and `extra` text columns, from rows; missing text is empty."""
+    listed = list(rows)
+    columns: dict[str, Column] = {}
+    for name, kind in {**schema, **dict.fromkeys(extra)}.items():
+        if kind is None:
+            columns[name] = np.array([str(row.get(name, "")) for row in listed], dtype=np.str_)
+        else:
+            columns[name] = np.array([row[name] for row in listed], dtype=kind)
+    return Table(columns)
+
+
+def concatenate(tables: list[Table]) -> Table:
+    """Stack tables; a text column that some lack is empty there."""
+    names = dict.fromkeys(name for table in tables for name in table)
+    columns = {}
+    for name in names:
+        parts = [t[name] if name in t.columns else np.full(len(t), "", dtype=np.str_) for t in tables]
+        columns[name] = np.concatenate(parts)
+    return Table(columns)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All of a store but its pictures.
+
+    Attributes
+    ----------
+    segments, utterances, rejected
+        The three tables.
+    audio_root
+        The corpus root, relative to the store's folder; empty where there is none.
+    shard
+        ``(k, n)`` if the store is part k of n of one extraction.
+    """
+
+    front_end: FrontEnd
+    segments: Table
+    utterances: Table
+    history: tuple[str, ...]
+    lineage: Lineage = field(default_factory=Lineage)
+    rejected: Table = field(default_factory=lambda: empty_table(REJECTED_COLUMNS))
+    audio_root: str = ""
+    shard: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def column(self, name: str) -> Column:
+        """Return a column, one value a segment, from either table; the segment's own wins.
+
+        Raises
+        ------
+        UsageError
+            If there is no such column.
+        """
+        if name in self.segments.columns and name not in ("utterance", "digest"):
+            return self.segments[name]
+        if name in self.utterances.columns:
+            return self.utterances[name][self.segments["utterance"]]
+        known = [n for n in (*self.utterances, *self.segments) if n not in ("utterance", "digest", "parent")]
+        raise UsageError(f"no column {name!r}; the columns are {', '.join(dict.fromkeys(known))}")
+
+    @property
+    def emotion(self) -> Column:
+        """Emotion of each segment [shape=(N,)]."""
+        return self.column("emotion")
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the emotions that occur, sorted; rows without a label do not count."""
+        return tuple(sorted(set(self.emotion.tolist()) - {""}))
+
+    def take(self, index: npt.ArrayLike) -> tuple[Table, Table]:
+        """Return the segments at `index` and the utterances they belong to, renumbered in order."""
+        segments = self.segments.take(index)
+        used, renumbered = np.unique(segments["utterance"], return_inverse=True)
+        return segments.with_column("utterance", renumbered.astype("<i4")), self.utterances.take(used)
+
+    def digest(self) -> str:
+        """Digest of what the store says, whether it holds its pictures or maps to them."""
+        parts = [canonical_json(dataclasses.asdict(self.front_end))]
+        for table in (self.segments, self.utterances):
+            parts += [canonical_json([name, table[name].tolist()]) for name in sorted(table)]
+        parts += ["\n".join(sorted(self.lineage.trained_on)), "\n".join(sorted(self.lineage.selected_on))]
+        return digest_bytes(*(part.encode("utf-8", "surrogatepass") for part in parts))
+
+
+def picture_digest(picture: npt.NDArray[np.float32]) -> str:
+    """Digest of one picture's little-endian float32 bytes."""
+    return digest_bytes(np.ascontiguousarray(picture, dtype="<f4").tobytes())
+
+
+def check_column_name(name: str) -> None:
+    """Refuse a column name that HDF5 or a shell would trip over.
+
+    Raises
+    ------
+    UsageError
+        With the rule.
+    """
+    if not _COLUMN_NAME.fullmatch(name):
+        raise UsageError(f"column {name!r}: a name is a letter or _, then letters, digits, _ . - or space, up to 64")
+
+
+def same_front_end(expected: FrontEnd, found: FrontEnd, expected_file: str, found_file: str) -> None:
+    """Refuse to mix pictures of two front ends.
+
+    Raises
+    ------
+    StoreError
+        Naming both files and the settings that differ.
+    """
+    differing = [
+        f"{f.name} {getattr(found, f.name)!r} instead of {getattr(expected, f.name)!r}"
+        for f in dataclasses.fields(FrontEnd)
+        if getattr(expected, f.name) != getattr(found, f.name)
+    ]
+    if differing:
+        raise StoreError(
+            f"{found_file}: its front end differs from {expected_file}'s ({'; '.join(differing)}); "
+            "extract both with the same options"
+        )
+
+
+def escape_name(name: str) -> str:
+    """Write a file name that is not UTF-8 (lone surrogates) as UTF-8; `unescape_name` undoes it."""
+    if "\\" not in name and name.isprintable():
+        return name
+    escaped = name.replace("\\", "\\\\")
+    return "".join(f"\\x{ord(c) - 0xDC00:02x}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in escaped)
+
+
+def unescape_name(name: str) -> str:
+    """Undo `escape_name`."""
+
+    def original(match: re.Match[str]) -> str:
+        return "\\" if match.group(1) == "\\" else chr(0xDC00 + int(match.group(1)[1:], 16))
+
+    return re.sub(r"\\(\\|x[0-9a-f]{2})", original, name)

@@ -1,0 +1,142 @@
+"""Look at an HDF5 file in a child process before opening it here.
+
+libhdf5 itself can crash or hang on a damaged file. A forked child, under limits of time and memory, walks the
+metadata first; if the child dies, the file is refused in one line and this process lives on.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import h5py
+
+if sys.platform != "win32":
+    import resource
+
+from sertools.errors import SertoolsError, StoreError
+
+_SECONDS = 20
+_MEMORY_BYTES = 2 << 30
+_MAX_OBJECTS = 100_000
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+_passed: set[tuple[str, int, int, int]] = set()
+
+
+def check_hdf5(path: Path, error: type[SertoolsError] = StoreError) -> None:
+    """Refuse a file that is not HDF5, or whose metadata cannot be walked safely.
+
+    Raises
+    ------
+    SertoolsError
+        Of the class `error`, naming the file and what is wrong.
+    """
+    try:
+        status = path.stat()
+        with path.open("rb") as stream:
+            magic = stream.read(len(_MAGIC))
+    except OSError as reason:
+        raise error(f"{path}: {reason.strerror}") from reason
+    if magic != _MAGIC:
+        raise error(f"{path}: not an HDF5 file")
+    key = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+    if key in _passed:
+        return
+    # Without fork (Windows) there is no cheap child; the file is opened unguarded there.
+    if sys.platform != "win32":
+        defect = _defect(path, status.st_size)
+        if defect:
+            raise error(f"{path}: damaged ({defect}); make it again, or restore a copy")
+    _passed.add(key)
+
+
+def _defect(path: Path, size: int) -> str:
+    """Walk `path` in a child; return what is wrong, or nothing."""
+    answer, question = os.pipe()
+    with warnings.catch_warnings():
+        # The child only calls h5py and leaves by os._exit, so threads of this process do not matter to it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os.close(answer)
+        _walk_and_exit(path, size, question)
+    os.close(question)
+    try:
+        return _verdict(child, answer)
+    finally:
+        os.close(answer)
+
+
+def _walk_and_exit(path: Path, size: int, question: int) -> None:
+    verdict = "unreadable metadata"
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS + 1))
+        if sys.platform == "linux":
+            with open("/proc/self/statm") as statm:
+                in_use = int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            resource.setrlimit(resource.RLIMIT_AS, (in_use + _MEMORY_BYTES,) * 2)
+        verdict = _walk(path, size)
+    except Exception as reason:
+        verdict = (str(reason).splitlines() or [""])[0][:200] or "unreadable metadata"
+    finally:
+        os.write(question, verdict.encode("utf-8", "replace"))
+        os._exit(0)
+
+
+def _walk(path: Path, size: int) -> str:
+    found: list[str] = []
+    count = 0
+
+    def look(name: str, thing: h5py.HLObject) -> bool | None:
+        nonlocal count
+        count += 1
+        if count > _MAX_OBJECTS:
+            found.append("too many objects")
+            return True
+        for key in thing.attrs:
+            attribute = thing.attrs.get_id(key)
+            if attribute.get_storage_size() > size:
+                found.append(f"attribute {key!r} is larger than the file")
+                return True
+            thing.attrs[key]
+        if isinstance(thing, h5py.Dataset):
+            if not thing.is_virtual and thing.size and thing.size * thing.dtype.itemsize > size:
+                found.append(f"/{name} is larger than the file: truncated, or never finished")
+                return True
+            if thing.is_virtual:
+                thing.virtual_sources()
+        return None
+
+    with h5py.File(path, "r", locking=False) as file:
+        look("", file)
+        file.visititems(look)
+    return found[0] if found else "ok"
+
+
+def _verdict(child: int, answer: int) -> str:
+    deadline = time.monotonic() + _SECONDS
+    text = b""
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([answer], [], [], max(0.0, deadline - time.monotonic()))
+        if ready:
+            block = os.read(answer, 1 << 16)
+            if not block:
+                break
+            text += block
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return f"reading its metadata takes over {_SECONDS} s"
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) or not text:
+        return "libhdf5 crashes on it"
+    verdict = text.decode("utf-8", "replace")
+    return "" if verdict == "ok" else verdict

@@ -1,0 +1,75 @@
+"""Which utterances a file has already seen.
+
+Two sets of utterance digests travel with every file, its ancestors' included: ``trained_on`` (gradients, scaler,
+latents, augmentation source) and ``selected_on`` (early stopping, checkpoint choice). `check_unseen` is what
+keeps a test set a test set. Digests are of the decoded audio, so a renamed or re-encoded copy is still found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sertools.errors import LineageError
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Digests of the utterances that shaped a file; the empty digest (silence) never counts."""
+
+    trained_on: frozenset[str] = frozenset()
+    selected_on: frozenset[str] = frozenset()
+
+    def __or__(self, other: Lineage) -> Lineage:
+        return Lineage(self.trained_on | other.trained_on, self.selected_on | other.selected_on)
+
+    def trained(self, digests: Iterable[str]) -> Lineage:
+        """Return this lineage with `digests` trained on as well."""
+        return Lineage(self.trained_on | (frozenset(digests) - {""}), self.selected_on)
+
+    def selected(self, digests: Iterable[str]) -> Lineage:
+        """Return this lineage with `digests` chosen on as well."""
+        return Lineage(self.trained_on, self.selected_on | (frozenset(digests) - {""}))
+
+
+def union(lineages: Iterable[Lineage]) -> Lineage:
+    """Return all that any of `lineages` has seen."""
+    total = Lineage()
+    for lineage in lineages:
+        total = total | lineage
+    return total
+
+
+def check_unseen(
+    lineage: Lineage,
+    digests: Sequence[str],
+    ids: Sequence[str],
+    *,
+    model: str,
+    store: str,
+    selection_too: bool,
+    remedy: str,
+) -> None:
+    """Refuse utterances that `lineage` has trained on, and with `selection_too` those it has chosen on.
+
+    Parameters
+    ----------
+    digests, ids
+        Of the utterances in question, in the same order.
+    model, store
+        File names for the message.
+
+    Raises
+    ------
+    LineageError
+        Naming how many utterances were seen, and the first of them.
+    """
+    for seen, verb in ((lineage.trained_on, "trained on"), (lineage.selected_on, "chosen on")):
+        if verb == "chosen on" and not selection_too:
+            continue
+        found = [name for name, digest in zip(ids, digests, strict=True) if digest in seen]
+        if found:
+            raise LineageError(
+                f"{store}: {len(found)} of its {len(ids)} utterances were {verb} by {model}, "
+                f"{found[0]!r} among them; {remedy}"
+            )

@@ -1,0 +1,149 @@
+"""Put stores together: the toolkit's ``cat``.
+
+The output holds its own pictures. Merging all shards of one extraction gives the bytes of the unsharded run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sertools.errors import StoreError
+from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.store.format import (
+    Column,
+    Contents,
+    Table,
+    concatenate,
+    escape_name,
+    same_front_end,
+    unescape_name,
+)
+from sertools.store.lineage import union
+from sertools.store.reader import Store, open_store
+from sertools.store.writer import write_store
+
+
+def merge_stores(inputs: Sequence[Path], output: Path) -> int:
+    """Write all rows of `inputs`, in order, as one standalone store.
+
+    Returns
+    -------
+    The number of rows.
+
+    Raises
+    ------
+    StoreError
+        If the front ends differ, a row occurs in two stores, two recordings share an id, or a shard is missing.
+    """
+    stores = [open_store(path) for path in inputs]
+    refuse_clobber(output, [*inputs, *(source.path for store in stores for source in store.row_map.sources)])
+    for store in stores[1:]:
+        same_front_end(stores[0].contents.front_end, store.contents.front_end, str(stores[0].path), str(store.path))
+    sharded = any(store.contents.shard for store in stores)
+    if sharded:
+        stores = _in_shard_order(stores)
+    _refuse_duplicates(stores)
+    contents = _joined(stores, output, sharded)
+    write_store(output, contents, (block for store in stores for block in store.blocks()))
+    return len(contents)
+
+
+def _in_shard_order(stores: list[Store]) -> list[Store]:
+    """Sort shards by number; refuse a set that is not whole, or not of one run."""
+    shards = {store.contents.shard: store for store in stores}
+    lone = [store.path for store in stores if store.contents.shard is None]
+    n_parts = max(shard[1] for shard in shards if shard)
+    missing = [f"{k}/{n_parts}" for k in range(1, n_parts + 1) if (k, n_parts) not in shards]
+    if lone or missing or len(stores) != n_parts:
+        why = (
+            f"{lone[0]} is not a shard"
+            if lone
+            else f"shard {missing[0]} is missing"
+            if missing
+            else "one is given twice"
+        )
+        raise StoreError(f"{stores[0].path}: is a shard of {n_parts}, but {why}; merge all shards of one run first")
+    ordered = [shards[k, n_parts] for k in range(1, n_parts + 1)]
+    for store in ordered[1:]:
+        if store.contents.history != ordered[0].contents.history:
+            raise StoreError(f"{store.path}: was extracted with other options than {ordered[0].path}")
+    return ordered
+
+
+def _refuse_duplicates(stores: list[Store]) -> None:
+    rows: dict[tuple[object, ...], Path] = {}
+    recordings: dict[str, tuple[str, Path]] = {}
+    for store in stores:
+        utterances = store.contents.utterances
+        for name, digest in zip(utterances["id"].tolist(), utterances["digest"].tolist(), strict=True):
+            known, where = recordings.setdefault(name, (digest, store.path))
+            if known != digest:
+                raise StoreError(
+                    f"{store.path}: its utterance {name!r} is another recording than {where}'s; rename one"
+                )
+        keys = zip(
+            store.contents.column("id").tolist(),
+            *(store.contents.segments[name].tolist() for name in ("start", "origin", "parent", "params", "digest")),
+            strict=True,
+        )
+        for key in set(keys):
+            if key in rows:
+                raise StoreError(f"{store.path}: a row of utterance {key[0]!r} is also in {rows[key]}; leave one out")
+            rows[key] = store.path
+
+
+def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:
+    root, prefixes = _common_root(stores)
+    utterances = concatenate(
+        [
+            store.contents.utterances.with_column("path", _prefixed(store.contents.utterances["path"], prefix))
+            for store, prefix in zip(stores, prefixes, strict=True)
+        ]
+    )
+    ids = utterances["id"].tolist()
+    first_of = {name: row for row, name in reversed(list(enumerate(ids)))}
+    used = sorted(set(first_of.values()))
+    renumbered = {row: number for number, row in enumerate(used)}
+    offsets = np.cumsum([0, *(len(store.contents.utterances) for store in stores)])
+    owner = [
+        renumbered[first_of[ids[offset + row]]]
+        for store, offset in zip(stores, offsets, strict=False)
+        for row in store.contents.segments["utterance"].tolist()
+    ]
+    segments = concatenate([store.contents.segments for store in stores])
+    rejected: list[Table] = [store.contents.rejected for store in stores]
+    line = history_line("merge", {}, {"stores": [store.contents.digest() for store in stores]})
+    return Contents(
+        front_end=stores[0].contents.front_end,
+        segments=segments.with_column("utterance", np.array(owner, dtype="<i4")),
+        utterances=utterances.take(used),
+        history=stores[0].contents.history
+        if sharded
+        else join_histories((store.contents.history for store in stores), line),
+        lineage=union(store.contents.lineage for store in stores),
+        rejected=concatenate(rejected),
+        audio_root=escape_name(os.path.relpath(root, output.parent.resolve())) if root else "",
+    )
+
+
+def _common_root(stores: list[Store]) -> tuple[Path | None, list[str]]:
+    """Return the deepest folder above all audio, and what each store's paths need in front of them."""
+    roots = [
+        Path(os.path.normpath(store.path.parent.resolve() / unescape_name(store.contents.audio_root)))
+        if store.contents.audio_root
+        else None
+        for store in stores
+    ]
+    known = [root for root in roots if root]
+    if not known:
+        return None, [""] * len(stores)
+    root = Path(os.path.commonpath(known))
+    return root, ["" if r is None or r == root else escape_name(f"{r.relative_to(root)}/") for r in roots]
+
+
+def _prefixed(paths: Column, prefix: str) -> Column:
+    return np.array([prefix + path if path else path for path in paths.tolist()], dtype=np.str_)

@@ -1,0 +1,315 @@
+"""Open a store: its tables at once, its pictures as they are asked for.
+
+Pictures are read by memory map at their place in the file, never through HDF5: a plain store is one map, a
+virtual store (made by `select`) is one map a source. Sources are resolved here, relative to the store, and the
+digests of their rows compared with those recorded: libhdf5 would fill a missing source in silence, or take a
+file of the same name from the working folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sertools.config import FrontEnd
+from sertools.errors import SertoolsError, StoreError
+from sertools.store.format import (
+    KIND,
+    REJECTED_COLUMNS,
+    SEGMENT_COLUMNS,
+    UTTERANCE_COLUMNS,
+    VERSION,
+    Column,
+    Contents,
+    Table,
+    empty_table,
+    picture_digest,
+    unescape_name,
+)
+from sertools.store.guard import check_hdf5
+from sertools.store.lineage import Lineage
+
+Pictures = npt.NDArray[np.float32]
+_BLOCK_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset that physically holds pictures."""
+
+    path: Path
+    dataset: str = "/spectrogram"
+
+
+@dataclass(frozen=True)
+class RowMap:
+    """Where each row of a store physically lies: ``sources[source[i]]``, row ``row[i]``."""
+
+    sources: tuple[Source, ...]
+    source: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
+
+    def take(self, index: npt.ArrayLike) -> RowMap:
+        """Return the map of the rows at `index`."""
+        index = np.asarray(index, dtype=np.intp)
+        return RowMap(self.sources, self.source[index], self.row[index])
+
+
+class Store:
+    """An open spectrogram store.
+
+    Attributes
+    ----------
+    path
+        The file.
+    contents
+        Tables, front end, lineage and history.
+    row_map
+        Where the pictures lie.
+    """
+
+    def __init__(self, path: Path, contents: Contents, row_map: RowMap) -> None:
+        self.path = path
+        self.contents = contents
+        self.row_map = row_map
+        self._opened: dict[int, Pictures] = {}
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    @property
+    def picture_shape(self) -> tuple[int, int]:
+        """``(n_mels, n_frames)``."""
+        return self.contents.front_end.n_mels, self.contents.front_end.n_frames
+
+    def rows(self, index: npt.ArrayLike) -> Pictures:
+        """Read the pictures at `index`, in dB [shape=(n, n_mels, n_frames)]."""
+        wanted = self.row_map.take(index)
+        pictures = np.empty((len(wanted.row), *self.picture_shape), dtype=np.float32)
+        for number in np.unique(wanted.source):
+            here = wanted.source == number
+            pictures[here] = self._physical(int(number))[wanted.row[here]]
+        return pictures
+
+    def blocks(self) -> Iterator[Pictures]:
+        """Read all pictures in order, some at a time."""
+        for first in range(0, len(self), _BLOCK_ROWS):
+            yield self.rows(np.arange(first, min(first + _BLOCK_ROWS, len(self))))
+
+    def damaged_rows(self) -> list[int]:
+        """Rows whose picture no longer has the digest that was recorded."""
+        digests = self.contents.segments["digest"]
+        found, row = [], 0
+        for block in self.blocks():
+            for picture in block:
+                if picture_digest(picture) != digests[row]:
+                    found.append(row)
+                row += 1
+        return found
+
+    def audio_path(self, utterance: int) -> Path:
+        """Where the audio of a row of ``/utterance`` lies."""
+        relative = unescape_name(str(self.contents.utterances["path"][utterance]))
+        return self.path.parent / unescape_name(self.contents.audio_root) / relative
+
+    def _physical(self, number: int) -> Pictures:
+        if number not in self._opened:
+            source = self.row_map.sources[number]
+            with h5py.File(source.path, "r", locking=False) as file:
+                dataset = file[source.dataset]
+                offset = dataset.id.get_offset()
+                if offset is None or dataset.dtype != np.dtype("<f4"):
+                    # Repacked by someone (chunked, compressed): HDF5 must decode it, so it is read whole.
+                    self._opened[number] = dataset[:].astype(np.float32)
+                else:
+                    self._opened[number] = np.memmap(
+                        source.path, dtype="<f4", mode="r", offset=offset, shape=dataset.shape
+                    )
+        return self._opened[number]
+
+
+def open_store(path: Path) -> Store:
+    """Open a store and check that it is whole.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, damaged, of another kind or version, or a source of a virtual store is missing
+        or has changed.
+    """
+    check_hdf5(path)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            contents = _read_contents(file, path)
+            row_map = _read_row_map(file, path, contents)
+    except SertoolsError:
+        raise
+    except (KeyError, ValueError, TypeError, OSError, RuntimeError, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
+        raise StoreError(f"{path}: damaged store ({reason}); make it again, or restore a copy") from error
+    for number, source in enumerate(row_map.sources):
+        if source.path != path:
+            _check_source(path, contents, row_map, number)
+    return Store(path, contents, row_map)
+
+
+def hdf5_kind(path: Path) -> str:
+    """Return what an HDF5 file says it is (``sertools_kind``), or nothing."""
+    check_hdf5(path)
+    with h5py.File(path, "r", locking=False) as file:
+        return read_text(file, "sertools_kind")
+
+
+def read_text(thing: h5py.HLObject, name: str) -> str:
+    """Read a text attribute; empty where there is none."""
+    value = thing.attrs.get(name, "")
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def check_kind(file: h5py.File, path: Path, kind: str, version: int) -> None:
+    """Refuse an HDF5 file of another kind or a later version.
+
+    Raises
+    ------
+    StoreError
+        Naming both kinds.
+    """
+    found = read_text(file, "sertools_kind") or "unknown HDF5"
+    if found != kind:
+        raise StoreError(f"{path}: holds {found}, but {kind} are wanted here")
+    found_version = int(file.attrs.get("sertools_version", 0))
+    if found_version != version:
+        raise StoreError(f"{path}: {kind} of format version {found_version}; this sertools reads version {version}")
+
+
+def read_lineage(group: h5py.Group) -> Lineage:
+    """Read the two digest sets of a file."""
+    return Lineage(*(frozenset(decode_text(group[name][:]).tolist()) for name in ("trained_on", "selected_on")))
+
+
+def read_front_end(group: h5py.Group) -> FrontEnd:
+    """Read a front end from attributes."""
+    values: dict[str, Any] = {}
+    for each in dataclasses.fields(FrontEnd):
+        if each.name not in group.attrs:
+            raise ValueError(f"the front end lacks {each.name}")
+        default: Any = each.default
+        is_text = isinstance(default, str)
+        values[each.name] = read_text(group, each.name) if is_text else type(default)(group.attrs[each.name])
+    return FrontEnd(**values)
+
+
+def read_history(file: h5py.File) -> tuple[str, ...]:
+    """Read the history lines."""
+    return tuple(decode_text(file.attrs["history"]).tolist())
+
+
+def decode_text(column: npt.ArrayLike) -> Column:
+    """Decode fixed-length UTF-8, or h5py's variable-length text, to a text column."""
+    column = np.asarray(column)
+    if column.dtype.kind == "S":
+        return np.char.decode(column, "utf-8") if column.size else np.empty(0, dtype="<U1")
+    if column.dtype.kind == "O":
+        texts = [value.decode() if isinstance(value, bytes) else str(value) for value in column]
+        return np.array(texts, dtype=np.str_)
+    raise ValueError(f"text expected, found {column.dtype}")
+
+
+def _read_contents(file: h5py.File, path: Path) -> Contents:
+    check_kind(file, path, KIND, VERSION)
+    front_end = read_front_end(file["front_end"])
+    dataset = file["spectrogram"]
+    if dataset.ndim != 3 or dataset.shape[1:] != (front_end.n_mels, front_end.n_frames) or dataset.dtype.kind != "f":
+        raise ValueError(f"/spectrogram has shape {dataset.shape}, type {dataset.dtype}")
+    segments = _read_table(file["segment"], SEGMENT_COLUMNS, dataset.shape[0])
+    utterances = _read_table(file["utterance"], UTTERANCE_COLUMNS)
+    owner = segments["utterance"]
+    if len(owner) and not 0 <= owner.min() <= owner.max() < len(utterances):
+        raise ValueError("/segment/utterance points outside /utterance")
+    shard = tuple(int(n) for n in file.attrs["shard"]) if "shard" in file.attrs else None
+    return Contents(
+        front_end=front_end,
+        segments=segments,
+        utterances=utterances,
+        history=read_history(file),
+        lineage=read_lineage(file["lineage"]),
+        rejected=_read_table(file["rejected"], REJECTED_COLUMNS)
+        if "rejected" in file
+        else empty_table(REJECTED_COLUMNS),
+        audio_root=read_text(file, "audio_root"),
+        shard=(shard[0], shard[1]) if shard else None,
+    )
+
+
+def _read_table(group: h5py.Group, schema: dict[str, str | None] | Any, length: int | None = None) -> Table:
+    columns: dict[str, Column] = {}
+    extra = [name for name in group if name not in schema]
+    for name in (*schema, *extra):
+        dataset = group[name]
+        if dataset.ndim != 1 or (length is not None and len(dataset) != length):
+            raise ValueError(f"{dataset.name} has shape {dataset.shape}")
+        length = len(dataset)
+        kind = schema.get(name)
+        columns[name] = decode_text(dataset[:]) if kind is None else dataset[:].astype(kind, casting="safe")
+    return Table(columns)
+
+
+def _read_row_map(file: h5py.File, path: Path, contents: Contents) -> RowMap:
+    dataset = file["spectrogram"]
+    n = len(contents)
+    if not dataset.is_virtual:
+        return RowMap((Source(path),), np.zeros(n, dtype=np.int64), np.arange(n, dtype=np.int64))
+    sources: dict[Source, int] = {}
+    source, row = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
+    for mapping in dataset.virtual_sources():
+        here, there = mapping.vspace.get_select_bounds(), mapping.src_space.get_select_bounds()
+        first, last = here[0][0], here[1][0]
+        if there[1][0] - there[0][0] != last - first:
+            raise ValueError("a virtual mapping is not row by row")
+        number = sources.setdefault(_resolve(path, mapping.file_name, mapping.dset_name), len(sources))
+        source[first : last + 1] = number
+        row[first : last + 1] = np.arange(there[0][0], there[1][0] + 1)
+    if n and source.min() < 0:
+        raise ValueError("a virtual mapping leaves rows open")
+    return RowMap(tuple(sources), source, row)
+
+
+def _resolve(path: Path, file_name: str, dataset: str) -> Source:
+    if file_name == ".":
+        return Source(path, dataset)
+    # HDF5 reads % as a pattern, so names carry it doubled.
+    relative = unescape_name(file_name.replace("%%", "%"))
+    return Source(path.parent / relative, dataset)
+
+
+def _check_source(path: Path, contents: Contents, row_map: RowMap, number: int) -> None:
+    """Refuse a source that is missing, is not a store, or does not hold the rows that were mapped."""
+    source = row_map.sources[number]
+    if not source.path.is_file():
+        raise StoreError(
+            f"{path}: its pictures lie in {source.path}, which is missing; put it back, "
+            "or make this store again with `select --copy`"
+        )
+    check_hdf5(source.path)
+    here = row_map.source == number
+    rows, expected = row_map.row[here], contents.segments["digest"][here]
+    try:
+        with h5py.File(source.path, "r", locking=False) as file:
+            check_kind(file, source.path, KIND, VERSION)
+            found = decode_text(file["segment/digest"][:])
+            same = file[source.dataset].shape[1:] == (contents.front_end.n_mels, contents.front_end.n_frames)
+            physical = not file[source.dataset].is_virtual
+    except (KeyError, ValueError, OSError, RuntimeError) as error:
+        raise StoreError(f"{source.path}: damaged store, a source of {path}; make it again") from error
+    if not (same and physical) or rows.max() >= len(found) or (found[rows] != expected).any():
+        raise StoreError(
+            f"{path}: {source.path} no longer holds the rows that were selected from it; "
+            "put the original back, or select again"
+        )

@@ -1,0 +1,267 @@
+"""Choose rows of a store: the toolkit's ``grep``.
+
+Nothing is copied unless asked: the output maps to the physical store. There is no randomness but in `keep`, and
+that is a ranking of utterances by a hash of (seed, id), so that a smaller fraction is a subset of a larger one
+and every strategy sees the same reduced class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sertools.errors import StoreError, UsageError
+from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.store.format import Column, Contents, escape_name, unescape_name
+from sertools.store.reader import Store, open_store
+from sertools.store.writer import write_store, write_virtual
+
+Mask = npt.NDArray[np.bool_]
+GROUPINGS = ("speaker", "session", "utterance")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """``COL=V[,V]`` or ``COL!=V[,V]``."""
+
+    column: str
+    values: tuple[str, ...]
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.column}{'!=' if self.negated else '='}{','.join(self.values)}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to keep; the conditions are ANDed.
+
+    Attributes
+    ----------
+    where
+        Conditions on columns.
+    fold
+        ``(k, n)``: part k of n, counted from 1.
+    by
+        What a fold keeps together: speaker, session or utterance (stratified by class).
+    keep
+        Class → share of its utterances to keep, among those the rest selects.
+    invert
+        Keep exactly what this selection without it leaves out.
+    """
+
+    where: tuple[Condition, ...] = ()
+    fold: tuple[int, int] | None = None
+    by: str = "speaker"
+    keep: Mapping[str, float] = field(default_factory=dict)
+    invert: bool = False
+    seed: int = 0
+
+
+def parse_condition(text: str) -> Condition:
+    """Read ``COL=V[,V]`` or ``COL!=V[,V]``.
+
+    Raises
+    ------
+    UsageError
+        If there is no ``=``, or nothing before or after it.
+    """
+    column, equals, values = text.partition("=")
+    negated = column.endswith("!")
+    column = column.removesuffix("!").strip()
+    if not (equals and column and values):
+        raise UsageError(f"--where {text!r}: expected COL=VALUE[,VALUE] or COL!=VALUE")
+    return Condition(column, tuple(value.strip() for value in values.split(",")), negated)
+
+
+def parse_part(text: str, option: str) -> tuple[int, int]:
+    """Read ``K/N``, 1 ≤ K ≤ N.
+
+    Raises
+    ------
+    UsageError
+        If it is anything else.
+    """
+    k, slash, n = text.partition("/")
+    if not (slash and k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
+        raise UsageError(f"{option} {text!r}: expected K/N with K from 1 to N, such as 1/5")
+    return int(k), int(n)
+
+
+def parse_keep(texts: Iterable[str]) -> dict[str, float]:
+    """Read ``CLASS=FRACTION`` pairs.
+
+    Raises
+    ------
+    UsageError
+        If a pair is malformed or a fraction lies outside [0, 1].
+    """
+    keep = {}
+    for text in texts:
+        name, equals, share = text.partition("=")
+        try:
+            fraction = float(share)
+        except ValueError:
+            fraction = -1.0
+        if not (name and equals and 0.0 <= fraction <= 1.0):
+            raise UsageError(
+                f"--keep {text!r}: expected CLASS=FRACTION with a fraction from 0 to 1, such as angry=0.2"
+            )
+        keep[name] = fraction
+    return keep
+
+
+def chosen(contents: Contents, selection: Selection) -> Mask:
+    """Say which rows a selection keeps [shape=(N,)].
+
+    Raises
+    ------
+    UsageError
+        If a column, value, class or fold does not exist.
+    """
+    mask = np.ones(len(contents), dtype=bool)
+    for condition in selection.where:
+        mask &= _matches(contents, condition)
+    if selection.fold:
+        fold = _fold_of_utterance(contents, selection.fold[1], selection.by)
+        mask &= (fold == selection.fold[0])[contents.segments["utterance"]]
+    for emotion, fraction in selection.keep.items():
+        mask &= _kept(contents, mask, emotion, fraction, selection.seed)
+    return ~mask if selection.invert else mask
+
+
+def select_store(source: Path, output: Path, selection: Selection, *, copy: bool = False) -> int:
+    """Write the chosen rows of a store, as a virtual store or, with `copy`, a standalone one.
+
+    Returns
+    -------
+    The number of rows.
+
+    Raises
+    ------
+    StoreError
+        If nothing is selected, or the source is damaged.
+    """
+    store = open_store(source)
+    refuse_clobber(output, [source, *(s.path for s in store.row_map.sources)])
+    index = np.flatnonzero(chosen(store.contents, selection))
+    if not len(index):
+        raise StoreError(f"{source}: the selection keeps none of its {len(store)} rows; loosen it, or see `info`")
+    segments, utterances = store.contents.take(index)
+    contents = dataclasses.replace(
+        store.contents,
+        segments=segments,
+        utterances=utterances,
+        history=join_histories([store.contents.history], _history(store, selection)),
+        audio_root=moved_root(store, output),
+        shard=None,
+    )
+    if copy:
+        blocks = (store.rows(part) for part in np.array_split(index, 1 + len(index) // 256))
+        write_store(output, contents, blocks)
+    else:
+        write_virtual(output, contents, store.row_map.take(index))
+    return len(index)
+
+
+def moved_root(store: Store, output: Path) -> str:
+    """Return the store's `audio_root` as seen from `output`'s folder."""
+    if not store.contents.audio_root:
+        return ""
+    root = store.path.parent.resolve() / unescape_name(store.contents.audio_root)
+    return escape_name(os.path.relpath(root, output.parent.resolve()))
+
+
+def _history(store: Store, selection: Selection) -> str:
+    options: dict[str, object] = {"where": [str(condition) for condition in selection.where]}
+    if selection.fold:
+        options |= {"fold": f"{selection.fold[0]}/{selection.fold[1]}", "by": selection.by}
+    if selection.keep:
+        options["keep"] = dict(selection.keep)
+    if selection.invert:
+        options["invert"] = True
+    seed = selection.seed if selection.keep else None
+    return history_line("select", options, {"store": store.contents.digest()}, seed)
+
+
+def _matches(contents: Contents, condition: Condition) -> Mask:
+    column = contents.column(condition.column)
+    wanted = np.zeros(len(column), dtype=bool)
+    for value in condition.values:
+        equal = column == (value if column.dtype.kind == "U" else _number(value, condition.column))
+        if not equal.any():
+            raise UsageError(f"no row has {condition.column} {value!r}{_instead(value, column)}")
+        wanted |= equal
+    return ~wanted if condition.negated else wanted
+
+
+def _number(value: str, column: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise UsageError(f"--where {column}: {value!r} is not a number") from None
+
+
+def _instead(value: str, column: Column) -> str:
+    known = [str(v) for v in np.unique(column) if str(v)]
+    close = difflib.get_close_matches(value, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; it has {', '.join(known[:12])}{', …' if len(known) > 12 else ''}" if known else "; the column is empty"
+
+
+def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray[np.int64]:
+    """Number the fold, from 1, of each utterance; 0 for generated ones, which belong to none."""
+    if by not in GROUPINGS:
+        raise UsageError(f"--by {by!r}: expected one of {', '.join(GROUPINGS)}")
+    utterances = contents.utterances
+    real = utterances["path"] != ""
+    groups = utterances["id" if by == "utterance" else by]
+    if (groups[real] == "").any():
+        count = int((groups[real] == "").sum())
+        raise UsageError(
+            f"{count} of {int(real.sum())} utterances have no {by}; "
+            f"give the labels a {by} column, or fold --by utterance"
+        )
+    # Spread each stratum over the folds in turn, going on where the last one ended, so that no fold is left short.
+    strata: dict[str, list[str]] = {}
+    for group in sorted(set(groups[real].tolist())):
+        first = int(np.flatnonzero(groups == group)[0])
+        stratum = utterances["emotion" if by == "utterance" else "gender"][first]
+        strata.setdefault("" if by == "session" else str(stratum), []).append(group)
+    dealt: dict[str, int] = {}
+    for stratum in sorted(strata):
+        # Ids often count takes and sentences; their hash breaks that order.
+        members = sorted(strata[stratum], key=_hash) if by == "utterance" else strata[stratum]
+        for group in members:
+            dealt[group] = 1 + len(dealt) % n_folds
+    if len(dealt) < n_folds:
+        raise UsageError(f"--fold of {n_folds}: there are only {len(dealt)} values of {by}; use at most {len(dealt)}")
+    return np.array([dealt.get(str(g), 0) if r else 0 for g, r in zip(groups, real, strict=True)], dtype=np.int64)
+
+
+def _kept(contents: Contents, mask: Mask, emotion: str, fraction: float, seed: int) -> Mask:
+    """Rows that remain when only `fraction` of the class's utterances under `mask` are kept."""
+    if emotion not in contents.classes():
+        raise UsageError(f"--keep: no row has emotion {emotion!r}{_instead(emotion, contents.emotion)}")
+    in_class = contents.emotion == emotion
+    candidates = np.unique(contents.segments["utterance"][mask & in_class])
+    ids = contents.utterances["id"]
+    ranked = sorted(candidates.tolist(), key=lambda u: _hash(f"{seed}:{ids[u]}"))
+    n_kept = round(fraction * len(ranked))
+    if fraction > 0:
+        n_kept = max(1, n_kept)
+    kept: Mask = ~in_class | np.isin(contents.segments["utterance"], ranked[:n_kept])
+    return kept
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

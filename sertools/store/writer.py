@@ -1,0 +1,211 @@
+"""Write a store: tables by HDF5, pictures by plain file writes at their place in the file.
+
+A store is made beside its name and renamed when complete. Pictures are one contiguous float32 block, so that any
+program can map them; the number of rows is known only when decoding ends, so they wait in a `Spool`. Nothing in
+the file depends on the clock or on where it lies: equal content gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from sertools.config import FrontEnd
+from sertools.errors import StoreError
+from sertools.provenance import atomic_output, cannot_write
+from sertools.store.format import KIND, VERSION, Contents, Table, escape_name, picture_digest
+from sertools.store.lineage import Lineage
+from sertools.store.reader import Pictures, RowMap
+
+# The first format with virtual datasets; its metadata carry checksums.
+LIBVER = ("v110", "v110")
+_BLOCK_BYTES = 8 << 20
+
+
+class Spool:
+    """Pictures on their way into a store, in a raw file beside it that vanishes with the `with` block."""
+
+    def __init__(self, output: Path, front_end: FrontEnd) -> None:
+        self._output = output
+        self._shape = (front_end.n_mels, front_end.n_frames)
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{output.name}.", suffix=".rows.part", dir=output.parent)
+        except OSError as error:
+            raise cannot_write(output, error) from error
+        self._path = Path(name)
+        self._stream = os.fdopen(handle, "w+b")
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._path.unlink(missing_ok=True)
+        try:
+            self._stream.close()
+        except OSError:
+            if error is None:
+                raise
+
+    def add(self, pictures: Pictures) -> list[str]:
+        """Append pictures [shape=(n, n_mels, n_frames)], in dB, and return their digests.
+
+        Raises
+        ------
+        StoreError
+            If a picture holds NaN or infinite values.
+        SertoolsError
+            If the disk is full.
+        """
+        if not np.isfinite(pictures).all():
+            raise StoreError(f"{self._output}: a picture holds NaN or infinite values; nothing was written")
+        try:
+            self._stream.write(np.ascontiguousarray(pictures, dtype="<f4").data)
+        except OSError as error:
+            raise cannot_write(self._output, error) from error
+        return [picture_digest(picture) for picture in pictures]
+
+    def blocks(self) -> Iterator[Pictures]:
+        """Give back all pictures in order, some at a time."""
+        self._stream.flush()
+        self._stream.seek(0)
+        row_bytes = 4 * self._shape[0] * self._shape[1]
+        while block := self._stream.read(max(1, _BLOCK_BYTES // row_bytes) * row_bytes):
+            yield np.frombuffer(block, dtype="<f4").reshape(-1, *self._shape)
+
+
+def write_store(path: Path, contents: Contents, pictures: Iterable[Pictures]) -> None:
+    """Write a store that holds its own pictures.
+
+    Parameters
+    ----------
+    pictures
+        Blocks of rows in order [shape=(n, n_mels, n_frames)], in dB; as many rows as `contents` has.
+
+    Raises
+    ------
+    SertoolsError
+        If it cannot be written; nothing is left under `path` then, and an older file stays.
+    """
+    shape = (len(contents), contents.front_end.n_mels, contents.front_end.n_frames)
+    with atomic_output(path) as part:
+        with h5py.File(part, "w", libver=LIBVER, locking=False) as file:
+            _write_tables(file, contents)
+            create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            create.set_layout(h5py.h5d.CONTIGUOUS)
+            create.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            create.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            create.set_obj_track_times(False)
+            dataset = h5py.h5d.create(
+                file.id, b"spectrogram", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple(shape), create
+            )
+            offset = dataset.get_offset()
+        with part.open("r+b") as stream:
+            stream.seek(offset or 0)
+            n_written = 0
+            for block in pictures:
+                stream.write(np.ascontiguousarray(block, dtype="<f4").data)
+                n_written += len(block)
+        if n_written != len(contents):
+            raise StoreError(f"{path}: {n_written} pictures for {len(contents)} rows; nothing was written")
+
+
+def write_virtual(path: Path, contents: Contents, row_map: RowMap) -> None:
+    """Write a store whose pictures stay where they are: an HDF5 virtual dataset over the physical stores.
+
+    Raises
+    ------
+    SertoolsError
+        If it cannot be written.
+    """
+    shape = (len(contents), contents.front_end.n_mels, contents.front_end.n_frames)
+    folder = path.parent.resolve()
+    names = [
+        escape_name(os.path.relpath(source.path.resolve(), folder)).replace("%", "%%") for source in row_map.sources
+    ]
+    with atomic_output(path) as part, h5py.File(part, "w", libver=LIBVER, locking=False) as file:
+        _write_tables(file, contents)
+        # The low-level call: h5py's create_virtual_dataset writes the time of day.
+        create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        create.set_obj_track_times(False)
+        create.set_fill_value(np.array(np.nan, dtype="<f4"))
+        here = h5py.h5s.create_simple(shape)
+        for first, length in _runs(row_map):
+            source = row_map.sources[row_map.source[first]]
+            start = int(row_map.row[first])
+            # The space need only reach the last row that is mapped; HDF5 does not compare it with the source.
+            there = h5py.h5s.create_simple((start + length, *shape[1:]))
+            here.select_hyperslab((first, 0, 0), (length, *shape[1:]))
+            there.select_hyperslab((start, 0, 0), (length, *shape[1:]))
+            name = names[row_map.source[first]]
+            create.set_virtual(here, name.encode(), source.dataset.encode(), there)
+        here.select_all()
+        h5py.h5d.create(file.id, b"spectrogram", h5py.h5t.IEEE_F32LE, here, create)
+
+
+def _runs(row_map: RowMap) -> Iterator[tuple[int, int]]:
+    """First row and length of each stretch that is contiguous in its source."""
+    if not len(row_map.row):
+        return
+    breaks = (np.diff(row_map.row) != 1) | (np.diff(row_map.source) != 0)
+    edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(row_map.row)]
+    for first, end in itertools.pairwise(edges):
+        yield first, end - first
+
+
+def _write_tables(file: h5py.File, contents: Contents) -> None:
+    write_header(file, KIND, VERSION, contents.front_end, contents.lineage, contents.history)
+    file.attrs.create("audio_root", **text_scalar(escape_name(contents.audio_root)))
+    if contents.shard:
+        file.attrs.create("shard", np.array(contents.shard, dtype="<i4"))
+    for name, table in (("segment", contents.segments), ("utterance", contents.utterances)):
+        _write_table(file.create_group(name), table)
+    if len(contents.rejected):
+        _write_table(file.create_group("rejected"), contents.rejected)
+
+
+def write_header(
+    file: h5py.File, kind: str, version: int, front_end: FrontEnd, lineage: Lineage, history: Iterable[str]
+) -> None:
+    """Write what every HDF5 file of this project carries: kind, version, history, front end and lineage."""
+    file.attrs.create("sertools_kind", **text_scalar(kind))
+    file.attrs.create("sertools_version", version, dtype="<i4")
+    file.attrs.create("history", **text_column(list(history)))
+    attributes = file.create_group("front_end").attrs
+    for name, value in dataclasses.asdict(front_end).items():
+        attributes.create(name, **(text_scalar(value) if isinstance(value, str) else {"data": value}))
+    # Derived, for readers who do not have our code.
+    for name in ("hop_length", "n_fft", "center"):
+        attributes.create(name, int(getattr(front_end, name)))
+    group = file.create_group("lineage")
+    for name, digests in (("trained_on", lineage.trained_on), ("selected_on", lineage.selected_on)):
+        group.create_dataset(name, **text_column(sorted(digests)), track_times=False)
+
+
+def _write_table(group: h5py.Group, table: Table) -> None:
+    for name, column in table.columns.items():
+        described = text_column(column.tolist()) if column.dtype.kind == "U" else {"data": column}
+        group.create_dataset(name, **described, track_times=False)
+
+
+def text_column(texts: list[str]) -> dict[str, Any]:
+    """Fixed-length UTF-8 of the longest text's width: no heap, so equal texts give equal bytes."""
+    encoded = [text.encode("utf-8") for text in texts]
+    width = max((len(text) for text in encoded), default=0) or 1
+    return {"data": np.array(encoded, dtype=h5py.string_dtype("utf-8", width))}
+
+
+def text_scalar(text: str) -> dict[str, Any]:
+    """Describe one text as a fixed-length UTF-8 attribute."""
+    encoded = text.encode("utf-8")
+    return {"data": np.array(encoded, dtype=h5py.string_dtype("utf-8", len(encoded) or 1))}

@@ -1,0 +1,205 @@
+"""Rows of several stores as one training set, and the order in which they are seen.
+
+``train-clf train.h5 synth.h5`` works as ``cat a b`` does: real, altered and generated rows differ only in their
+`origin`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sertools.config import FrontEnd
+from sertools.errors import StoreError
+from sertools.store.format import same_front_end
+from sertools.store.lineage import Lineage, union
+from sertools.store.reader import Pictures, Store, open_store
+from sertools.training.runtime import mixed_seed
+from sertools.training.scaling import Scaler, fit_scaler
+
+Index = npt.NDArray[np.int64]
+_BLOCK_ROWS = 256
+
+
+class Rows:
+    """All rows of some stores, in order.
+
+    Attributes
+    ----------
+    stores
+        The open stores.
+    front_end
+        Their common front end.
+    emotion, origin
+        Of each row [shape=(N,)].
+    utterance
+        Number of each row's utterance, counted over all stores [shape=(N,)].
+    """
+
+    def __init__(self, stores: Sequence[Store]) -> None:
+        self.stores = list(stores)
+        self.front_end: FrontEnd = stores[0].contents.front_end
+        self._ends = np.cumsum([len(store) for store in stores])
+        first_utterance = np.cumsum([0, *(len(store.contents.utterances) for store in stores)])
+        self.emotion = np.concatenate([store.contents.emotion for store in stores])
+        self.origin = np.concatenate([store.contents.segments["origin"] for store in stores])
+        self.utterance: Index = np.concatenate(
+            [
+                store.contents.segments["utterance"] + first
+                for store, first in zip(stores, first_utterance, strict=False)
+            ]
+        ).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    @property
+    def name(self) -> str:
+        """The stores' paths, for messages."""
+        return " ".join(str(store.path) for store in self.stores)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_mels, n_frames)``."""
+        return self.front_end.n_mels, self.front_end.n_frames
+
+    def utterance_column(self, name: str) -> npt.NDArray[np.str_]:
+        """Return a column of all utterances, in the order of their numbers."""
+        return np.concatenate([store.contents.utterances[name] for store in self.stores])
+
+    @cached_property
+    def digests(self) -> list[str]:
+        """Digest of each store."""
+        return [store.contents.digest() for store in self.stores]
+
+    @property
+    def histories(self) -> list[tuple[str, ...]]:
+        """History of each store."""
+        return [store.contents.history for store in self.stores]
+
+    @property
+    def own_lineage(self) -> Lineage:
+        """What made the stores' rows, without the rows themselves."""
+        return union(store.contents.lineage for store in self.stores)
+
+    def lineage(self) -> Lineage:
+        """Lineage of something trained on these rows."""
+        return self.own_lineage.trained(self.utterance_column("digest").tolist())
+
+    def pictures(self, index: Index) -> Pictures:
+        """Read pictures in dB [shape=(n, n_mels, n_frames)]."""
+        owner = np.searchsorted(self._ends, index, side="right")
+        result = np.empty((len(index), *self.shape), dtype=np.float32)
+        for number in np.unique(owner):
+            here = owner == number
+            store = self.stores[number]
+            result[here] = store.rows(index[here] - (self._ends[number] - len(store)))
+        return result
+
+    def blocks(self, index: Index) -> Iterator[Pictures]:
+        """Read pictures in dB, some at a time."""
+        for first in range(0, len(index), _BLOCK_ROWS):
+            yield self.pictures(index[first : first + _BLOCK_ROWS])
+
+    def tensor(self, index: Index, scaler: Scaler, device: torch.device) -> torch.Tensor:
+        """Read scaled pictures [shape=(n, 1, n_mels, n_frames), in [-1, 1]]."""
+        scaled = torch.from_numpy(scaler.scale(self.pictures(index))[:, None])
+        return scaled.to(device, memory_format=torch.channels_last, non_blocking=True)
+
+    def fit_scaler(self) -> Scaler:
+        """Fit the scaler on the real rows, or on all if none is real."""
+        real = np.flatnonzero(self.origin == "real")
+        index = real if len(real) else np.arange(len(self))
+        return fit_scaler(lambda: self.blocks(index))
+
+    def labels(self, classes: Sequence[str]) -> Index:
+        """Number each row's class.
+
+        Raises
+        ------
+        StoreError
+            If a row has no label, or one that is not in `classes`.
+        """
+        number = {name: i for i, name in enumerate(classes)}
+        strange = sorted(set(self.emotion.tolist()) - set(number))
+        if strange:
+            what = "no emotion" if strange[0] == "" else f"the emotion {strange[0]!r}"
+            count = int((self.emotion == strange[0]).sum())
+            raise StoreError(
+                f"{self.name}: {count} rows have {what}, but the classes here are {', '.join(classes)}; "
+                "leave them out with `select --where emotion=…`"
+            )
+        return np.array([number[name] for name in self.emotion.tolist()], dtype=np.int64)
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the emotions that occur, sorted.
+
+        Raises
+        ------
+        StoreError
+            If a row has no label, or there are fewer than two classes.
+        """
+        found = tuple(sorted(set(self.emotion.tolist()) - {""}))
+        if len(found) < 2:
+            raise StoreError(
+                f"{self.name}: holds {len(found)} class ({', '.join(found) or 'no labels'}), two are needed; "
+                "extract with --labels, or from one folder an emotion"
+            )
+        self.labels(found)
+        return found
+
+
+def open_rows(paths: Sequence[Path]) -> Rows:
+    """Open stores as one set of rows.
+
+    Raises
+    ------
+    StoreError
+        If the front ends differ, there are no rows, or a real row is in two of the stores.
+    """
+    stores = [open_store(path) for path in paths]
+    for store in stores[1:]:
+        same_front_end(stores[0].contents.front_end, store.contents.front_end, str(stores[0].path), str(store.path))
+    rows = Rows(stores)
+    if not len(rows):
+        raise StoreError(f"{rows.name}: no rows")
+    seen: dict[tuple[str, str], Path] = {}
+    for store in stores:
+        real = store.contents.segments["origin"] == "real"
+        keys = zip(
+            store.contents.column("id")[real].tolist(),
+            store.contents.segments["digest"][real].tolist(),
+            strict=True,
+        )
+        for key in set(keys):
+            if key in seen:
+                raise StoreError(
+                    f"{store.path}: utterance {key[0]!r} is also in {seen[key]}, and would count twice; "
+                    "an augmented store already holds its source"
+                )
+            seen[key] = store.path
+    return rows
+
+
+def batch_indices(n_rows: int, batch_size: int, step: int, seed: int) -> Index:
+    """Return the rows of one step's batch: a stream of reshuffled epochs, cut into equal batches.
+
+    A pure function of its arguments, so a run can go on at any step; and no batch is ever short, so batch
+    normalisation never meets a last batch of one row.
+    """
+    positions = np.arange(step * batch_size, (step + 1) * batch_size)
+    epochs, within = np.divmod(positions, n_rows)
+    return np.array(
+        [_permutation(n_rows, seed, int(epoch))[at] for epoch, at in zip(epochs, within, strict=True)],
+        dtype=np.int64,
+    )
+
+
+@lru_cache(maxsize=4)
+def _permutation(n_rows: int, seed: int, epoch: int) -> Index:
+    return np.random.default_rng(mixed_seed(seed, "order", epoch)).permutation(n_rows)

@@ -1,0 +1,233 @@
+"""Model files and resume states: safetensors, with one metadata key that holds JSON.
+
+A model says what it is, rebuilds itself from its own sizes, and carries the front end, the scaler, its history
+and its lineage. No pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from sertools.config import FrontEnd, NetConfig
+from sertools.errors import ModelError, SertoolsError
+from sertools.provenance import atomic_output, canonical_json
+from sertools.store.lineage import Lineage
+from sertools.training.scaling import Scaler
+
+VERSION = 1
+_KEY = "sertools"
+Net = TypeVar("Net", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a model file says about itself.
+
+    Attributes
+    ----------
+    kind
+        autoencoder, gan or classifier.
+    config
+        The sizes that rebuild the nets, and the numbers of the training.
+    classes
+        In the order of the outputs; empty for an autoencoder.
+    facts
+        What else is worth knowing: rows, updates, the validation score.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    front_end: FrontEnd
+    scaler: Scaler
+    history: tuple[str, ...]
+    lineage: Lineage
+    classes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_mels, n_frames)`` of the pictures."""
+        return self.front_end.n_mels, self.front_end.n_frames
+
+    @property
+    def net(self) -> NetConfig:
+        """The sizes of the nets."""
+        return NetConfig(**self.config["net"])
+
+
+def save_model(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> None:
+    """Write a model file; equal content gives equal bytes."""
+    described = {
+        "kind": header.kind,
+        "version": VERSION,
+        "config": dict(header.config),
+        "classes": list(header.classes),
+        "front_end": dataclasses.asdict(header.front_end),
+        "scaler": dataclasses.asdict(header.scaler),
+        "history": list(header.history),
+        "trained_on": sorted(header.lineage.trained_on),
+        "selected_on": sorted(header.lineage.selected_on),
+        "facts": dict(header.facts),
+    }
+    _write(path, described, tensors)
+
+
+def load_header(path: Path, kind: str | None = None) -> Header:
+    """Read what a model file says about itself, without its weights.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another kind.
+    """
+    described = _read_metadata(path)
+    try:
+        found = str(described["kind"])
+        if kind is not None and found != kind:
+            raise ModelError(f"{path}: is a {found} file, but a {kind} is wanted here")
+        if described["version"] != VERSION:
+            raise ModelError(f"{path}: format version {described['version']}; this sertools reads version {VERSION}")
+        header = Header(
+            kind=found,
+            config=dict(described["config"]),
+            front_end=FrontEnd(**described["front_end"]),
+            scaler=Scaler(**described["scaler"]),
+            history=tuple(str(line) for line in described["history"]),
+            lineage=Lineage(frozenset(described["trained_on"]), frozenset(described["selected_on"])),
+            classes=tuple(str(name) for name in described["classes"]),
+            facts=dict(described["facts"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: damaged header ({error}); train it again, or restore a copy") from error
+    except SertoolsError as error:
+        raise (error if isinstance(error, ModelError) else ModelError(f"{path}: damaged header ({error})")) from error
+    return header
+
+
+def load_model(path: Path, kind: str) -> tuple[Header, dict[str, Tensor]]:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another kind.
+    """
+    return load_header(path, kind), _read_tensors(path)
+
+
+def fill(net: Net, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> Net:
+    """Give a net, built on the meta device, the tensors whose names start with `prefix`.
+
+    Raises
+    ------
+    ModelError
+        If they do not fit the net.
+    """
+    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    try:
+        net.load_state_dict(own, assign=True)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path}: its weights do not fit its own sizes; train it again, or restore a copy"
+        ) from error
+    # Weights read from a file are plain tensors; training goes on from them.
+    for parameter in net.parameters():
+        parameter.requires_grad_(True)
+    return net
+
+
+def prefixed(net: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """All of a net's tensors under `prefix`, on the CPU."""
+    return {prefix + name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
+    """Return an optimiser's state as named tensors."""
+    return {
+        f"{prefix}{number}.{name}": value.detach().cpu().contiguous()
+        for number, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    """Undo `optimiser_tensors`."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith(prefix):
+            number, key = name.removeprefix(prefix).split(".", 1)
+            states.setdefault(int(number), {})[key] = value
+    optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def save_state(path: Path, signature: Mapping[str, Any], step: int, tensors: Mapping[str, Tensor]) -> None:
+    """Write a resume state."""
+    _write(path, {"kind": "state", "version": VERSION, "step": step, "signature": dict(signature)}, tensors)
+
+
+def load_state(path: Path, signature: Mapping[str, Any]) -> tuple[int, dict[str, Tensor]]:
+    """Read a resume state, if it is of the very same run.
+
+    Raises
+    ------
+    ModelError
+        Naming what differs from the run that left the state.
+    """
+    described = _read_metadata(path)
+    try:
+        left, step = dict(described["signature"]), int(described["step"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: damaged resume state; remove it to start again") from error
+    wanted = json.loads(canonical_json(dict(signature)))
+    differing = sorted(name for name in {*left, *wanted} if left.get(name) != wanted.get(name))
+    if differing:
+        shown = "; ".join(f"{name} was {_short(left.get(name))}, is {_short(wanted.get(name))}" for name in differing)
+        raise ModelError(
+            f"{path}: state of another run ({shown}); repeat that command, or remove the file to start again"
+        )
+    return step, _read_tensors(path)
+
+
+def _short(value: Any) -> str:
+    text = canonical_json(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _write(path: Path, described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    content = save({name: value.contiguous() for name, value in tensors.items()}, {_KEY: canonical_json(described)})
+    with atomic_output(path) as part:
+        part.write_bytes(content)
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        described = json.loads(metadata[_KEY])
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a model file ({str(error).splitlines()[0]})") from error
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: a safetensors file, but not one of sertools") from error
+    if not isinstance(described, dict):
+        raise ModelError(f"{path}: damaged header; train it again, or restore a copy")
+    return described
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: damaged weights ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,209 @@
+"""Training of the classifier on segments, and its posteriors (§3.2).
+
+Every strategy gets the same number of updates, whatever its number of rows: balanced sets are larger, and would
+train longer otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sertools.config import ClassifierConfig
+from sertools.errors import UsageError
+from sertools.nets.classifiers import build_classifier
+from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.training.autoencoder import open_validation
+from sertools.training.batches import Rows, batch_indices, open_rows
+from sertools.training.checkpoint import (
+    Header,
+    fill,
+    load_model,
+    optimiser_tensors,
+    prefixed,
+    restore_optimiser,
+    save_model,
+)
+from sertools.training.loop import Record, Run, train
+from sertools.training.runtime import place, seed_torch
+from sertools.training.scaling import Scaler
+
+KIND = "classifier"
+Posteriors = npt.NDArray[np.float64]
+# (true class of each row, posteriors, utterance of each row) → UAR. The metrics live in `scoring`, which is above.
+Score = Callable[[npt.NDArray[np.int64], Posteriors, npt.NDArray[np.int64]], float]
+_EVAL_BATCH = 64
+
+
+def learning_rate(step: int, config: ClassifierConfig) -> float:
+    """Learning rate of a step: constant, or one cycle (Smith & Topin 2018) as a pure function of the step."""
+    if config.schedule == "constant":
+        return config.lr
+    peak = 0.3 * config.steps
+    if step < peak:
+        share = 0.5 - 0.5 * math.cos(math.pi * step / peak)
+        return config.lr * (0.04 + 0.96 * share)
+    share = 0.5 + 0.5 * math.cos(math.pi * (step - peak) / max(1.0, config.steps - peak))
+    return config.lr * max(1e-4, share)
+
+
+class ClassifierTrainer:
+    """The classifier, its optimiser, and the best weights so far where there is a validation set."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        rows: Rows,
+        labels: Tensor,
+        validate: Callable[[nn.Module], float] | None,
+        scaler: Scaler,
+        config: ClassifierConfig,
+        run: Run,
+    ) -> None:
+        self.net = place(net, run.device)
+        self.rows, self.labels, self.validate = rows, labels, validate
+        self.scaler, self.config, self.run = scaler, config, run
+        self.optimiser = torch.optim.AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        self.best: dict[str, Tensor] = {}
+        self.best_uar = torch.tensor(-1.0)
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Do one update."""
+        seed_torch(self.run.seed, KIND, step)
+        index = batch_indices(len(self.rows), self.config.batch_size, step, self.run.seed)
+        labels = self.labels[torch.from_numpy(index)]
+        self.net.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(step, self.config)
+        self.optimiser.zero_grad()
+        logits = self.net(self.rows.tensor(index, self.scaler, self.run.device))
+        loss = F.cross_entropy(logits, labels)
+        loss.backward()
+        self.optimiser.step()
+        values = {"loss": loss.detach(), "accuracy": (logits.argmax(1) == labels).float().mean()}
+        done = step + 1
+        if self.validate and (done % self.config.validate_every == 0 or done == self.config.steps):
+            uar = torch.tensor(self.validate(self.net))
+            values["val_uar"] = uar
+            if uar > self.best_uar:
+                self.best, self.best_uar = {k: v.clone() for k, v in prefixed(self.net, "").items()}, uar
+        return values
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights, optimiser and best weights."""
+        return {
+            **prefixed(self.net, "net."),
+            **optimiser_tensors(self.optimiser, "adam."),
+            **{f"best.{name}": value for name, value in self.best.items()},
+            "best_uar": self.best_uar,
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state."""
+        self.net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
+        restore_optimiser(self.optimiser, tensors, "adam.")
+        self.best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
+        self.best_uar = tensors["best_uar"]
+
+
+def train_classifier(
+    train_paths: Sequence[Path],
+    run: Run,
+    config: ClassifierConfig,
+    *,
+    val_path: Path | None = None,
+    score: Score,
+) -> Iterator[Record]:
+    """Train a classifier on stores and write it to ``run.output``.
+
+    Parameters
+    ----------
+    val_path
+        A store to choose the weights on (highest UAR per utterance); without it the last ones are kept.
+    score
+        From the rows' posteriors to UAR per utterance.
+
+    Raises
+    ------
+    LineageError
+        If the validation store holds utterances that are trained on.
+    StoreError
+        If rows lack a label, or the stores do not go together.
+    """
+    refuse_clobber(run.output, [*train_paths, *([val_path] if val_path else [])])
+    rows = open_rows(train_paths)
+    classes = rows.classes()
+    if config.arch.startswith("vgg") and min(rows.shape) < 32:
+        raise UsageError(f"--arch {config.arch}: needs pictures of at least 32×32, not {rows.shape}; use --arch cnn")
+    lineage = rows.lineage()
+    val = open_validation(val_path, rows) if val_path else None
+    scaler = rows.fit_scaler()
+    inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
+    options = dataclasses.asdict(config)
+    signature = {"verb": "train-clf", "options": options, "seed": run.seed, "inputs": inputs}
+    seed_torch(run.seed, KIND, "init")
+    net = build_classifier(config.arch, rows.shape, len(classes), config.width)
+    validate = None
+    if val:
+        truth = val.labels(classes)
+
+        def validate(net: nn.Module) -> float:
+            return score(truth, posteriors(net, val, scaler, run.device), val.utterance)
+
+        lineage = lineage.selected(val.utterance_column("digest").tolist())
+    labels = torch.from_numpy(rows.labels(classes)).to(run.device)
+    trainer = ClassifierTrainer(net, rows, labels, validate, scaler, config, run)
+    yield from train(trainer, config.steps, run, signature)
+    origins, counts = np.unique(rows.origin, return_counts=True)
+    facts: dict[str, object] = {
+        "n_train_rows": dict(zip(origins.tolist(), counts.tolist(), strict=True)),
+        "updates": config.steps,
+        "speakers": sorted(set(rows.utterance_column("speaker").tolist()) - {""}),
+    }
+    if val:
+        facts["val_uar"] = round(float(trainer.best_uar), 6)
+    header = Header(
+        kind=KIND,
+        config=options,
+        front_end=rows.front_end,
+        scaler=scaler,
+        history=join_histories(rows.histories, history_line("train-clf", options, inputs, run.seed)),
+        lineage=lineage,
+        classes=classes,
+        facts=facts,
+    )
+    save_model(run.output, header, trainer.best or prefixed(trainer.net, ""))
+    run.state_path.unlink(missing_ok=True)
+
+
+@torch.inference_mode()
+def posteriors(net: nn.Module, rows: Rows, scaler: Scaler, device: torch.device) -> Posteriors:
+    """Class posteriors of all rows, in eval mode [shape=(N, n_classes)]."""
+    net.eval()
+    parts = []
+    for first in range(0, len(rows), _EVAL_BATCH):
+        index = np.arange(first, min(first + _EVAL_BATCH, len(rows)))
+        parts.append(F.softmax(net(rows.tensor(index, scaler, device)).double(), dim=1).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def load_classifier(path: Path) -> tuple[Header, nn.Module]:
+    """Read a classifier file, in eval mode.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another kind.
+    """
+    header, tensors = load_model(path, KIND)
+    with torch.device("meta"):
+        net = build_classifier(header.config["arch"], header.shape, len(header.classes), header.config["width"])
+    return header, fill(net, tensors, "", path).eval()

@@ -1,0 +1,265 @@
+"""Adversarial fine-tuning (§2.2, GAN Fine-tuning; §2.3).
+
+D sees a full real batch and a full fake batch in two separate forward and backward passes, because of batch
+normalisation (§2.3); the fake loss is weighted 1/classes, as if fake were one class more; the gradients add up to
+one Adam step. G's labels are uniform over the real classes, its loss is D's cross-entropy for the very label that
+drew the latent. Both nets stay in train mode throughout; D's running statistics are frozen while G learns. At the
+end G's batch statistics, which come from encoder latents in natural proportion, are estimated again on
+class-uniform latents, since `generate` runs in eval mode.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sertools.config import GanConfig, NetConfig
+from sertools.errors import ModelError
+from sertools.nets.gan import Generator, batch_norms, clamp_dropout, discriminator_from, generator_from
+from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
+from sertools.store.format import same_front_end
+from sertools.training.autoencoder import load_autoencoder
+from sertools.training.batches import Rows, batch_indices, open_rows
+from sertools.training.checkpoint import (
+    Header,
+    fill,
+    load_model,
+    optimiser_tensors,
+    prefixed,
+    restore_optimiser,
+    save_model,
+)
+from sertools.training.latents import ClassGaussians, load_latents
+from sertools.training.loop import Record, Run, train
+from sertools.training.runtime import place, seed_torch
+from sertools.training.scaling import Scaler
+
+KIND = "gan"
+_CALIBRATION_BATCH = 64
+
+
+class LatentSampler:
+    """Draws latents of given classes on the device."""
+
+    def __init__(self, gaussians: ClassGaussians, device: torch.device) -> None:
+        self.n_classes = len(gaussians.classes)
+        self._mean = torch.from_numpy(gaussians.mean).float().to(device)
+        self._factors = torch.from_numpy(gaussians.factors()).float().to(device)
+        self._device = device
+
+    def uniform_labels(self, count: int) -> Tensor:
+        """Draw labels, uniform over the real classes [shape=(count,)]."""
+        return torch.randint(self.n_classes, (count,)).to(self._device)
+
+    def latents(self, labels: Tensor) -> Tensor:
+        """Draw one latent a label [shape=(B, latent_size)]."""
+        noise = torch.randn(len(labels), self._mean.shape[1]).to(self._device)
+        return self._mean[labels] + torch.einsum("bij,bj->bi", self._factors[labels], noise)
+
+
+@contextmanager
+def frozen_statistics(net: nn.Module) -> Iterator[None]:
+    """Leave the running statistics of batch normalisation alone, though batches normalise themselves."""
+    norms = batch_norms(net)
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+
+
+class GanTrainer:
+    """G, D and their optimisers."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: nn.Module,
+        sampler: LatentSampler,
+        rows: Rows,
+        labels: Tensor,
+        scaler: Scaler,
+        config: GanConfig,
+        run: Run,
+    ) -> None:
+        self.generator = place(generator, run.device)
+        self.discriminator = place(discriminator, run.device)
+        self.sampler, self.rows, self.labels = sampler, rows, labels
+        self.scaler, self.config, self.run = scaler, config, run
+        betas = (config.beta1, config.beta2)
+        self.adam_g = torch.optim.Adam(generator.parameters(), lr=config.lr_g, betas=betas)
+        self.adam_d = torch.optim.Adam(discriminator.parameters(), lr=config.lr_d, betas=betas)
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Do one update of D, then one of G."""
+        seed_torch(self.run.seed, KIND, step)
+        self.generator.train()
+        self.discriminator.train()
+        index = batch_indices(len(self.rows), self.config.batch_size, step, self.run.seed)
+        real = self.rows.tensor(index, self.scaler, self.run.device)
+        return self._update_discriminator(real, self.labels[torch.from_numpy(index)]) | self._update_generator()
+
+    def _update_discriminator(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        n_classes = self.sampler.n_classes
+        with torch.no_grad():
+            fake = self.generator(self.sampler.latents(self.sampler.uniform_labels(len(real))))
+        self.adam_d.zero_grad()
+        real_logits = self.discriminator(real)
+        real_loss = F.cross_entropy(real_logits, labels)
+        real_loss.backward()
+        fake_label = torch.full((len(fake),), n_classes, device=fake.device)
+        fake_logits = self.discriminator(fake)
+        fake_loss = F.cross_entropy(fake_logits, fake_label)
+        (fake_loss / n_classes).backward()
+        self.adam_d.step()
+        return {
+            "d_real": real_loss.detach(),
+            "d_fake": fake_loss.detach(),
+            "d_accuracy_real": (real_logits.argmax(1) == labels).float().mean(),
+            "d_accuracy_fake": (fake_logits.argmax(1) == fake_label).float().mean(),
+        }
+
+    def _update_generator(self) -> dict[str, Tensor]:
+        labels = self.sampler.uniform_labels(self.config.batch_size)
+        self.adam_g.zero_grad()
+        self.discriminator.requires_grad_(False)
+        with frozen_statistics(self.discriminator):
+            loss = F.cross_entropy(self.discriminator(self.generator(self.sampler.latents(labels))), labels)
+            loss.backward()
+        self.discriminator.requires_grad_(True)
+        self.adam_g.step()
+        return {"g": loss.detach()}
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and optimisers."""
+        return {
+            **prefixed(self.generator, "generator."),
+            **prefixed(self.discriminator, "discriminator."),
+            **optimiser_tensors(self.adam_g, "adam_g."),
+            **optimiser_tensors(self.adam_d, "adam_d."),
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state."""
+        for net, prefix in ((self.generator, "generator."), (self.discriminator, "discriminator.")):
+            net.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        restore_optimiser(self.adam_g, tensors, "adam_g.")
+        restore_optimiser(self.adam_d, tensors, "adam_d.")
+
+
+@torch.no_grad()
+def calibrate(generator: Generator, sampler: LatentSampler, n_batches: int, seed: int) -> None:
+    """Estimate G's batch statistics again, on class-uniform latents and without dropout.
+
+    The statistics then are those of what `generate` feeds it, as one plain mean over all batches.
+    """
+    seed_torch(seed, KIND, "calibrate")
+    norms = batch_norms(generator)
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    generator.train()
+    clamp_dropout(generator, False)
+    for _ in range(n_batches):
+        labels = torch.arange(_CALIBRATION_BATCH) % sampler.n_classes
+        generator(sampler.latents(labels.to(next(generator.parameters()).device)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    generator.eval()
+
+
+def finetune_gan(
+    autoencoder_path: Path, latents_path: Path, train_paths: Sequence[Path], run: Run, config: GanConfig
+) -> Iterator[Record]:
+    """Start a GAN from an autoencoder and its class Gaussians, train it, and write it to ``run.output``.
+
+    With no steps, the GAN is the decoder and the Gaussians: the control that the paper lacks.
+
+    Raises
+    ------
+    ModelError
+        If the latents were fitted with another autoencoder.
+    StoreError
+        If the stores' classes or front end differ from the latents'.
+    """
+    refuse_clobber(run.output, [autoencoder_path, latents_path, *train_paths])
+    ae, encoder, decoder = load_autoencoder(autoencoder_path)
+    latents = load_latents(latents_path)
+    ae_digest = digest_file(autoencoder_path)
+    if latents.autoencoder_digest != ae_digest:
+        raise ModelError(f"{latents_path}: was fitted with another autoencoder than {autoencoder_path}; fit it again")
+    rows = open_rows(train_paths)
+    same_front_end(ae.front_end, rows.front_end, str(autoencoder_path), rows.name)
+    gaussians = latents.gaussians
+    labels = torch.from_numpy(rows.labels(gaussians.classes)).to(run.device)
+    # G and D inherit the sizes of the autoencoder they start from.
+    options = {**dataclasses.asdict(config), "net": ae.config["net"]}
+    inputs = {"autoencoder": ae_digest, "latents": digest_file(latents_path), "train": rows.digests}
+    signature = {"verb": "finetune-gan", "options": options, "seed": run.seed, "inputs": inputs}
+    seed_torch(run.seed, KIND, "init")
+    net: NetConfig = ae.net
+    generator = generator_from(decoder, ae.shape, net)
+    discriminator = discriminator_from(encoder, ae.shape, len(gaussians.classes), net)
+    sampler = LatentSampler(gaussians, run.device)
+    trainer = GanTrainer(generator, discriminator, sampler, rows, labels, ae.scaler, config, run)
+    yield from train(trainer, config.steps, run, signature)
+    calibrate(trainer.generator, sampler, config.calibration_batches, run.seed)
+    header = Header(
+        kind=KIND,
+        config=options,
+        front_end=ae.front_end,
+        scaler=ae.scaler,
+        history=join_histories(
+            [ae.history, latents.history, *rows.histories],
+            history_line("finetune-gan", options, inputs, run.seed),
+        ),
+        lineage=ae.lineage | latents.lineage | rows.lineage(),
+        classes=gaussians.classes,
+        facts={
+            "n_rows": len(rows),
+            "updates": config.steps,
+            "latent_rows": list(gaussians.n_rows),
+            "cov": latents.method,
+        },
+    )
+    tensors = {
+        **prefixed(trainer.generator, "generator."),
+        **prefixed(trainer.discriminator, "discriminator."),
+        "latents.mean": torch.from_numpy(gaussians.mean),
+        "latents.covariance": torch.from_numpy(gaussians.covariance),
+    }
+    save_model(run.output, header, tensors)
+    run.state_path.unlink(missing_ok=True)
+
+
+def load_generator(path: Path) -> tuple[Header, Generator, ClassGaussians]:
+    """Read the generator of a GAN file, in eval mode, and the Gaussians it is fed from.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another kind.
+    """
+    header, tensors = load_model(path, KIND)
+    with torch.device("meta"):
+        generator = Generator(header.shape, header.net)
+    fill(generator, tensors, "generator.", path)
+    try:
+        mean, covariance = tensors["latents.mean"].numpy(), tensors["latents.covariance"].numpy()
+        n_rows = tuple(int(n) for n in header.facts["latent_rows"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: lacks its latents; train it again, or restore a copy") from error
+    n, size = len(header.classes), header.net.latent_size
+    if mean.shape != (n, size) or covariance.shape != (n, size, size) or not np.isfinite(covariance).all():
+        raise ModelError(f"{path}: its latents do not fit its classes; train it again, or restore a copy")
+    return header, generator.eval(), ClassGaussians(header.classes, mean, covariance, n_rows)

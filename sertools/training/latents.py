@@ -1,0 +1,239 @@
+"""Class Gaussians in the autoencoder's latent space (§2.2, GAN Initialization).
+
+Each class is a multivariate normal with the mean and covariance of its training rows' latents. The paper's is
+the empirical covariance; a class of fewer rows than latent dimensions spans only so many directions less one, so
+rank and condition are reported, and shrunk estimates are to be had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sertools.config import COVARIANCES, FrontEnd
+from sertools.errors import ModelError, SertoolsError, StoreError, UsageError
+from sertools.provenance import atomic_output, digest_file, history_line, join_histories, refuse_clobber
+from sertools.store.format import same_front_end
+from sertools.store.guard import check_hdf5
+from sertools.store.lineage import Lineage
+from sertools.store.reader import (
+    check_kind,
+    decode_text,
+    read_front_end,
+    read_history,
+    read_lineage,
+    read_text,
+)
+from sertools.store.writer import LIBVER, text_column, text_scalar, write_header
+from sertools.training.autoencoder import encode, load_autoencoder
+from sertools.training.batches import open_rows
+
+KIND = "latents"
+VERSION = 1
+FEW_ROWS = 500
+POOL_STRENGTH = 50  # rows at which a class's own covariance weighs as much as the pooled one
+
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClassGaussians:
+    """One multivariate normal a class.
+
+    Attributes
+    ----------
+    classes
+        Sorted.
+    mean
+        [shape=(n_classes, latent_size)]
+    covariance
+        [shape=(n_classes, latent_size, latent_size)]
+    n_rows
+        Rows each was estimated from.
+    """
+
+    classes: tuple[str, ...]
+    mean: Matrix
+    covariance: Matrix
+    n_rows: tuple[int, ...]
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """Rank of each covariance."""
+        return tuple(int(np.linalg.matrix_rank(c, hermitian=True)) for c in self.covariance)
+
+    @property
+    def condition(self) -> tuple[float, ...]:
+        """Largest over smallest eigenvalue; infinite where the covariance is singular."""
+        values = [np.linalg.eigvalsh(c) for c in self.covariance]
+        full = [r == self.mean.shape[1] for r in self.rank]
+        return tuple(float(v[-1] / v[0]) if ok else float("inf") for v, ok in zip(values, full, strict=True))
+
+    def factors(self) -> Matrix:
+        """A with A·Aᵀ = covariance, from the eigenvectors: a singular covariance does no harm."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        factors: Matrix = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+        return factors
+
+    def sample(self, number: int, count: int, rng: np.random.Generator) -> Matrix:
+        """Draw latents of class `number` [shape=(count, latent_size)]."""
+        noise = rng.standard_normal((count, self.mean.shape[1]))
+        latents: Matrix = self.mean[number] + noise @ self.factors()[number].T
+        return latents
+
+
+def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassGaussians:
+    """Estimate one Gaussian a class.
+
+    Parameters
+    ----------
+    latents
+        [shape=(N, latent_size)]
+    labels
+        Class of each row.
+    method
+        ``empirical`` (the paper), ``ledoit-wolf``, ``oas``, ``pooled`` (n/(n+50) of the class's own and the rest
+        of the covariance within all classes), ``diagonal``.
+
+    Raises
+    ------
+    UsageError
+        If the method is unknown.
+    StoreError
+        If a class has fewer than two rows.
+    """
+    if method not in COVARIANCES:
+        raise UsageError(f"--cov {method!r}: expected one of {', '.join(COVARIANCES)}")
+    names = np.asarray(labels)
+    classes = tuple(sorted(set(names.tolist())))
+    groups = [latents[names == name] for name in classes]
+    for name, group in zip(classes, groups, strict=True):
+        if len(group) < 2:
+            raise StoreError(f"class {name!r} has {len(group)} row; a covariance needs at least two")
+    mean = np.stack([group.mean(axis=0) for group in groups])
+    own = np.stack([_covariance(group, method) for group in groups])
+    if method == "pooled":
+        degrees = np.array([len(group) - 1 for group in groups], dtype=float)
+        within = np.tensordot(degrees / degrees.sum(), own, axes=1)
+        weight = np.array([len(group) / (len(group) + POOL_STRENGTH) for group in groups])[:, None, None]
+        own = weight * own + (1.0 - weight) * within
+    return ClassGaussians(classes, mean, own, tuple(len(group) for group in groups))
+
+
+def _covariance(group: Matrix, method: str) -> Matrix:
+    if method in ("ledoit-wolf", "oas"):
+        from sklearn.covariance import ledoit_wolf, oas  # noqa: PLC0415 - a second's import, seldom needed
+
+        shrunk: Matrix = (ledoit_wolf if method == "ledoit-wolf" else oas)(group)[0]
+        return shrunk
+    empirical: Matrix = np.cov(group, rowvar=False)
+    return np.diag(np.diag(empirical)) if method == "diagonal" else empirical
+
+
+@dataclass(frozen=True)
+class Latents:
+    """A latents file: the Gaussians, and what they were made from."""
+
+    gaussians: ClassGaussians
+    method: str
+    autoencoder_digest: str
+    front_end: FrontEnd
+    history: tuple[str, ...]
+    lineage: Lineage
+
+
+def fit_latents(
+    autoencoder_path: Path, train_paths: Sequence[Path], output: Path, method: str, device: torch.device
+) -> ClassGaussians:
+    """Encode the rows of stores and write one Gaussian a class.
+
+    Raises
+    ------
+    StoreError
+        If the front ends differ, or a class has fewer than two rows.
+    """
+    refuse_clobber(output, [autoencoder_path, *train_paths])
+    header, encoder, _ = load_autoencoder(autoencoder_path)
+    rows = open_rows(train_paths)
+    same_front_end(header.front_end, rows.front_end, str(autoencoder_path), rows.name)
+    rows.classes()
+    latents = encode(encoder.to(device), rows, header.scaler, device)
+    try:
+        gaussians = fit_gaussians(latents, rows.emotion.tolist(), method)
+    except StoreError as error:
+        raise StoreError(f"{rows.name}: {error}") from error
+    digest = digest_file(autoencoder_path)
+    line = history_line("fit-latents", {"cov": method}, {"autoencoder": digest, "train": rows.digests})
+    _write(
+        output,
+        Latents(
+            gaussians,
+            method,
+            digest,
+            header.front_end,
+            join_histories([header.history, *rows.histories], line),
+            header.lineage | rows.lineage(),
+        ),
+    )
+    return gaussians
+
+
+def _write(path: Path, latents: Latents) -> None:
+    gaussians = latents.gaussians
+    with atomic_output(path) as part, h5py.File(part, "w", libver=LIBVER, locking=False) as file:
+        write_header(file, KIND, VERSION, latents.front_end, latents.lineage, latents.history)
+        file.attrs.create("method", **text_scalar(latents.method))
+        file.attrs.create("autoencoder", **text_scalar(latents.autoencoder_digest))
+        file.create_dataset("classes", **text_column(list(gaussians.classes)), track_times=False)
+        for name, values in (
+            ("mean", gaussians.mean),
+            ("covariance", gaussians.covariance),
+            ("n_rows", np.array(gaussians.n_rows, dtype="<i8")),
+            ("rank", np.array(gaussians.rank, dtype="<i8")),
+            ("condition", np.array(gaussians.condition)),
+        ):
+            file.create_dataset(name, data=values, track_times=False)
+
+
+def load_latents(path: Path) -> Latents:
+    """Read a latents file.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another kind.
+    """
+    check_hdf5(path, ModelError)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            check_kind(file, path, KIND, VERSION)
+            gaussians = ClassGaussians(
+                tuple(decode_text(file["classes"][:]).tolist()),
+                file["mean"][:].astype(np.float64),
+                file["covariance"][:].astype(np.float64),
+                tuple(int(n) for n in file["n_rows"][:]),
+            )
+            n, size = gaussians.mean.shape
+            if gaussians.covariance.shape != (n, size, size) or len(gaussians.classes) != n:
+                raise ValueError("mean, covariance and classes differ in size")
+            if not (np.isfinite(gaussians.mean).all() and np.isfinite(gaussians.covariance).all()):
+                raise ValueError("NaN or infinite values")
+            return Latents(
+                gaussians,
+                read_text(file, "method"),
+                read_text(file, "autoencoder"),
+                read_front_end(file["front_end"]),
+                read_history(file),
+                read_lineage(file["lineage"]),
+            )
+    except SertoolsError:
+        raise
+    except (KeyError, ValueError, TypeError, OSError, RuntimeError, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
+        raise ModelError(f"{path}: damaged latents ({reason}); fit them again") from error

@@ -1,0 +1,57 @@
+"""Device, seeds, thread count: the surroundings of a training run."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from sertools.errors import UsageError
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called `name`; ``auto`` is a GPU where there is one.
+
+    Raises
+    ------
+    UsageError
+        If torch does not know it, or it is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name!r}: {reason}; use auto, cpu or cuda") from error
+    return device
+
+
+def place(net: Net, device: torch.device) -> Net:
+    """Move a net to the device, in the memory layout that convolutions run fastest in."""
+    net.to(device)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def mixed_seed(seed: int, *purpose: object) -> int:
+    """Derive an independent 63-bit seed for a purpose, such as a step of a stage.
+
+    Every step seeds itself, so going on after an interruption draws what an unbroken run draws.
+    """
+    text = ":".join(str(part) for part in (seed, *purpose))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def seed_torch(seed: int, *purpose: object) -> None:
+    """Seed torch's global generators, which dropout draws from."""
+    torch.manual_seed(mixed_seed(seed, *purpose))
+
+
+def surroundings() -> dict[str, object]:
+    """What else decides the bytes of a run on a CPU; kept in the resume state."""
+    return {"threads": torch.get_num_threads(), "torch": torch.__version__.split("+")[0]}
