@@ -8,6 +8,7 @@ from here, so a number is written once. Stages count updates (steps), not epochs
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -64,6 +65,12 @@ class FrontEnd:
             raise UsageError(f"--min-tail {self.min_tail_seconds}: expected 0 to below {self.segment_seconds} s")
         if self.hop_length < 1:
             raise UsageError(f"--frames {self.n_frames}: more frames than samples; use fewer frames or a higher --sr")
+        # A hop is a whole number of samples; where it is a few, rounding it down leaves frames over.
+        if self.fit != "resize" and self.natural_frames > 1.05 * self.n_frames:
+            raise UsageError(
+                f"--frames {self.n_frames}: {self.natural_frames} would be cut to that; "
+                "use fewer frames, --fit resize or a higher --sr"
+            )
 
     @property
     def segment_samples(self) -> int:
@@ -171,9 +178,9 @@ PRESETS: Mapping[str, Preset] = {
     # For CPUs and continuous integration: thin nets, few steps, and rates that move in them. Not the paper.
     "smoke": Preset(
         autoencoder=AutoencoderConfig(
-            net=NetConfig(width=1 / 16, bn_momentum=0.1), steps=300, batch_size=32, lr=1e-3, validate_every=50
+            net=NetConfig(width=1 / 16, bn_momentum=0.1), steps=500, batch_size=32, lr=3e-3, validate_every=50
         ),
-        gan=GanConfig(steps=200, batch_size=32, lr_g=1e-4, lr_d=1e-4),
+        gan=GanConfig(steps=150, batch_size=32, lr_g=1e-4, lr_d=1e-4),
         classifier=ClassifierConfig(
             arch="cnn",
             steps=300,
@@ -195,13 +202,15 @@ def override(config: Config, **given: Any) -> Config:
     Raises
     ------
     UsageError
-        If a replaced number is not positive.
+        If a replaced number is not positive and finite, or a batch is one row alone.
     """
     changes = {name: value for name, value in given.items() if value is not None}
     for name, value in changes.items():
         zero_is_fine = name in ("steps", "weight_decay", "min_tail_seconds", "dropout")
-        if isinstance(value, (int, float)) and (value < 0 or (value == 0 and not zero_is_fine)):
+        if isinstance(value, (int, float)) and not (0 < value < math.inf or (value == 0 and zero_is_fine)):
             raise UsageError(f"--{name.replace('_', '-')} {value}: must be positive")
+        if name == "batch_size" and value < 2:
+            raise UsageError(f"--batch-size {value}: batch normalisation needs at least 2 rows")
     return dataclasses.replace(config, **changes)
 
 

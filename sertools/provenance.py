@@ -82,10 +82,13 @@ def refuse_clobber(output: Path, inputs: Iterable[Path]) -> None:
     Raises
     ------
     UsageError
-        If `output` is one of `inputs`, is a folder, or lies in a folder that is missing.
+        If `output` is one of `inputs`, is a folder or device, or lies in a folder that is missing.
     """
     if output.is_dir():
         raise UsageError(f"{output}: is a folder; -o must name a file")
+    if output.exists() and not output.is_file():
+        # Renaming onto /dev/null would take it from everybody.
+        raise UsageError(f"{output}: is not a regular file; -o must name one")
     if not output.parent.is_dir():
         raise UsageError(f"{output}: there is no folder {output.parent}; create it or correct -o")
     for path in inputs:

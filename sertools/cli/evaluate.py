@@ -41,10 +41,11 @@ def evaluate(
     from sertools.provenance import atomic_output, refuse_clobber
     from sertools.scoring.evaluation import evaluate as run
     from sertools.scoring.result import write_result
+    from sertools.training.batches import open_rows
     from sertools.training.runtime import pick_device
 
     if out != "-":
-        refuse_clobber(Path(out), [classifier, *stores])
+        refuse_clobber(Path(out), [classifier, *open_rows(stores).files])
     tags = dict(_read_tag(text) for text in tag or ())
     result = run(classifier, stores, rule=vote, tags=tags, allow_seen=allow_seen, device=pick_device(device))
     text = io.StringIO()

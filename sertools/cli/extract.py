@@ -53,7 +53,8 @@ def extract(
 ) -> None:
     """Turn audio into a store of log-mel spectrograms.
 
-    Utterances are cut into 3-second segments, each a 128x128 picture. Labels come from a CSV; without one, from the name of each file's folder.
+    Utterances are cut into 3-second segments, each a 128x128 picture. Labels come
+    from a CSV; without one, from the name of each file's folder.
 
     \b
     Example:

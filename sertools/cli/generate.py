@@ -34,6 +34,8 @@ def generate(
     Example:
       sertools generate gan.safetensors --balance train.h5 -o synth.h5
     """
+    from sertools.provenance import refuse_clobber
+    from sertools.training.batches import open_rows
     from sertools.training.generation import counts_per_class, counts_to_balance
     from sertools.training.generation import generate as run
     from sertools.training.runtime import pick_device
@@ -41,6 +43,7 @@ def generate(
     if sum(given is not None and given != [] for given in (balance, per_class, count)) != 1:
         raise UsageError("give one of --balance TRAIN.h5, --per-class N and --count CLASS=N")
     if balance is not None:
+        refuse_clobber(out, open_rows([balance]).files)
         counts = counts_to_balance(gan, balance)
         if not any(counts.values()):
             warnings.warn(f"{balance}: is balanced already; the output has no rows", SertoolsWarning, stacklevel=1)

@@ -5,7 +5,6 @@ Index: ``Output`` -o · ``Seed`` --seed · ``Device`` --device · ``PresetName``
 errors into one line on stderr and an exit code.
 """
 
-import functools
 import inspect
 import os
 import signal
@@ -81,7 +80,6 @@ _SHARED = (
 def verb(function: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the shared options and manners; a verb that has its own -v keeps it."""
 
-    @functools.wraps(function)
     def run(**options: Any) -> None:
         quiet, verbose, debug = (options.pop(name, False) for name, _ in _SHARED)
         voice.quiet, voice.verbose = quiet, verbose
@@ -89,6 +87,8 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         try:
             with _signals_unwind(), _remarks(name, debug):
                 function(**options)
+                if sys.stdout:
+                    sys.stdout.flush()
         except SertoolsError as error:
             if debug:
                 traceback.print_exc()
@@ -113,9 +113,10 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         for name, annotation in _SHARED
         if not (name == "verbose" and own_v)
     ]
-    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])
+    # What typer reads: the function's own parameters and the shared ones.
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__annotations__ = {**function.__annotations__, **{p.name: p.annotation for p in added}}
-    del run.__wrapped__  # type: ignore[attr-defined]
+    run.__dict__["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *added])
     return run
 
 
@@ -127,7 +128,7 @@ def _plainly(error: OSError | MemoryError) -> str:
 
 @contextmanager
 def _signals_unwind() -> Iterator[None]:
-    """Let SIGTERM and SIGINT unwind the stack, so that temporary files go; then exit as a shell expects."""
+    """Let signals that end a process unwind the stack, so that temporary files go; then exit as a shell expects."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -135,12 +136,16 @@ def _signals_unwind() -> Iterator[None]:
     def unwind(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, unwind) for number in numbers]
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        # What is ignored stays so: under nohup, or in the background of a script.
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, unwind)
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sertools.cli.options import Seed, output, verb
+from sertools.errors import UsageError
 
 
 @verb
@@ -30,9 +31,12 @@ def plot(
     """
     from sertools.provenance import atomic_output, refuse_clobber
     from sertools.scoring.pictures import draw
-    from sertools.scoring.plots import save
+    from sertools.scoring.plots import METADATA, save
 
+    suffix = out.suffix.lstrip(".").lower()
+    if suffix not in METADATA:
+        raise UsageError(f"{out}: cannot draw {suffix or 'no suffix'!r}; name the output .png, .svg or .pdf")
     refuse_clobber(out, files)
     figure = draw(files, n_each=n, seed=seed, title=title)
     with atomic_output(out) as part:
-        save(figure, part, out.suffix.lstrip(".") or "none")
+        save(figure, part, suffix)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from sertools.corpora import folders
-from sertools.corpora.table import AUDIO_SUFFIXES, Recording, looks_like_labels, read_labels
+from sertools.corpora.table import AUDIO_SUFFIXES, Recording, canonical_emotion, looks_like_labels, read_labels
 from sertools.errors import CorpusError
 
 
@@ -25,10 +25,13 @@ class Listing:
         With `file` as a path that can be opened from the working folder.
     root : Path
         The deepest folder above all of them: the corpus root.
+    tables : tuple of Path
+        Labels CSVs that were read.
     """
 
     recordings: list[Recording]
     root: Path
+    tables: tuple[Path, ...] = ()
 
 
 def list_recordings(sources: Sequence[str], labels: Path | None, stdin: TextIO) -> Listing:
@@ -44,37 +47,84 @@ def list_recordings(sources: Sequence[str], labels: Path | None, stdin: TextIO) 
     Raises
     ------
     CorpusError
-        A source is missing or holds no audio, or `labels` does not mention a file.
+        A source is missing or holds no audio, `labels` does not mention a file, or a file has two labels.
     """
     found: list[Recording] = []
+    unlabelled: set[str] = set()
+    tables = [Path(source) for source in sources if _is_table(source)] + ([labels] if labels else [])
     for source in sources:
-        found += _from_stdin(stdin) if source == "-" else _from_path(Path(source))
-    if labels is not None:
-        found = _labelled(found, labels)
-    unique = list({(os.path.realpath(r.file), r.start, r.end): r for r in found}.values())
+        part, labelled = _from_stdin(stdin) if source == "-" else _from_path(source)
+        found += part
+        if not labelled:
+            unlabelled |= {recording.file for recording in part}
+    found = _by_folder(found, unlabelled) if labels is None else _labelled(found, labels)
+    unique = _unique(found)
     if not unique:
         raise CorpusError(f"{', '.join(sources)}: no audio found; name files, folders, a labels CSV or -")
     lone_folder = Path(sources[0]) if len(sources) == 1 and Path(sources[0]).is_dir() else None
-    root = lone_folder or Path(os.path.commonpath([os.path.dirname(os.path.abspath(r.file)) for r in unique]))
-    return Listing(unique, root)
+    root = lone_folder or Path(os.path.commonpath([_folder_of(r.file) for r in unique]))
+    return Listing(unique, root, tuple(tables))
 
 
-def _from_path(path: Path) -> list[Recording]:
+def _is_table(source: str) -> bool:
+    return source.lower().endswith(".csv") and not os.path.isdir(source)
+
+
+def _folder_of(file: str) -> str:
+    return os.path.dirname(os.path.abspath(file))
+
+
+# Recordings, and whether their labels are known: by a table, or by the folders of a folder.
+_Found = tuple[list[Recording], bool]
+
+
+def _from_path(source: str) -> _Found:
+    path = Path(source)
     if path.is_dir():
-        return folders.read(path)
-    if path.suffix.lower() == ".csv":
-        return _read_table(path)
+        recordings = folders.read(path)
+        return recordings, any(recording.emotion for recording in recordings)
+    if _is_table(source):
+        return _read_table(path), True
     if not path.exists() and path.suffix.lower() not in AUDIO_SUFFIXES:
         raise CorpusError(f"{path}: no such file or folder")
     # An audio file that is missing or broken is the decoder's to report, with all the others.
-    return [Recording(file=str(path))]
+    return [Recording(file=str(path))], False
 
 
-def _from_stdin(stdin: TextIO) -> list[Recording]:
-    lines = stdin.read().splitlines(keepends=True)
+def _by_folder(found: list[Recording], unlabelled: set[str]) -> list[Recording]:
+    """Label single files and single folders together, as the folders of one folder are labelled."""
+    folder_of = {file: _folder_of(file) for file in unlabelled}
+    if len(set(folder_of.values())) < 2:
+        return found
+    top = os.path.commonpath(folder_of.values())
+    return [
+        replace(r, emotion=canonical_emotion(os.path.basename(folder_of[r.file])))
+        if r.file in unlabelled and folder_of[r.file] != top
+        else r
+        for r in found
+    ]
+
+
+def _unique(found: Iterable[Recording]) -> list[Recording]:
+    """Drop what is given twice; the labels must not differ."""
+    first: dict[tuple[str, float | None, float | None], Recording] = {}
+    for recording in found:
+        known = first.setdefault((os.path.realpath(recording.file), recording.start, recording.end), recording)
+        if replace(recording, file=known.file) != known:
+            also = f" (also {known.file})" if known.file != recording.file else ""
+            raise CorpusError(
+                f"{recording.file}{also}: is given twice, with other labels; give it once, "
+                "or a table beside its folder by --labels"
+            )
+    return list(first.values())
+
+
+def _from_stdin(stdin: TextIO) -> _Found:
+    # Not splitlines: it also splits at characters that a name may hold.
+    lines = list(stdin)
     if lines and looks_like_labels(lines[0]):
-        return _resolved(read_labels(lines, "standard input"), None, "standard input")
-    return [Recording(file=line.rstrip("\r\n")) for line in lines if line.strip()]
+        return _resolved(read_labels(lines, "standard input"), None, "standard input"), True
+    return [Recording(file=line.rstrip("\r\n")) for line in lines if line.strip()], False
 
 
 def _read_table(path: Path) -> list[Recording]:
@@ -120,4 +170,4 @@ def _labelled(found: list[Recording], labels: Path) -> list[Recording]:
             f"{labels}: does not mention {len(unknown)} of the {len(found)} audio files, {unknown[0]!r} the first; "
             "add them to it, or name it as the source in place of the folder"
         )
-    return [row for recording in found for row in rows[os.path.realpath(recording.file)]]
+    return [replace(row, file=r.file) for r in found for row in rows[os.path.realpath(r.file)]]

@@ -141,8 +141,8 @@ def _warn(rows: Rows, header: Header) -> None:
     shared = sorted(set(rows.utterance_column("speaker").tolist()) & set(header.facts.get("speakers", ())) - {""})
     if shared:
         warnings.warn(
-            f"{rows.name}: {len(shared)} of its speakers were trained on ({', '.join(shared[:5])}…): "
-            "the result says nothing of new speakers",
+            f"{rows.name}: {len(shared)} of its speakers were trained on "
+            f"({', '.join(shared[:5])}{'…' * (len(shared) > 5)}): the result says nothing of new speakers",
             SertoolsWarning,
             stacklevel=3,
         )

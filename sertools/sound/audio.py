@@ -10,6 +10,7 @@ never lost: the last piece of an utterance is padded (``tail="pad"``) or moved b
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,12 +67,13 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     AudioError
         If the file is missing, empty, not audio, or holds NaN or infinite samples, or the span lies outside.
     """
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder, not an audio file")
-    if not path.is_file():
-        raise AudioError(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
     try:
-        with soundfile.SoundFile(path) as file:
+        if path.is_dir():
+            raise AudioError(f"{path}: is a folder, not an audio file")
+        if not path.is_file():
+            raise AudioError(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
+        # As bytes: soundfile cannot encode names that are not UTF-8.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             file_sr = int(file.samplerate)
             if file.frames / file_sr > _LONGEST_HOURS * 3600:
                 raise AudioError(f"{path}: longer than {_LONGEST_HOURS:g} hours; cut it, or correct its header")
@@ -110,13 +112,17 @@ def _span(path: Path, n_frames: int, sr: int, start: float | None, end: float | 
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    with path.open("rb") as stream:
-        head = stream.read(len(_LFS_MARK))
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(len(_LFS_MARK))
+    except OSError as why:
+        return why.strerror or str(why)
     if not head:
         return "empty file"
     if head == _LFS_MARK:
         return "a Git LFS pointer, not audio; run `git lfs pull` where it came from"
-    reason = str(error).split(": ", 1)[-1].strip().rstrip(".")
+    # libsndfile's own words, without the name that soundfile puts before them.
+    reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
     return f"not readable as audio ({reason})"
 
 

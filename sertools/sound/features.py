@@ -116,7 +116,9 @@ def valid_frames(n_valid: int, front_end: FrontEnd) -> int:
     n_valid
         Samples of the segment that are not padding.
     """
-    natural = min(front_end.natural_frames, 1 + max(0, n_valid - 1) // front_end.hop_length)
+    # A centred frame counts from the sample in its middle on, as librosa counts; another from its first.
+    last = n_valid if front_end.center else max(0, n_valid - 1)
+    natural = min(front_end.natural_frames, 1 + last // front_end.hop_length)
     if front_end.fit == "resize":
         natural = round(natural / front_end.natural_frames * front_end.n_frames)
     return int(min(max(1, natural), front_end.n_frames))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -32,6 +34,7 @@ from sertools.store.format import (
     Contents,
     check_column_name,
     escape_name,
+    escape_word,
     make_table,
 )
 from sertools.store.reader import Pictures
@@ -99,9 +102,9 @@ def extract(
     StoreError
         If no file could be read.
     """
-    refuse_clobber(output, [Path(recording.file) for recording in listing.recordings])
+    refuse_clobber(output, [*listing.tables, *(Path(recording.file) for recording in listing.recordings)])
     jobs_listed = _named(listing)
-    for name in jobs_listed[0].recording.extra:
+    for name in {name for recording in listing.recordings for name in recording.extra}:
         check_column_name(name)
     if shard:
         k, n = shard
@@ -154,10 +157,8 @@ def _options(front_end: FrontEnd) -> dict[str, object]:
 
 def _named(listing: Listing) -> list[_Job]:
     """Name each recording by its path below the root, with its span where a file holds several."""
-    root = listing.root.resolve()
-    relative = [
-        PurePosixPath(Path(os.path.relpath(os.path.abspath(r.file), root)).as_posix()) for r in listing.recordings
-    ]
+    # Not resolved: below a root that is a link, the files have names below the link.
+    relative = [PurePosixPath(Path(os.path.relpath(r.file, listing.root)).as_posix()) for r in listing.recordings]
     # a.wav beside a.flac: the suffix tells them apart; nothing else needs it.
     by_stem: dict[PurePosixPath, set[PurePosixPath]] = {}
     for path in relative:
@@ -179,8 +180,16 @@ def _extracted(jobs: Sequence[_Job], front_end: FrontEnd, n_processes: int) -> I
         yield from map(work, jobs)
         return
     # spawn: safe whatever threads this process has started, and the same on every system.
-    with ProcessPoolExecutor(n_processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    # Ctrl-C reaches every process of a terminal; this one ends the others.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    pool = ProcessPoolExecutor(n_processes, mp_context=spawn, initializer=signal.signal, initargs=ignore)
+    try:
         yield from pool.map(work, jobs, chunksize=_FILES_A_TASK)
+    except BrokenProcessPool as error:
+        raise StoreError("a decoding process was killed, perhaps for want of memory; use fewer --jobs") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _extract_one(job: _Job, front_end: FrontEnd) -> _Extracted:
@@ -189,7 +198,7 @@ def _extract_one(job: _Job, front_end: FrontEnd) -> _Extracted:
         utterance = read_utterance(Path(recording.file), front_end.sr, recording.start, recording.end)
     except AudioError as error:
         # The path is already in the message's front; the rejected table has a column for it.
-        return _Extracted(job, reason=str(error).removeprefix(f"{recording.file}: "))
+        return _Extracted(job, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
     pieces = cut(len(utterance.y), front_end)
     # One BLAS thread: the same bytes, however many processes share the machine.
     with threadpool_limits(1, user_api="blas"):
@@ -206,16 +215,13 @@ def _extract_one(job: _Job, front_end: FrontEnd) -> _Extracted:
 
 def _utterance_row(result: _Extracted) -> dict[str, Any]:
     recording = result.job.recording
+    known = {name: getattr(recording, name) for name in ("emotion", "speaker", "session", "gender")}
     return {
-        **{name: escape_name(value) for name, value in recording.extra.items()},
+        **{name: escape_word(value) for name, value in {**recording.extra, **known}.items()},
         "id": result.job.id,
         "path": result.job.path,
         "start": recording.start or 0.0,
         "duration": result.duration,
-        "emotion": recording.emotion,
-        "speaker": recording.speaker,
-        "session": recording.session,
-        "gender": recording.gender,
         "digest": result.digest,
     }
 

@@ -116,7 +116,7 @@ class Contents:
     segments, utterances, rejected
         The three tables.
     audio_root
-        The corpus root, relative to the store's folder; empty where there is none.
+        The corpus root, relative to the store's folder, by `escape_name`; empty where there is none.
     shard
         ``(k, n)`` if the store is part k of n of one extraction.
     """
@@ -178,7 +178,7 @@ def picture_digest(picture: npt.NDArray[np.float32]) -> str:
 
 
 def check_column_name(name: str) -> None:
-    """Refuse a column name that HDF5 or a shell would trip over.
+    """Refuse a further column's name that HDF5 or a shell would trip over, or that the store uses itself.
 
     Raises
     ------
@@ -187,6 +187,8 @@ def check_column_name(name: str) -> None:
     """
     if not _COLUMN_NAME.fullmatch(name):
         raise UsageError(f"column {name!r}: a name is a letter or _, then letters, digits, _ . - or space, up to 64")
+    if name in UTTERANCE_COLUMNS or name in SEGMENT_COLUMNS:
+        raise UsageError(f"column {name!r}: the store has a column of that name itself; rename or remove yours")
 
 
 def same_front_end(expected: FrontEnd, found: FrontEnd, expected_file: str, found_file: str) -> None:
@@ -215,6 +217,11 @@ def escape_name(name: str) -> str:
         return name
     escaped = name.replace("\\", "\\\\")
     return "".join(f"\\x{ord(c) - 0xDC00:02x}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in escaped)
+
+
+def escape_word(word: str) -> str:
+    """Write a word that is not UTF-8 as UTF-8; nobody has to undo it, so a backslash stays one."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def unescape_name(name: str) -> str:

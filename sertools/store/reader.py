@@ -9,6 +9,7 @@ file of the same name from the working folder.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.config import FrontEnd
-from sertools.errors import SertoolsError, StoreError
+from sertools.errors import StoreError, UsageError
 from sertools.store.format import (
     KIND,
     REJECTED_COLUMNS,
@@ -38,6 +39,8 @@ from sertools.store.lineage import Lineage
 
 Pictures = npt.NDArray[np.float32]
 _BLOCK_ROWS = 256
+# What h5py and our own checks raise on a file whose parts do not fit.
+_DAMAGE = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, OSError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -149,11 +152,8 @@ def open_store(path: Path) -> Store:
         with h5py.File(path, "r", locking=False) as file:
             contents = _read_contents(file, path)
             row_map = _read_row_map(file, path, contents)
-    except SertoolsError:
-        raise
-    except (KeyError, ValueError, TypeError, OSError, RuntimeError, UnicodeDecodeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
-        raise StoreError(f"{path}: damaged store ({reason}); make it again, or restore a copy") from error
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
     for number, source in enumerate(row_map.sources):
         if source.path != path:
             _check_source(path, contents, row_map, number)
@@ -163,8 +163,16 @@ def open_store(path: Path) -> Store:
 def hdf5_kind(path: Path) -> str:
     """Return what an HDF5 file says it is (``sertools_kind``), or nothing."""
     check_hdf5(path)
-    with h5py.File(path, "r", locking=False) as file:
-        return read_text(file, "sertools_kind")
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return read_text(file, "sertools_kind")
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
+    return StoreError(f"{path}: damaged store ({reason}); make it again, or restore a copy")
 
 
 def read_text(thing: h5py.HLObject, name: str) -> str:
@@ -203,12 +211,18 @@ def read_front_end(group: h5py.Group) -> FrontEnd:
         default: Any = each.default
         is_text = isinstance(default, str)
         values[each.name] = read_text(group, each.name) if is_text else type(default)(group.attrs[each.name])
-    return FrontEnd(**values)
+    try:
+        return FrontEnd(**values)
+    except UsageError as error:
+        raise ValueError(f"the front end: {error}") from error
 
 
 def read_history(file: h5py.File) -> tuple[str, ...]:
     """Read the history lines."""
-    return tuple(decode_text(file.attrs["history"]).tolist())
+    lines = tuple(decode_text(file.attrs["history"]).tolist())
+    if not all(isinstance(json.loads(line), dict) for line in lines):
+        raise ValueError("the history is not JSON objects")
+    return lines
 
 
 def decode_text(column: npt.ArrayLike) -> Column:
@@ -273,7 +287,11 @@ def _read_row_map(file: h5py.File, path: Path, contents: Contents) -> RowMap:
         first, last = here[0][0], here[1][0]
         if there[1][0] - there[0][0] != last - first:
             raise ValueError("a virtual mapping is not row by row")
-        number = sources.setdefault(_resolve(path, mapping.file_name, mapping.dset_name), len(sources))
+        target = _resolve(path, mapping.file_name, mapping.dset_name)
+        if target.path == path and file[target.dataset].is_virtual:
+            # Reading it would crash libhdf5.
+            raise ValueError("a virtual mapping leads back to itself")
+        number = sources.setdefault(target, len(sources))
         source[first : last + 1] = number
         row[first : last + 1] = np.arange(there[0][0], there[1][0] + 1)
     if n and source.min() < 0:
@@ -306,9 +324,10 @@ def _check_source(path: Path, contents: Contents, row_map: RowMap, number: int) 
             found = decode_text(file["segment/digest"][:])
             same = file[source.dataset].shape[1:] == (contents.front_end.n_mels, contents.front_end.n_frames)
             physical = not file[source.dataset].is_virtual
-    except (KeyError, ValueError, OSError, RuntimeError) as error:
+            n_rows = min(len(found), len(file[source.dataset]))
+    except _DAMAGE as error:
         raise StoreError(f"{source.path}: damaged store, a source of {path}; make it again") from error
-    if not (same and physical) or rows.max() >= len(found) or (found[rows] != expected).any():
+    if not (same and physical) or rows.max(initial=0) >= n_rows or (found[rows] != expected).any():
         raise StoreError(
             f"{path}: {source.path} no longer holds the rows that were selected from it; "
             "put the original back, or select again"

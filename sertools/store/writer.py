@@ -165,7 +165,7 @@ def _runs(row_map: RowMap) -> Iterator[tuple[int, int]]:
 
 def _write_tables(file: h5py.File, contents: Contents) -> None:
     write_header(file, KIND, VERSION, contents.front_end, contents.lineage, contents.history)
-    file.attrs.create("audio_root", **text_scalar(escape_name(contents.audio_root)))
+    file.attrs.create("audio_root", **text_scalar(contents.audio_root))
     if contents.shard:
         file.attrs.create("shard", np.array(contents.shard, dtype="<i4"))
     for name, table in (("segment", contents.segments), ("utterance", contents.utterances)):

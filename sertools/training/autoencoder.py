@@ -19,10 +19,10 @@ from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows, batch_indices, open_rows
 from sertools.training.checkpoint import (
     Header,
-    fill,
     load_model,
     optimiser_tensors,
     prefixed,
+    rebuild,
     restore_optimiser,
     save_model,
 )
@@ -96,10 +96,10 @@ def pretrain_autoencoder(
     LineageError
         If the validation store holds utterances that are trained on.
     """
-    refuse_clobber(run.output, [*train_paths, *([val_path] if val_path else [])])
     rows = open_rows(train_paths)
     lineage = rows.lineage()
     val = open_validation(val_path, rows) if val_path else None
+    refuse_clobber(run.output, [*rows.files, *(val.files if val else [])])
     scaler = rows.fit_scaler()
     inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
     options = dataclasses.asdict(config)
@@ -108,7 +108,8 @@ def pretrain_autoencoder(
     yield from train(trainer, config.steps, run, signature)
     facts: dict[str, object] = {"n_rows": len(rows), "updates": config.steps}
     if val:
-        lineage = lineage.selected(val.utterance_column("digest").tolist())
+        lineage = lineage.selected(val.seen)
+    if trainer.best:
         facts["val_mse"] = round(float(trainer.best_mse), 6)
     header = Header(
         kind=KIND,
@@ -180,7 +181,5 @@ def load_autoencoder(path: Path) -> tuple[Header, Encoder, Generator]:
         If the file is missing, damaged or of another kind.
     """
     header, tensors = load_model(path, KIND)
-    with torch.device("meta"):
-        net = Autoencoder(header.shape, header.net)
-    fill(net, tensors, "", path)
+    net = rebuild(lambda: Autoencoder(header.shape, header.net), tensors, "", path)
     return header, net.encoder, net.decoder

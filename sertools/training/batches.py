@@ -64,6 +64,11 @@ class Rows:
         return " ".join(str(store.path) for store in self.stores)
 
     @property
+    def files(self) -> list[Path]:
+        """The stores, and the files that their pictures lie in: none may be written over."""
+        return [path for store in self.stores for path in (store.path, *(s.path for s in store.row_map.sources))]
+
+    @property
     def shape(self) -> tuple[int, int]:
         """``(n_mels, n_frames)``."""
         return self.front_end.n_mels, self.front_end.n_frames
@@ -86,6 +91,12 @@ class Rows:
     def own_lineage(self) -> Lineage:
         """What made the stores' rows, without the rows themselves."""
         return union(store.contents.lineage for store in self.stores)
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Digests of the rows' utterances, and of all that made the rows."""
+        own = self.own_lineage
+        return own.trained_on | own.selected_on | frozenset(self.utterance_column("digest").tolist())
 
     def lineage(self) -> Lineage:
         """Lineage of something trained on these rows."""
@@ -176,7 +187,7 @@ def open_rows(paths: Sequence[Path]) -> Rows:
             store.contents.segments["digest"][real].tolist(),
             strict=True,
         )
-        for key in set(keys):
+        for key in dict.fromkeys(keys):
             if key in seen:
                 raise StoreError(
                     f"{store.path}: utterance {key[0]!r} is also in {seen[key]}, and would count twice; "

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,13 +20,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sertools.config import FrontEnd, NetConfig
-from sertools.errors import ModelError, SertoolsError
+from sertools.errors import ModelError, SertoolsError, TrainingError
 from sertools.provenance import atomic_output, canonical_json
 from sertools.store.lineage import Lineage
 from sertools.training.scaling import Scaler
 
 VERSION = 1
 _KEY = "sertools"
+_STATE = "state"
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -66,7 +68,16 @@ class Header:
 
 
 def save_model(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> None:
-    """Write a model file; equal content gives equal bytes."""
+    """Write a model file; equal content gives equal bytes.
+
+    Raises
+    ------
+    TrainingError
+        If a weight is NaN or infinite: the last step's loss is that of the weights before it.
+    """
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise TrainingError(f"{path}: {name} is not finite after the last step; nothing was written; lower --lr")
     described = {
         "kind": header.kind,
         "version": VERSION,
@@ -95,6 +106,8 @@ def load_header(path: Path, kind: str | None = None) -> Header:
         found = str(described["kind"])
         if kind is not None and found != kind:
             raise ModelError(f"{path}: is a {found} file, but a {kind} is wanted here")
+        if found == _STATE:
+            raise ModelError(f"{path}: is the resume state of an unfinished training; the model comes with its end")
         if described["version"] != VERSION:
             raise ModelError(f"{path}: format version {described['version']}; this sertools reads version {VERSION}")
         header = Header(
@@ -107,6 +120,8 @@ def load_header(path: Path, kind: str | None = None) -> Header:
             classes=tuple(str(name) for name in described["classes"]),
             facts=dict(described["facts"]),
         )
+        if not -math.inf < header.scaler.low_db < header.scaler.high_db < math.inf:
+            raise ValueError("the scaler has no range")
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged header ({error}); train it again, or restore a copy") from error
     except SertoolsError as error:
@@ -125,18 +140,23 @@ def load_model(path: Path, kind: str) -> tuple[Header, dict[str, Tensor]]:
     return load_header(path, kind), _read_tensors(path)
 
 
-def fill(net: Net, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> Net:
-    """Give a net, built on the meta device, the tensors whose names start with `prefix`.
+def rebuild(build: Callable[[], Net], tensors: Mapping[str, Tensor], prefix: str, path: Path) -> Net:
+    """Build a net and give it the tensors whose names start with `prefix`.
 
     Raises
     ------
     ModelError
-        If they do not fit the net.
+        If the header's sizes make no net, or the tensors do not fit it.
     """
     own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     try:
+        with torch.device("meta"):
+            net = build()
+        kinds = {name: value.dtype for name, value in net.state_dict().items()}
+        if kinds != {name: value.dtype for name, value in own.items()}:
+            raise ValueError("other tensors than the net has")
         net.load_state_dict(own, assign=True)
-    except RuntimeError as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise ModelError(
             f"{path}: its weights do not fit its own sizes; train it again, or restore a copy"
         ) from error
@@ -172,7 +192,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
 
 def save_state(path: Path, signature: Mapping[str, Any], step: int, tensors: Mapping[str, Tensor]) -> None:
     """Write a resume state."""
-    _write(path, {"kind": "state", "version": VERSION, "step": step, "signature": dict(signature)}, tensors)
+    _write(path, {"kind": _STATE, "version": VERSION, "step": step, "signature": dict(signature)}, tensors)
 
 
 def load_state(path: Path, signature: Mapping[str, Any]) -> tuple[int, dict[str, Tensor]]:
@@ -188,7 +208,7 @@ def load_state(path: Path, signature: Mapping[str, Any]) -> tuple[int, dict[str,
         left, step = dict(described["signature"]), int(described["step"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged resume state; remove it to start again") from error
-    wanted = json.loads(canonical_json(dict(signature)))
+    left, wanted = _flat(left), _flat(json.loads(canonical_json(dict(signature))))
     differing = sorted(name for name in {*left, *wanted} if left.get(name) != wanted.get(name))
     if differing:
         shown = "; ".join(f"{name} was {_short(left.get(name))}, is {_short(wanted.get(name))}" for name in differing)
@@ -196,6 +216,14 @@ def load_state(path: Path, signature: Mapping[str, Any]) -> tuple[int, dict[str,
             f"{path}: state of another run ({shown}); repeat that command, or remove the file to start again"
         )
     return step, _read_tensors(path)
+
+
+def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Give nested options one name each, such as ``options.net.width``."""
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
 
 
 def _short(value: Any) -> str:

@@ -18,17 +18,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sertools.config import ClassifierConfig
-from sertools.errors import UsageError
+from sertools.errors import ModelError, UsageError
 from sertools.nets.classifiers import build_classifier
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.training.autoencoder import open_validation
 from sertools.training.batches import Rows, batch_indices, open_rows
 from sertools.training.checkpoint import (
     Header,
-    fill,
     load_model,
     optimiser_tensors,
     prefixed,
+    rebuild,
     restore_optimiser,
     save_model,
 )
@@ -138,13 +138,13 @@ def train_classifier(
     StoreError
         If rows lack a label, or the stores do not go together.
     """
-    refuse_clobber(run.output, [*train_paths, *([val_path] if val_path else [])])
     rows = open_rows(train_paths)
     classes = rows.classes()
     if config.arch.startswith("vgg") and min(rows.shape) < 32:
         raise UsageError(f"--arch {config.arch}: needs pictures of at least 32×32, not {rows.shape}; use --arch cnn")
     lineage = rows.lineage()
     val = open_validation(val_path, rows) if val_path else None
+    refuse_clobber(run.output, [*rows.files, *(val.files if val else [])])
     scaler = rows.fit_scaler()
     inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
     options = dataclasses.asdict(config)
@@ -158,7 +158,7 @@ def train_classifier(
         def validate(net: nn.Module) -> float:
             return score(truth, posteriors(net, val, scaler, run.device), val.utterance)
 
-        lineage = lineage.selected(val.utterance_column("digest").tolist())
+        lineage = lineage.selected(val.seen)
     labels = torch.from_numpy(rows.labels(classes)).to(run.device)
     trainer = ClassifierTrainer(net, rows, labels, validate, scaler, config, run)
     yield from train(trainer, config.steps, run, signature)
@@ -168,7 +168,7 @@ def train_classifier(
         "updates": config.steps,
         "speakers": sorted(set(rows.utterance_column("speaker").tolist()) - {""}),
     }
-    if val:
+    if trainer.best:
         facts["val_uar"] = round(float(trainer.best_uar), 6)
     header = Header(
         kind=KIND,
@@ -204,6 +204,10 @@ def load_classifier(path: Path) -> tuple[Header, nn.Module]:
         If the file is missing, damaged or of another kind.
     """
     header, tensors = load_model(path, KIND)
-    with torch.device("meta"):
-        net = build_classifier(header.config["arch"], header.shape, len(header.classes), header.config["width"])
-    return header, fill(net, tensors, "", path).eval()
+    if not {"n_train_rows", "speakers", "updates"} <= header.facts.keys():
+        raise ModelError(f"{path}: damaged header (facts are missing); train it again, or restore a copy")
+
+    def build() -> nn.Module:
+        return build_classifier(header.config["arch"], header.shape, len(header.classes), header.config["width"])
+
+    return header, rebuild(build, tensors, "", path).eval()

@@ -29,10 +29,10 @@ from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import Rows, batch_indices, open_rows
 from sertools.training.checkpoint import (
     Header,
-    fill,
     load_model,
     optimiser_tensors,
     prefixed,
+    rebuild,
     restore_optimiser,
     save_model,
 )
@@ -170,8 +170,8 @@ def calibrate(generator: Generator, sampler: LatentSampler, n_batches: int, seed
         norm.momentum = None
     generator.train()
     clamp_dropout(generator, False)
-    for _ in range(n_batches):
-        labels = torch.arange(_CALIBRATION_BATCH) % sampler.n_classes
+    for batch in torch.arange(n_batches * _CALIBRATION_BATCH).split(_CALIBRATION_BATCH):
+        labels = batch % sampler.n_classes
         generator(sampler.latents(labels.to(next(generator.parameters()).device)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -192,13 +192,13 @@ def finetune_gan(
     StoreError
         If the stores' classes or front end differ from the latents'.
     """
-    refuse_clobber(run.output, [autoencoder_path, latents_path, *train_paths])
     ae, encoder, decoder = load_autoencoder(autoencoder_path)
     latents = load_latents(latents_path)
     ae_digest = digest_file(autoencoder_path)
     if latents.autoencoder_digest != ae_digest:
         raise ModelError(f"{latents_path}: was fitted with another autoencoder than {autoencoder_path}; fit it again")
     rows = open_rows(train_paths)
+    refuse_clobber(run.output, [autoencoder_path, latents_path, *rows.files])
     same_front_end(ae.front_end, rows.front_end, str(autoencoder_path), rows.name)
     gaussians = latents.gaussians
     labels = torch.from_numpy(rows.labels(gaussians.classes)).to(run.device)
@@ -251,9 +251,7 @@ def load_generator(path: Path) -> tuple[Header, Generator, ClassGaussians]:
         If the file is missing, damaged or of another kind.
     """
     header, tensors = load_model(path, KIND)
-    with torch.device("meta"):
-        generator = Generator(header.shape, header.net)
-    fill(generator, tensors, "generator.", path)
+    generator = rebuild(lambda: Generator(header.shape, header.net), tensors, "generator.", path)
     try:
         mean, covariance = tensors["latents.mean"].numpy(), tensors["latents.covariance"].numpy()
         n_rows = tuple(int(n) for n in header.facts["latent_rows"])

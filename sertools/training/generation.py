@@ -87,8 +87,9 @@ def generate(
             wanted = counts.get(emotion, 0)
             for first in range(0, wanted, _BATCH):
                 z = gaussians.sample(number, min(_BATCH, wanted - first), rng)
-                for digest in spool.add(header.scaler.unscale(_pictures(generator, z, device))):
-                    name = f"generated/{run_name}/{emotion}/{len(utterances):06d}"
+                digests = spool.add(header.scaler.unscale(_pictures(generator, z, device)))
+                for place_in_class, digest in enumerate(digests, first):
+                    name = f"generated/{run_name}/{emotion}/{place_in_class:06d}"
                     segments.append(
                         {
                             "utterance": len(utterances),

@@ -108,8 +108,7 @@ def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassG
     StoreError
         If a class has fewer than two rows.
     """
-    if method not in COVARIANCES:
-        raise UsageError(f"--cov {method!r}: expected one of {', '.join(COVARIANCES)}")
+    _check_method(method)
     names = np.asarray(labels)
     classes = tuple(sorted(set(names.tolist())))
     groups = [latents[names == name] for name in classes]
@@ -124,6 +123,11 @@ def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassG
         weight = np.array([len(group) / (len(group) + POOL_STRENGTH) for group in groups])[:, None, None]
         own = weight * own + (1.0 - weight) * within
     return ClassGaussians(classes, mean, own, tuple(len(group) for group in groups))
+
+
+def _check_method(method: str) -> None:
+    if method not in COVARIANCES:
+        raise UsageError(f"--cov {method!r}: expected one of {', '.join(COVARIANCES)}")
 
 
 def _covariance(group: Matrix, method: str) -> Matrix:
@@ -155,12 +159,15 @@ def fit_latents(
 
     Raises
     ------
+    UsageError
+        If the method is unknown.
     StoreError
         If the front ends differ, or a class has fewer than two rows.
     """
-    refuse_clobber(output, [autoencoder_path, *train_paths])
+    _check_method(method)
     header, encoder, _ = load_autoencoder(autoencoder_path)
     rows = open_rows(train_paths)
+    refuse_clobber(output, [autoencoder_path, *rows.files])
     same_front_end(header.front_end, rows.front_end, str(autoencoder_path), rows.name)
     rows.classes()
     latents = encode(encoder.to(device), rows, header.scaler, device)
@@ -232,8 +239,8 @@ def load_latents(path: Path) -> Latents:
                 read_history(file),
                 read_lineage(file["lineage"]),
             )
-    except SertoolsError:
-        raise
-    except (KeyError, ValueError, TypeError, OSError, RuntimeError, UnicodeDecodeError) as error:
+    except StoreError as error:
+        raise ModelError(str(error)) from error
+    except (SertoolsError, KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
         raise ModelError(f"{path}: damaged latents ({reason}); fit them again") from error

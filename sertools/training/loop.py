@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sertools.errors import Stopped, TrainingError
+from sertools.errors import ModelError, Stopped, TrainingError
 from sertools.training.checkpoint import load_state, save_state
 from sertools.training.runtime import surroundings
 
@@ -100,7 +100,10 @@ def train(trainer: Trainer, n_steps: int, run: Run, signature: Mapping[str, Any]
     first = 0
     if run.state_path.exists():
         first, tensors = load_state(run.state_path, signature)
-        trainer.restore(tensors)
+        try:
+            trainer.restore(tensors)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ModelError(f"{run.state_path}: damaged resume state; remove it to start again") from error
     saved_at = time.monotonic()
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
