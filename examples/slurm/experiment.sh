@@ -3,8 +3,9 @@
 #
 #   bash examples/slurm/experiment.sh labels.csv out/        submits both; run it on the login node
 #
-# Settings come from the environment: SHARDS (8), FOLD (1/5), REDUCED (angry), PRESET (paper), and
-# SBATCH_PARTITION, SBATCH_ACCOUNT, … which sbatch reads itself. `sertools` must be on PATH in the jobs.
+# Settings come from the environment: SHARDS (8), FOLD (1/5), REDUCED (angry), PRESET (paper), FRONT_END (options
+# of extract), CPUS (4), GPUS (none), and SBATCH_PARTITION, SBATCH_ACCOUNT, … which sbatch reads itself. `sertools`
+# must be on PATH in the jobs.
 #SBATCH --job-name=sertools
 #SBATCH --open-mode=append
 #SBATCH --requeue
@@ -12,11 +13,12 @@
 set -euo pipefail
 
 if [ "$#" -lt 2 ]; then
-    sed -n '2,7s/^# \{0,1\}//p' "$0"
+    sed -n '2,8s/^# \{0,1\}//p' "$0"
     exit 2
 fi
 labels=$1 out=$2 role=${3:-submit}
-: "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${PRESET:=paper}"
+: "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${PRESET:=paper}" "${FRONT_END:=}" "${CPUS:=4}"
+export SHARDS FOLD REDUCED PRESET FRONT_END
 
 # A stage that SLURM stops saves its state and exits 75; the requeued job goes on from there. The shell must
 # wait in the background of the signal, or bash would hold it back until the stage ends.
@@ -43,12 +45,12 @@ submit)
     mkdir -p "$out/shards" "$out/logs"
     array=$(sbatch --parsable --array="1-$SHARDS" --cpus-per-task=1 --output="$out/logs/extract-%a.log" \
         "$0" "$labels" "$out" extract)
-    sbatch --parsable --dependency="afterok:$array" --cpus-per-task=4 ${GPUS:+--gpus="$GPUS"} \
+    sbatch --parsable --dependency="afterok:$array" --cpus-per-task="$CPUS" ${GPUS:+--gpus="$GPUS"} \
         --output="$out/logs/chain.log" "$0" "$labels" "$out" chain
     ;;
 extract)
     make_once "$out/shards/$SLURM_ARRAY_TASK_ID.h5" \
-        extract "$labels" --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" --on-error skip
+        extract "$labels" --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" --on-error skip $FRONT_END
     ;;
 chain)
     cd "$out"

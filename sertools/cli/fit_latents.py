@@ -38,9 +38,10 @@ def fit_latents(
         gaussians.classes, gaussians.n_rows, gaussians.rank, gaussians.condition, strict=True
     ):
         voice.say(f"{name}: {n} rows, covariance of rank {rank} of {size}, condition {condition:.3g}")
-        if cov == "empirical" and n < FEW_ROWS:
-            warnings.warn(
-                f"{name} has fewer than {FEW_ROWS} rows for {size} dimensions; --cov pooled is steadier",
-                SertoolsWarning,
-                stacklevel=1,
-            )
+    few = [name for name, n in zip(gaussians.classes, gaussians.n_rows, strict=True) if n < FEW_ROWS]
+    if few and cov == "empirical":
+        warnings.warn(
+            f"fewer than {FEW_ROWS} rows for {size} dimensions in {', '.join(few)}; --cov pooled is steadier",
+            SertoolsWarning,
+            stacklevel=1,
+        )

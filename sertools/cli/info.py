@@ -56,7 +56,7 @@ def _page(described: dict[str, Any]) -> None:
         columns = list(dict.fromkeys(key for counts in classes.values() for key in counts))
         table = Table("class", *columns, box=None, padding=(0, 2, 0, 0))
         for name, counts in classes.items():
-            table.add_row(escape(voice.safe(name)), *(str(counts.get(column, "–")) for column in columns))
+            table.add_row(escape(voice.safe(name)), *(_cell(counts.get(column, "–")) for column in columns))
         console.print(table)
     else:
         line("classes", _some(classes or []))
@@ -71,6 +71,11 @@ def _page(described: dict[str, Any]) -> None:
     for entry in described.get("history", []):
         seed = f", seed {entry['seed']}" if "seed" in entry else ""
         line("history", f"{entry['verb']} {_pairs(entry.get('options', {}))}{seed}")
+
+
+def _cell(value: Any) -> str:
+    # The condition of a singular covariance is infinite, which JSON cannot say.
+    return "singular" if value is None else str(value)
 
 
 def _some(values: list[Any]) -> str:

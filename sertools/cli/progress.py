@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 LOG_SECONDS = 30.0
+VERBOSE_LOG_SECONDS = 5.0
 
 Record = TypeVar("Record")
 # A record → steps done, steps in all, and a few words.
@@ -80,8 +81,9 @@ def _with_bar(verb: str, records: Iterable[Record], read: Callable[[Record], Rea
 
 def _with_lines(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Record | None:
     last, said = None, time.monotonic()
+    interval = VERBOSE_LOG_SECONDS if voice.verbose else LOG_SECONDS
     for last in records:
-        if time.monotonic() - said >= LOG_SECONDS:
+        if time.monotonic() - said >= interval:
             done, total, words = read(last)
             print(f"{verb}: {done}/{total} {words}".rstrip(), file=sys.stderr, flush=True)
             said = time.monotonic()
