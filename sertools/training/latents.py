@@ -22,7 +22,7 @@ from sertools.provenance import atomic_output, digest_file, history_line, join_h
 from sertools.store.format import same_front_end
 from sertools.store.guard import check_hdf5
 from sertools.store.lineage import Lineage
-from sertools.store.reader import (
+from sertools.store.parsing import (
     check_kind,
     decode_text,
     read_front_end,

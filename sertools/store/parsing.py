@@ -1,0 +1,136 @@
+"""Read the tables and attributes of an HDF5 file of this project, and check what they say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from sertools.config import FrontEnd
+from sertools.errors import StoreError, UsageError
+from sertools.store.format import (
+    KIND,
+    REJECTED_COLUMNS,
+    SEGMENT_COLUMNS,
+    UTTERANCE_COLUMNS,
+    VERSION,
+    Column,
+    Contents,
+    Table,
+    empty_table,
+)
+from sertools.store.lineage import Lineage
+
+
+def read_text(thing: h5py.HLObject, name: str) -> str:
+    """Read a text attribute; empty where there is none."""
+    value = thing.attrs.get(name, "")
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def check_kind(file: h5py.File, path: Path, kind: str, version: int) -> None:
+    """Refuse an HDF5 file of another kind or a later version.
+
+    Raises
+    ------
+    StoreError
+        Naming both kinds.
+    """
+    found = read_text(file, "sertools_kind") or "unknown HDF5"
+    if found != kind:
+        raise StoreError(f"{path}: holds {found}, but {kind} are wanted here")
+    found_version = int(file.attrs.get("sertools_version", 0))
+    if found_version != version:
+        raise StoreError(f"{path}: {kind} of format version {found_version}; this sertools reads version {version}")
+
+
+def read_lineage(group: h5py.Group) -> Lineage:
+    """Read the two digest sets of a file."""
+    return Lineage(*(frozenset(decode_text(group[name][:]).tolist()) for name in ("trained_on", "selected_on")))
+
+
+def read_front_end(group: h5py.Group) -> FrontEnd:
+    """Read a front end from attributes."""
+    values: dict[str, Any] = {}
+    for each in dataclasses.fields(FrontEnd):
+        if each.name not in group.attrs:
+            raise ValueError(f"the front end lacks {each.name}")
+        default: Any = each.default
+        is_text = isinstance(default, str)
+        values[each.name] = read_text(group, each.name) if is_text else type(default)(group.attrs[each.name])
+    try:
+        return FrontEnd(**values)
+    except UsageError as error:
+        raise ValueError(f"the front end: {error}") from error
+
+
+def read_history(file: h5py.File) -> tuple[str, ...]:
+    """Read the history lines."""
+    lines = tuple(decode_text(file.attrs["history"]).tolist())
+    if not all(isinstance(json.loads(line), dict) for line in lines):
+        raise ValueError("the history is not JSON objects")
+    return lines
+
+
+def decode_text(column: npt.ArrayLike) -> Column:
+    """Decode fixed-length UTF-8, or h5py's variable-length text, to a text column."""
+    column = np.asarray(column)
+    if column.dtype.kind == "S":
+        return np.char.decode(column, "utf-8") if column.size else np.empty(0, dtype="<U1")
+    if column.dtype.kind == "O":
+        texts = [value.decode() if isinstance(value, bytes) else str(value) for value in column]
+        return np.array(texts, dtype=np.str_)
+    raise ValueError(f"text expected, found {column.dtype}")
+
+
+def read_contents(file: h5py.File, path: Path) -> Contents:
+    """Read all of a store but its pictures.
+
+    Raises
+    ------
+    StoreError
+        If the file is of another kind or version.
+    ValueError, KeyError
+        If a table or attribute is missing or misshapen; the caller names the file.
+    """
+    check_kind(file, path, KIND, VERSION)
+    front_end = read_front_end(file["front_end"])
+    dataset = file["spectrogram"]
+    if dataset.ndim != 3 or dataset.shape[1:] != (front_end.n_mels, front_end.n_frames) or dataset.dtype.kind != "f":
+        raise ValueError(f"/spectrogram has shape {dataset.shape}, type {dataset.dtype}")
+    segments = _read_table(file["segment"], SEGMENT_COLUMNS, dataset.shape[0])
+    utterances = _read_table(file["utterance"], UTTERANCE_COLUMNS)
+    owner = segments["utterance"]
+    if len(owner) and not 0 <= owner.min() <= owner.max() < len(utterances):
+        raise ValueError("/segment/utterance points outside /utterance")
+    shard = tuple(int(n) for n in file.attrs["shard"]) if "shard" in file.attrs else None
+    return Contents(
+        front_end=front_end,
+        segments=segments,
+        utterances=utterances,
+        history=read_history(file),
+        lineage=read_lineage(file["lineage"]),
+        rejected=_read_table(file["rejected"], REJECTED_COLUMNS)
+        if "rejected" in file
+        else empty_table(REJECTED_COLUMNS),
+        audio_root=read_text(file, "audio_root"),
+        shard=(shard[0], shard[1]) if shard else None,
+    )
+
+
+def _read_table(group: h5py.Group, schema: dict[str, str | None] | Any, length: int | None = None) -> Table:
+    columns: dict[str, Column] = {}
+    extra = [name for name in group if name not in schema]
+    for name in (*schema, *extra):
+        dataset = group[name]
+        if dataset.ndim != 1 or (length is not None and len(dataset) != length):
+            raise ValueError(f"{dataset.name} has shape {dataset.shape}")
+        length = len(dataset)
+        kind = schema.get(name)
+        columns[name] = decode_text(dataset[:]) if kind is None else dataset[:].astype(kind, casting="safe")
+    return Table(columns)
