@@ -41,7 +41,6 @@ SERTOOLS := $(RUN) $(BIN)/sertools
 READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
-.SECONDARY:
 .SUFFIXES:
 .PHONY: help demo test test-slow lint types check clean
 
