@@ -40,7 +40,7 @@ def evaluate(
     """
     from sertools.provenance import atomic_output, refuse_clobber
     from sertools.scoring.evaluation import evaluate as run
-    from sertools.scoring.result import write_result
+    from sertools.scoring.result_file import write_result
     from sertools.training.batches import open_rows
     from sertools.training.runtime import pick_device
 

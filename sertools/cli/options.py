@@ -123,7 +123,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
 def _plainly(error: OSError | MemoryError) -> str:
     if isinstance(error, MemoryError):
         return f"not enough memory ({error}); use a smaller --batch-size or fewer --jobs"
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
 
 
 @contextmanager

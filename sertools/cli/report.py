@@ -27,7 +27,8 @@ def report(
     """
     from typing import cast
 
-    from sertools.scoring.report import Format, render, summarise
-    from sertools.scoring.result import read_result
+    from sertools.scoring.report import summarise
+    from sertools.scoring.result_file import read_result
+    from sertools.scoring.tables import Format, render
 
     print(render(summarise([read_result(path) for path in results], baseline), cast(Format, table_format)), end="")

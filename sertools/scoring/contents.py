@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sertools.errors import ModelError, SertoolsError
-from sertools.scoring.result import read_result
+from sertools.scoring.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.lineage import Lineage
 from sertools.store.reader import hdf5_kind, open_store
@@ -63,6 +63,10 @@ def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
     kind = file_kind(path)
     describer = {STORE: _store, LATENTS: _latents, RESULT: _result}.get(kind, _model)
     described = {"file": path.name, "kind": kind, **describer(path)}
+    try:
+        described["history"] = [_entry(line) for line in described["history"]]
+    except ValueError as error:
+        raise ModelError(f"{path}: damaged history ({error}); make it again, or restore a copy") from error
     if verify and kind == STORE:
         damaged = open_store(path).damaged_rows()
         if damaged:
@@ -159,12 +163,20 @@ def _result(path: Path) -> dict[str, Any]:
         "allow_seen": result.allow_seen,
         "metrics": dict(result.metrics),
         "model": dict(result.model),
-        "history": [json.loads(line) for line in result.history],
+        "history": result.history,
     }
 
 
 def _ancestry(lineage: Lineage, history: tuple[str, ...]) -> dict[str, Any]:
     return {
         "lineage": {"trained_on": len(lineage.trained_on), "selected_on": len(lineage.selected_on)},
-        "history": [json.loads(line) for line in history],
+        "history": history,
     }
+
+
+def _entry(line: str) -> dict[str, Any]:
+    """Read a line of a history."""
+    entry = json.loads(line)
+    if not isinstance(entry, dict) or "verb" not in entry:
+        raise ValueError("a line names no verb")
+    return entry

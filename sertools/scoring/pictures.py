@@ -11,7 +11,8 @@ import numpy as np
 from sertools.errors import UsageError
 from sertools.scoring import plots
 from sertools.scoring.contents import RESULT, file_kind
-from sertools.scoring.result import Result, read_result
+from sertools.scoring.result import Result
+from sertools.scoring.result_file import read_result
 from sertools.sound.features import mel_frequencies
 from sertools.store.format import KIND as STORE
 from sertools.store.format import same_front_end

@@ -1,7 +1,8 @@
 """Pictures: the confusion matrix, and real beside generated spectrograms on one scale.
 
 Figures are made with matplotlib's object interface, so nothing is left behind in pyplot and no display is
-needed. Neither the user's matplotlib settings nor the clock enters a picture: the same data gives the same bytes.
+needed. Neither the user's matplotlib settings nor the clock enters a picture: the same data gives the same
+bytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ _DPI = 150
 # Inches: a picture, the gaps between pictures, columns and classes, the margins.
 _WIDTH, _HEIGHT = 1.3, 1.05
 _GAP, _COLUMN_GAP, _CLASS_GAP = 0.07, 0.3, 0.22
-_LEFT, _RIGHT, _TOP, _BOTTOM = 1.0, 1.0, 0.45, 0.6
+_LEFT, _RIGHT, _TOP, _BOTTOM = 1.0, 1.0, 0.45, 0.5
 _MOST_BESIDE = 4
 
 
@@ -43,7 +44,7 @@ def _plain_style() -> Iterator[None]:
     """Draw with matplotlib's own settings, whatever matplotlibrc says."""
     from matplotlib import style  # noqa: PLC0415 - half a second that only pictures need
 
-    with style.context(["default", {"svg.hashsalt": "sertools", "savefig.dpi": _DPI}]):
+    with style.context(["default", {"svg.hashsalt": "sertools", "savefig.dpi": _DPI, "savefig.bbox": "tight"}]):
         yield
 
 
@@ -79,7 +80,7 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
         from matplotlib.figure import Figure  # noqa: PLC0415
 
         side = 1.6 + 0.75 * n
-        figure = Figure(figsize=(side + 1.0, side), layout="constrained")
+        figure = Figure(figsize=(side + 1.0, side), layout="compressed")
         axes = figure.add_subplot()
         image = axes.imshow(100 * share, cmap="cividis", vmin=0, vmax=100)
         for i in range(n):
@@ -154,8 +155,8 @@ def spectrogram_grid(
         if picture.ndim != 2 or len(picture) != hertz.size:
             raise ModelError(f"a spectrogram of shape {picture.shape} does not fit {hertz.size} mel bands")
     loudest = max(float(values.max()) for values in finite if values.size)
-    beside = min(n_each, _MOST_BESIDE)
-    deep = ceil(n_each / beside)
+    deep = ceil(n_each / _MOST_BESIDE)
+    beside = ceil(n_each / deep)
     block_width = beside * _WIDTH + (beside - 1) * _GAP
     block_height = deep * _HEIGHT + (deep - 1) * _GAP
     top = _TOP + (0.35 if title else 0.0)

@@ -6,6 +6,7 @@ metadata first; if the child dies, the file is refused in one line and this proc
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import select
 import signal
@@ -78,6 +79,8 @@ def _walk_and_exit(path: Path, size: int, question: int) -> None:
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)
+        # What kills this child is answered in one line, not in a dump.
+        faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS + 1))
         if sys.platform == "linux":

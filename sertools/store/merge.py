@@ -14,7 +14,6 @@ import numpy as np
 from sertools.errors import StoreError
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.store.format import (
-    Column,
     Contents,
     Table,
     concatenate,
@@ -25,6 +24,9 @@ from sertools.store.format import (
 from sertools.store.lineage import union
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store
+
+# What makes two utterances of one id the same.
+_IDENTITY = ("digest", "duration", "emotion", "speaker", "session", "gender")
 
 
 def merge_stores(inputs: Sequence[Path], output: Path) -> int:
@@ -76,14 +78,20 @@ def _in_shard_order(stores: list[Store]) -> list[Store]:
 
 def _refuse_duplicates(stores: list[Store]) -> None:
     rows: dict[tuple[object, ...], Path] = {}
-    recordings: dict[str, tuple[str, Path]] = {}
+    recordings: dict[str, tuple[tuple[str, ...], Path]] = {}
     for store in stores:
         utterances = store.contents.utterances
-        for name, digest in zip(utterances["id"].tolist(), utterances["digest"].tolist(), strict=True):
-            known, where = recordings.setdefault(name, (digest, store.path))
-            if known != digest:
+        for name, *facts in zip(*(utterances[column].tolist() for column in ("id", *_IDENTITY)), strict=True):
+            known, where = recordings.setdefault(name, (tuple(facts), store.path))
+            differing = [c for c, old, new in zip(_IDENTITY, known, facts, strict=True) if old != new]
+            if differing and differing[0] in ("digest", "duration"):
                 raise StoreError(
                     f"{store.path}: its utterance {name!r} is another recording than {where}'s; rename one"
+                )
+            if differing:
+                raise StoreError(
+                    f"{store.path}: its utterance {name!r} has another {differing[0]} than in {where}; "
+                    "extract both with the same labels"
                 )
         keys = zip(
             store.contents.column("id").tolist(),
@@ -98,12 +106,13 @@ def _refuse_duplicates(stores: list[Store]) -> None:
 
 def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:
     root, prefixes = _common_root(stores)
-    utterances = concatenate(
-        [
-            store.contents.utterances.with_column("path", _prefixed(store.contents.utterances["path"], prefix))
-            for store, prefix in zip(stores, prefixes, strict=True)
-        ]
-    )
+    placed = list(zip(stores, prefixes, strict=True))
+    utterances = concatenate([_prefixed(store.contents.utterances, prefix) for store, prefix in placed])
+    rejected = concatenate([_prefixed(store.contents.rejected, prefix) for store, prefix in placed])
+    if not sharded:
+        # Selections of one store all carry what it had rejected.
+        pairs = list(zip(rejected["path"].tolist(), rejected["reason"].tolist(), strict=True))
+        rejected = rejected.take(sorted({pair: row for row, pair in reversed(list(enumerate(pairs)))}.values()))
     ids = utterances["id"].tolist()
     first_of = {name: row for row, name in reversed(list(enumerate(ids)))}
     used = sorted(set(first_of.values()))
@@ -115,7 +124,6 @@ def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:
         for row in store.contents.segments["utterance"].tolist()
     ]
     segments = concatenate([store.contents.segments for store in stores])
-    rejected: list[Table] = [store.contents.rejected for store in stores]
     line = history_line("merge", {}, {"stores": [store.contents.digest() for store in stores]})
     return Contents(
         front_end=stores[0].contents.front_end,
@@ -125,7 +133,7 @@ def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:
         if sharded
         else join_histories((store.contents.history for store in stores), line),
         lineage=union(store.contents.lineage for store in stores),
-        rejected=concatenate(rejected),
+        rejected=rejected,
         audio_root=escape_name(os.path.relpath(root, output.parent.resolve())) if root else "",
     )
 
@@ -145,5 +153,6 @@ def _common_root(stores: list[Store]) -> tuple[Path | None, list[str]]:
     return root, ["" if r is None or r == root else escape_name(f"{r.relative_to(root)}/") for r in roots]
 
 
-def _prefixed(paths: Column, prefix: str) -> Column:
-    return np.array([prefix + path if path else path for path in paths.tolist()], dtype=np.str_)
+def _prefixed(table: Table, prefix: str) -> Table:
+    paths = [prefix + path if path else path for path in table["path"].tolist()]
+    return table.with_column("path", np.array(paths, dtype=np.str_))

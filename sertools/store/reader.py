@@ -83,7 +83,13 @@ class Store:
         return self.contents.front_end.n_mels, self.contents.front_end.n_frames
 
     def rows(self, index: npt.ArrayLike) -> Pictures:
-        """Read the pictures at `index`, in dB [shape=(n, n_mels, n_frames)]."""
+        """Read the pictures at `index`, in dB [shape=(n, n_mels, n_frames)].
+
+        Raises
+        ------
+        StoreError
+            If a source is gone or cannot be decoded.
+        """
         wanted = self.row_map.take(index)
         pictures = np.empty((len(wanted.row), *self.picture_shape), dtype=np.float32)
         for number in np.unique(wanted.source):
@@ -115,17 +121,22 @@ class Store:
     def _physical(self, number: int) -> Pictures:
         if number not in self._opened:
             source = self.row_map.sources[number]
-            with h5py.File(source.path, "r", locking=False) as file:
-                dataset = file[source.dataset]
-                offset = dataset.id.get_offset()
-                if offset is None or dataset.dtype != np.dtype("<f4"):
-                    # Repacked by someone (chunked, compressed): HDF5 must decode it, so it is read whole.
-                    self._opened[number] = dataset[:].astype(np.float32)
-                else:
-                    self._opened[number] = np.memmap(
-                        source.path, dtype="<f4", mode="r", offset=offset, shape=dataset.shape
-                    )
+            try:
+                self._opened[number] = _map_pictures(source)
+            except _DAMAGE as error:
+                raise _damaged(source.path, error) from error
         return self._opened[number]
+
+
+def _map_pictures(source: Source) -> Pictures:
+    with h5py.File(source.path, "r", locking=False) as file:
+        dataset = file[source.dataset]
+        offset = dataset.id.get_offset()
+        if offset is None or dataset.dtype != np.dtype("<f4"):
+            # Repacked by someone (chunked, compressed): HDF5 must decode it, so it is read whole.
+            repacked: Pictures = dataset[:].astype(np.float32)
+            return repacked
+        return np.memmap(source.path, dtype="<f4", mode="r", offset=offset, shape=dataset.shape)
 
 
 def open_store(path: Path) -> Store:

@@ -1,7 +1,8 @@
 """Write a store: tables by HDF5, pictures by plain file writes at their place in the file.
 
-A store is made beside its name and renamed when complete. Pictures are one contiguous float32 block, so that any
-program can map them; the number of rows is known only when decoding ends, so they wait in a `Spool`. Nothing in
+A store is made beside its name and renamed when complete. HDF5 writes to memory and never to the disk: libhdf5
+crashes when the disk is full, and a plain write is just refused. Pictures are one contiguous float32 block, so that
+any program can map them; the number of rows is known only when decoding ends, so they wait in a `Spool`. Nothing in
 the file depends on the clock or on where it lies: equal content gives equal bytes.
 """
 
@@ -23,11 +24,10 @@ from sertools.config import FrontEnd
 from sertools.errors import StoreError
 from sertools.provenance import atomic_output, cannot_write
 from sertools.store.format import KIND, VERSION, Contents, Table, escape_name, picture_digest
+from sertools.store.image import LIBVER, Image, hdf5_output
 from sertools.store.lineage import Lineage
 from sertools.store.reader import Pictures, RowMap
 
-# The first format with virtual datasets; its metadata carry checksums.
-LIBVER = ("v110", "v110")
 _BLOCK_BYTES = 8 << 20
 
 
@@ -99,7 +99,8 @@ def write_store(path: Path, contents: Contents, pictures: Iterable[Pictures]) ->
     """
     shape = (len(contents), contents.front_end.n_mels, contents.front_end.n_frames)
     with atomic_output(path) as part:
-        with h5py.File(part, "w", libver=LIBVER, locking=False) as file:
+        image = Image()
+        with h5py.File(image, "w", libver=LIBVER) as file:
             _write_tables(file, contents)
             create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             create.set_layout(h5py.h5d.CONTIGUOUS)
@@ -110,6 +111,7 @@ def write_store(path: Path, contents: Contents, pictures: Iterable[Pictures]) ->
                 file.id, b"spectrogram", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple(shape), create
             )
             offset = dataset.get_offset()
+        image.save(part)
         with part.open("r+b") as stream:
             stream.seek(offset or 0)
             n_written = 0
@@ -133,7 +135,7 @@ def write_virtual(path: Path, contents: Contents, row_map: RowMap) -> None:
     names = [
         escape_name(os.path.relpath(source.path.resolve(), folder)).replace("%", "%%") for source in row_map.sources
     ]
-    with atomic_output(path) as part, h5py.File(part, "w", libver=LIBVER, locking=False) as file:
+    with hdf5_output(path) as file:
         _write_tables(file, contents)
         # The low-level call: h5py's create_virtual_dataset writes the time of day.
         create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

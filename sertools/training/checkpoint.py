@@ -187,6 +187,8 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
         if name.startswith(prefix):
             number, key = name.removeprefix(prefix).split(".", 1)
             states.setdefault(int(number), {})[key] = value
+    if len({frozenset(state) for state in states.values()}) != 1:
+        raise KeyError("an optimiser's tensor is missing")
     optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
 
 

@@ -156,7 +156,9 @@ def train_classifier(
         truth = val.labels(classes)
 
         def validate(net: nn.Module) -> float:
-            return score(truth, posteriors(net, val, scaler, run.device), val.utterance)
+            found = posteriors(net, val, scaler, run.device)
+            # The loop reports it, as it does a loss.
+            return score(truth, found, val.utterance) if np.isfinite(found).all() else math.nan
 
         lineage = lineage.selected(val.seen)
     labels = torch.from_numpy(rows.labels(classes)).to(run.device)

@@ -18,9 +18,10 @@ import torch
 
 from sertools.config import COVARIANCES, FrontEnd
 from sertools.errors import ModelError, SertoolsError, StoreError, UsageError
-from sertools.provenance import atomic_output, digest_file, history_line, join_histories, refuse_clobber
+from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
 from sertools.store.format import same_front_end
 from sertools.store.guard import check_hdf5
+from sertools.store.image import hdf5_output
 from sertools.store.lineage import Lineage
 from sertools.store.parsing import (
     check_kind,
@@ -30,7 +31,7 @@ from sertools.store.parsing import (
     read_lineage,
     read_text,
 )
-from sertools.store.writer import LIBVER, text_column, text_scalar, write_header
+from sertools.store.writer import text_column, text_scalar, write_header
 from sertools.training.autoencoder import encode, load_autoencoder
 from sertools.training.batches import open_rows
 
@@ -193,7 +194,7 @@ def fit_latents(
 
 def _write(path: Path, latents: Latents) -> None:
     gaussians = latents.gaussians
-    with atomic_output(path) as part, h5py.File(part, "w", libver=LIBVER, locking=False) as file:
+    with hdf5_output(path) as file:
         write_header(file, KIND, VERSION, latents.front_end, latents.lineage, latents.history)
         file.attrs.create("method", **text_scalar(latents.method))
         file.attrs.create("autoencoder", **text_scalar(latents.autoencoder_digest))

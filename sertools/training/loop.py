@@ -108,7 +108,7 @@ def train(trainer: Trainer, n_steps: int, run: Run, signature: Mapping[str, Any]
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
     for step in range(first, n_steps):
-        for name, value in trainer.step(step).items():
+        for name, value in _step(trainer, step, run.output).items():
             sums[name] = sums.get(name, torch.zeros(())).to(value.device) + value
             counts[name] = counts.get(name, 0) + 1
         done = step + 1
@@ -123,6 +123,16 @@ def train(trainer: Trainer, n_steps: int, run: Run, signature: Mapping[str, Any]
             saved_at = time.monotonic()
             if run.stop():
                 raise Stopped(f"stopped after step {done} of {n_steps}; the same command goes on from there")
+
+
+def _step(trainer: Trainer, step: int, output: Path) -> dict[str, Tensor]:
+    try:
+        return trainer.step(step)
+    except RuntimeError as error:
+        # torch has no class of its own for it on a CPU.
+        if not any(words in str(error) for words in ("out of memory", "can't allocate memory")):
+            raise
+        raise TrainingError(f"{output}: a batch does not fit into memory; lower --batch-size or --width") from error
 
 
 def _check_finite(values: Mapping[str, float], step: int, output: Path) -> None:

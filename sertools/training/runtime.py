@@ -23,6 +23,8 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name!r}: expected auto, cpu or cuda")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
