@@ -1,0 +1,146 @@
+"""The house rules, from the source: who imports whom, how long a module is, that every public thing is described."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sertools
+
+PACKAGE = Path(sertools.__file__).parent
+# In the order in which data flows; each imports only from those before it.
+ROOMS = ("corpora", "sound", "store", "balance", "nets", "training", "scoring", "cli")
+ROOT_MODULES = ("config", "errors", "provenance")
+MOST_LINES = 300
+
+SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+
+
+def imports(name: str, *, at_start: bool = False) -> Iterator[str]:
+    """Full names of what a module imports; with `at_start`, only what it imports when it is imported itself."""
+    for node in _nodes(TREES[name], at_start):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: a relative import"
+            # `from sertools import x` may import the module x.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _nodes(tree: ast.AST, at_start: bool) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(tree):
+        later = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+        if at_start and (later or for_types):
+            continue
+        yield child
+        yield from _nodes(child, at_start)
+
+
+def room(name: str) -> str:
+    """The first part of a name under sertools: a room, or a root module."""
+    return name.partition("/")[0].removesuffix(".py")
+
+
+def own(name: str) -> set[str]:
+    """Rooms and root modules that a module imports."""
+    return {full.split(".")[1] for full in imports(name) if full.startswith("sertools.") and full.count(".")}
+
+
+def others(name: str, **options: bool) -> set[str]:
+    return {full.split(".")[0] for full in imports(name, **options)}
+
+
+def test_all_rooms_are_known():
+    found = {room(name) for name in SOURCES} - {"__init__", "__main__"}
+    assert found == {*ROOMS, *ROOT_MODULES}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_module_imports_only_from_rooms_before_its_own(name):
+    here = room(name)
+    if here in ("__init__", "__main__"):
+        assert own(name) <= {"cli"}
+        return
+    if here in ROOT_MODULES:
+        allowed = {*ROOT_MODULES}
+    elif here == "nets":
+        allowed = {"nets", *ROOT_MODULES}
+    else:
+        allowed = {*ROOMS[: ROOMS.index(here) + 1], *ROOT_MODULES}
+    assert own(name) <= allowed | {"__version__"}
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        ("torch", ("nets/", "training/", "scoring/evaluation.py")),
+        ("safetensors", ("training/checkpoint.py",)),
+        ("librosa", ("sound/",)),
+        ("soundfile", ("sound/", "corpora/")),
+        ("soxr", ("sound/",)),
+        ("h5py", ("store/", "training/latents.py")),
+        ("matplotlib", ("scoring/",)),
+        ("sklearn", ("training/latents.py",)),
+        ("typer", ("cli/",)),
+        ("rich", ("cli/", "scoring/")),
+    ],
+)
+def test_a_package_is_known_only_where_it_belongs(package, allowed):
+    assert [name for name in SOURCES if package in others(name) and not name.startswith(allowed)] == []
+
+
+def test_training_starts_without_the_tools_of_sound_and_pictures():
+    for name in SOURCES:
+        if room(name) in ("nets", "training", "store", "balance"):
+            assert not {"librosa", "matplotlib", "sklearn"} & others(name, at_start=True), name
+
+
+def test_the_command_line_starts_with_the_standard_library_and_typer():
+    for name in SOURCES:
+        if room(name) in ("cli", "config", "errors", "__init__", "__main__"):
+            assert others(name, at_start=True) <= {*sys.stdlib_module_names, "typer", "sertools"}, name
+
+
+def test_no_package_is_imported_that_is_not_declared():
+    tomllib = pytest.importorskip("tomllib")  # Python 3.11
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {line.split(">")[0].replace("-", "_") for line in project["dependencies"]}
+    declared = declared - {"scikit_learn"} | {"sklearn", "sertools"}
+    used = set().union(*(others(name) for name in SOURCES)) - set(sys.stdlib_module_names)
+    assert used <= declared
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_module_is_short(name):
+    assert len(SOURCES[name].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_everything_public_is_described(name):
+    if name != "__main__.py":
+        assert ast.get_docstring(TREES[name]), "the module"
+    undescribed = [
+        ".".join(part.name for part in (*parents, node))
+        for node, *parents in _definitions(TREES[name])
+        if not any(part.name.startswith("_") for part in (*parents, node)) and not ast.get_docstring(node)
+    ]
+    assert undescribed == []
+
+
+def _definitions(tree: ast.AST, *parents: ast.AST) -> Iterator[tuple[ast.AST, ...]]:
+    """Classes, functions and methods with what they lie in; not what lies in a function."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node, *parents
+        if not isinstance(node, ast.FunctionDef):
+            yield from _definitions(node, *parents, *([node] if isinstance(node, ast.ClassDef) else []))
+
+
+def test_no_marks_of_unfinished_work():
+    for name, path in SOURCES.items():
+        text = path.read_text(encoding="utf-8")
+        assert not [mark for mark in ("TODO", "FIXME", "XXX", "NotImplementedError") if mark in text], name

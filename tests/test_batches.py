@@ -1,0 +1,164 @@
+"""Several stores as one training set, and the order of its rows."""
+
+import dataclasses
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+from chains import CPU, FRONT_END, noise, write_rows
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sertools.balance.augmentation import augment_store
+from sertools.balance.strategies import strategy
+from sertools.errors import StoreError
+from sertools.store.lineage import Lineage
+from sertools.store.reader import open_store
+from sertools.store.select import Condition, Selection, select_store
+from sertools.training.batches import batch_indices, open_rows
+from sertools.training.scaling import Scaler
+
+FIRST = Selection(where=(Condition("speaker", ("1",)),))
+
+
+@given(n_rows=st.integers(1, 60), batch_size=st.integers(1, 40), seed=st.integers(0, 5))
+def test_each_epoch_sees_each_row_once_and_no_batch_is_short(n_rows, batch_size, seed):
+    steps = 3 * -(-n_rows // batch_size)
+    batches = [batch_indices(n_rows, batch_size, step, seed) for step in range(steps)]
+    assert {len(batch) for batch in batches} == {batch_size}
+    stream = np.concatenate(batches)
+    for first in range(0, len(stream) - n_rows + 1, n_rows):
+        assert sorted(stream[first : first + n_rows]) == list(range(n_rows))
+
+
+def test_a_batch_depends_on_its_step_and_seed_alone():
+    late = batch_indices(50, 8, 100, 3)
+    for step in range(20):
+        batch_indices(50, 8, step, 7)
+    assert np.array_equal(batch_indices(50, 8, 100, 3), late)
+    assert not np.array_equal(batch_indices(50, 8, 100, 4), late)
+    epochs = [batch_indices(50, 50, step, 0) for step in range(3)]
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert not np.array_equal(epochs[0], np.arange(50))
+
+
+@pytest.fixture
+def two(rng, tmp_path):
+    """A store of 5 rows in 3 utterances, and one of 4 generated rows."""
+    first, second = noise(rng, 5), noise(rng, 4)
+    paths = [
+        write_rows(
+            tmp_path / "a.h5", first, ["sad", "angry", "sad"], owner=[0, 0, 1, 2, 2], speakers=["1", "2", "1"]
+        ),
+        write_rows(tmp_path / "b.h5", second, ["angry"] * 4, origin="generated"),
+    ]
+    return paths, np.concatenate([first, second])
+
+
+def test_several_stores_are_as_one(two):
+    paths, pictures = two
+    rows = open_rows(paths)
+    assert len(rows) == 9
+    index = np.array([8, 0, 4, 5, 0, 3])
+    np.testing.assert_array_equal(rows.pictures(index), pictures[index])
+    np.testing.assert_array_equal(np.concatenate(list(rows.blocks(np.arange(9)))), pictures)
+    assert rows.emotion.tolist() == ["sad", "sad", "angry", "sad", "sad", *["angry"] * 4]
+    assert rows.origin.tolist() == ["real"] * 5 + ["generated"] * 4
+    assert rows.utterance.tolist() == [0, 0, 1, 2, 2, 3, 4, 5, 6]
+    assert rows.utterance_column("id").tolist() == [*(f"a/{n}" for n in range(3)), *(f"b/{n}" for n in range(4))]
+    assert rows.shape == (32, 32)
+    scaler = Scaler(-70.0, -10.0)
+    np.testing.assert_array_equal(rows.tensor(index, scaler, CPU)[:, 0].numpy(), scaler.scale(pictures[index]))
+
+
+def test_an_empty_store_between_others_adds_nothing(two, rng, tmp_path):
+    # `generate --balance` makes one where nothing is missing.
+    (first, second), pictures = two
+    none = write_rows(tmp_path / "none.h5", noise(rng, 0), [])
+    rows = open_rows([first, none, second])
+    np.testing.assert_array_equal(rows.pictures(np.arange(9)), pictures)
+
+
+def test_classes_are_sorted_and_numbered(two):
+    rows = open_rows(two[0])
+    assert rows.classes() == ("angry", "sad")
+    assert rows.labels(("sad", "neutral", "angry")).tolist() == [0, 0, 2, 0, 0, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("emotions", "words"),
+    [
+        (["sad", "sad"], "holds 1 class (sad), two are needed"),
+        (["", ""], "holds 0 class (no labels), two are needed"),
+        (["sad", "angry", "", ""], "2 rows have no emotion, but the classes here are angry, sad"),
+    ],
+)
+def test_too_few_labels_are_refused(emotions, words, rng, tmp_path):
+    path = write_rows(tmp_path / "s.h5", noise(rng, len(emotions)), emotions)
+    with pytest.raises(StoreError) as error:
+        open_rows([path]).classes()
+    assert words in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_strange_class_is_named(two):
+    with pytest.raises(StoreError, match=r"5 rows have the emotion 'angry', but the classes here are happy, sad"):
+        open_rows(two[0]).labels(("happy", "sad"))
+
+
+def test_the_same_real_row_in_two_stores_is_refused(two, tmp_path):
+    (first, second), _ = two
+    with pytest.raises(StoreError, match=r"utterance 'a/0' is also in .*a\.h5"):
+        open_rows([first, second, first])
+    select_store(first, tmp_path / "part.h5", FIRST)
+    with pytest.raises(StoreError, match="would count twice"):
+        open_rows([first, tmp_path / "part.h5"])
+    augment_store(first, tmp_path / "more.h5", strategy("CP"))
+    with pytest.raises(StoreError, match="an augmented store already holds its source"):
+        open_rows([first, tmp_path / "more.h5"])
+    # Copied rows within a store are wanted, and two parts of one store are no overlap.
+    select_store(first, tmp_path / "rest.h5", dataclasses.replace(FIRST, invert=True))
+    assert len(open_rows([tmp_path / "more.h5", second])) > 9
+    assert len(open_rows([tmp_path / "part.h5", tmp_path / "rest.h5"])) == 5
+
+
+def test_front_ends_that_differ_are_refused_and_named(two, rng, tmp_path):
+    other = dataclasses.replace(FRONT_END, pad="loop")
+    path = write_rows(tmp_path / "c.h5", noise(rng, 1), ["sad"], front_end=other)
+    with pytest.raises(StoreError, match=r"c\.h5: its front end differs from .*a\.h5's \(pad 'loop' instead of"):
+        open_rows([two[0][0], path])
+
+
+def test_no_rows_at_all_are_refused(rng, tmp_path):
+    none = write_rows(tmp_path / "none.h5", noise(rng, 0), [])
+    with pytest.raises(StoreError, match=r"none\.h5: no rows"):
+        open_rows([none])
+
+
+def test_lineage_joins_the_rows_and_what_made_them(two, rng, tmp_path):
+    (first, _), _ = two
+    made = Lineage(frozenset({"aa"}), frozenset({"bb"}))
+    path = write_rows(tmp_path / "d.h5", noise(rng, 2), ["sad"] * 2, lineage=made)
+    rows = open_rows([first, path])
+    digests = set(rows.utterance_column("digest").tolist())
+    assert len(digests) == 5
+    assert rows.lineage() == Lineage(frozenset(digests | {"aa"}), frozenset({"bb"}))
+    assert rows.own_lineage == made
+    assert rows.seen == digests | {"aa", "bb"}
+
+
+def test_files_name_the_physical_store_too(two, tmp_path):
+    (first, _), _ = two
+    select_store(first, tmp_path / "part.h5", FIRST)
+    named = {path.resolve() for path in open_rows([tmp_path / "part.h5"]).files}
+    assert named == {(tmp_path / "part.h5").resolve(), first.resolve()}
+
+
+def test_digests_tell_contents_apart_and_names_do_not_matter(two, tmp_path):
+    (first, second), _ = two
+    shutil.copy(first, tmp_path / "renamed.h5")
+    rows = open_rows([first, second])
+    assert open_rows([tmp_path / "renamed.h5"]).digests == rows.digests[:1]
+    assert rows.digests[0] != rows.digests[1]
+    assert Counter(open_store(second).contents.emotion) == {"angry": 4}

@@ -1,0 +1,257 @@
+"""Manners of the command line: light to start, quiet when asked, one line and a code for what goes wrong."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+from conftest import process_environment
+
+import sertools
+from sertools.cli import VERBS, app, progress
+from sertools.cli.progress import drain, voice
+from sertools.training.loop import Record
+
+HEAVY = ("torch", "librosa", "numpy", "h5py", "scipy", "sklearn", "matplotlib", "soundfile", "safetensors", "rich")
+NAMES = [verb.__name__.replace("_", "-") for verb in VERBS]
+# A sertools that says at its end which heavy packages it has imported.
+REPORTING = f"""
+import atexit, sys
+atexit.register(lambda: print("imported:", *sorted(set(sys.modules) & set({HEAVY})), file=sys.stderr))
+sys.argv[0] = "sertools"
+from sertools.cli import main
+main()
+"""
+
+
+def reporting(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", REPORTING, *args],
+        env=process_environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_voice():
+    """What one test silences, the next one hears."""
+    yield
+    voice.quiet = voice.verbose = False
+
+
+@pytest.mark.parametrize("args", [["--help"], ["-h"], ["--version"]])
+def test_help_imports_nothing_heavy(args):
+    done = reporting(*args)
+    assert done.returncode == 0
+    assert done.stderr.strip() == "imported:"
+    if args == ["--version"]:
+        assert done.stdout == f"sertools {sertools.__version__}\n"
+    else:
+        assert all(f"  {name} " in done.stdout for name in NAMES)
+
+
+def test_help_of_no_verb_imports_anything_heavy():
+    """All in one process: the first import would stay."""
+    code = f"""
+import sys
+from typer.testing import CliRunner
+from sertools.cli import app
+for name in {NAMES}:
+    done = CliRunner().invoke(app, [name, "--help"], catch_exceptions=False)
+    assert done.exit_code == 0 and "Example:" in done.stdout and "--quiet" in done.stdout, name
+    heavy = sorted(set(sys.modules) & set({HEAVY[:-1]}))
+    assert not heavy, (name, heavy)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "wanted"),
+    [("sertools ", 1, NAMES), ("sertools pre", 1, ["pretrain-ae"]), ("sertools train-clf --a", 2, ["--arch"])],
+)
+def test_completion_in_bash_imports_nothing_heavy(words, place, wanted):
+    done = reporting(_SERTOOLS_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(place))
+    assert done.returncode == 0
+    assert done.stdout.split() == wanted
+    assert done.stderr.strip() == "imported:"
+
+
+def test_the_completion_script():
+    done = reporting(_SERTOOLS_COMPLETE="source_bash")
+    assert done.returncode == 0
+    assert "complete -o default -F" in done.stdout
+    assert done.stderr.strip() == "imported:"
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=NAMES)
+def test_a_help_ends_in_an_example_that_can_be_typed(verb):
+    *_, example = verb.__doc__.rstrip().split("Example:\n")
+    lines = [line.strip() for line in example.splitlines()]
+    assert lines
+    name = verb.__name__.replace("_", "-")
+    commands = [shlex.split(part.partition(">")[0]) for line in lines for part in line.split("|")]
+    assert any(command[1] == name for command in commands)
+    group = typer.main.get_command(app)
+    for program, verb_name, *args in commands:
+        assert program == "sertools"
+        # Raises if an option is unknown, or a needed one is missing.
+        group.commands[verb_name].make_context(verb_name, args)
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "sertools", "--version"],
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"sertools {sertools.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [
+        ("pretrain-ae {train} -o out --preset big", ["paper", "smoke"]),
+        ("finetune-gan {ae} {latents} {train} -o out --preset big", ["paper", "smoke"]),
+        ("train-clf {train} -o out --preset big", ["paper", "smoke"]),
+        ("train-clf {train} -o out --arch vgg91", ["vgg19", "vgg19-bn", "cnn"]),
+        ("train-clf {train} -o out --device abacus", ["auto", "cpu", "cuda"]),
+        ("fit-latents {ae} {train} -o out --cov full", ["empirical", "ledoit-wolf", "oas", "pooled", "diagonal"]),
+        ("augment {train} -o out --strategy ZZ", ["CP"]),
+        ("evaluate {clf} {test} -o out --vote hard", ["majority", "mean"]),
+        ("plot {train} -o out.bmp", [".png", ".svg", ".pdf"]),
+        ("pretrain-ae {train} -o out --width 0", ["1/8"]),
+        ("pretrain-ae {train} -o out --lr 0", ["--lr"]),
+        ("pretrain-ae {train} -o out --lr nan", ["--lr"]),
+        ("pretrain-ae {train} -o out --steps -1", ["--steps"]),
+        ("pretrain-ae {train} -o out --batch-size 1", ["--batch-size", "2"]),
+        ("pretrain-ae {train} -o nowhere/out", ["there is no folder nowhere"]),
+        ("pretrain-ae {train}", ["--output"]),
+    ],
+)
+def test_usage_errors_name_what_is_known(chain, call, tmp_path, line, known):
+    done = call(*line.format_map(vars(chain)).split())
+    assert done.code == 2
+    assert done.out == ""
+    assert all(word in done.err for word in known), done.err
+    assert "Traceback" not in done.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pretrain-ae {gan} -o out",
+        "pretrain-ae missing.h5 -o out",
+        "fit-latents {clf} {train} -o out",
+        "finetune-gan {ae} {train} {train} -o out",
+        "generate {ae} --per-class 1 -o out",
+        "train-clf {latents} -o out",
+        "evaluate {gan} {test} -o out",
+        "evaluate {clf} {train} -o out",
+        "report {clf}",
+        "info missing",
+        "plot {ae} {test} -o out.png",
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_no_file(chain, call, tmp_path, line):
+    done = call(*line.format_map(vars(chain)).split())
+    assert done.code in (1, 2)
+    assert done.out == ""
+    (error,) = done.err.splitlines()
+    assert error.startswith(f"sertools {line.split()[0]}: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_debug_shows_the_traceback(call):
+    done = call("info", "missing", "--debug")
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert "ModelError" in done.err
+
+
+TRAINING = "--preset smoke --steps 2 --batch-size 8 --width 1/32"
+MAKERS = [
+    f"pretrain-ae {{train}} -o out {TRAINING}",
+    "fit-latents {ae} {train} -o out",
+    "finetune-gan {ae} {latents} {train} -o out --preset smoke --steps 1 --batch-size 8",
+    "finetune-gan {ae} {latents} {train} -o out --preset smoke --steps 0",
+    "generate {gan} --balance {train} -o out",
+    f"train-clf {{train}} {{synth}} -o out {TRAINING}",
+    "evaluate {clf} {test} -o out",
+]
+
+
+@pytest.mark.parametrize("line", MAKERS)
+def test_a_maker_says_what_it_made_and_nothing_with_q(chain, call, tmp_path, line):
+    args = line.format_map(vars(chain)).split()
+    loud = call(*args)
+    assert (loud.code, loud.out) == (0, "")
+    assert loud.err
+    assert "\r" not in loud.err
+    assert "\x1b" not in loud.err
+    made = (tmp_path / "out").read_bytes()
+    quiet = call(*args, "-q")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+    assert (tmp_path / "out").read_bytes() == made
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def records(n: int):
+    for step in range(1, n + 1):
+        yield Record(step, n, {"mse": 0.5})
+
+
+def test_progress_in_a_log_is_plain_lines(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    assert drain("pretrain-ae", records(3), progress.read_training).step == 3
+    lines = [f"pretrain-ae: {step}/3 mse 0.5" for step in (1, 2, 3)]
+    assert capsys.readouterr().err.splitlines() == lines
+    monkeypatch.setattr(progress, "LOG_SECONDS", 30.0)
+    drain("pretrain-ae", records(3), progress.read_training)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(progress, "VERBOSE_LOG_SECONDS", 0.0)
+    voice.verbose = True
+    drain("pretrain-ae", records(3), progress.read_training)
+    assert capsys.readouterr().err.splitlines() == lines
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    voice.quiet = True
+    assert drain("pretrain-ae", records(3), progress.read_training).step == 3
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert drain("pretrain-ae", records(3), progress.read_training).step == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert re.search(r"3/3", shown.err)
+    assert "━" in shown.err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(chain):
+    pipe = f"{shlex.quote(sys.executable)} -m sertools info {shlex.quote(str(chain.train))}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{pipe} | true"],
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

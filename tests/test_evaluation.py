@@ -1,0 +1,205 @@
+"""Testing a classifier: the vote and the scores by hand, what is refused, and what the result says."""
+
+import dataclasses
+import io
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from chains import CLF, CPU, FRONT_END, classify, noise, write_rows
+
+from sertools.errors import ModelError, SertoolsWarning, StoreError, UsageError
+from sertools.provenance import digest_file
+from sertools.scoring import evaluation
+from sertools.scoring.evaluation import evaluate, utterance_uar
+from sertools.scoring.result_file import read_result, write_result
+from sertools.store.select import Condition, Selection, select_store
+from sertools.training.batches import open_rows
+from sertools.training.classifier import load_classifier, posteriors
+
+CLASSES = ("angry", "happy", "neutral", "sad")
+
+
+def document(result):
+    """What the file says."""
+    stream = io.StringIO()
+    write_result(result, stream)
+    return json.loads(stream.getvalue())
+
+
+@pytest.fixture
+def planted(chain, rng, tmp_path, monkeypatch):
+    """40 utterances of 1 to 4 segments, and random posteriors for a classifier to give."""
+    n_segments = rng.integers(1, 5, 40)
+    owner = np.repeat(np.arange(40), n_segments)
+    emotions = [CLASSES[k] for k in rng.integers(0, 4, 40)]
+    path = write_rows(tmp_path / "planted.h5", noise(rng, len(owner)), emotions, owner=owner.tolist())
+    given = rng.dirichlet(np.ones(4), len(owner))
+    monkeypatch.setattr(evaluation, "posteriors", lambda *_: given)
+    return path, owner, emotions, given
+
+
+@pytest.mark.parametrize("rule", ["majority", "mean"])
+def test_votes_and_scores_are_those_counted_by_hand(chain, planted, rule):
+    path, owner, emotions, given = planted
+    found = document(evaluate(chain.clf, [path], rule=rule, device=CPU))
+    n_ties, right, all_of = 0, Counter(), Counter(emotions)
+    for number, (utterance, emotion) in enumerate(zip(found["utterances"], emotions, strict=True)):
+        segments = given[owner == number]
+        mean = segments.mean(axis=0)
+        votes = Counter(int(segment.argmax()) for segment in segments)
+        most = max(votes.values())
+        tied = [k for k, n in votes.items() if n == most]
+        predicted = max(tied, key=lambda k: mean[k]) if rule == "majority" else int(mean.argmax())
+        n_ties += rule == "majority" and len(tied) > 1
+        assert utterance["id"] == f"planted/{number}"
+        assert utterance["emotion"] == emotion
+        assert utterance["predicted"] == CLASSES[predicted]
+        assert utterance["n_segments"] == len(segments)
+        assert utterance["tied"] == (rule == "majority" and len(tied) > 1)
+        np.testing.assert_allclose(utterance["posterior"], mean, atol=1e-6)
+        right[emotion] += CLASSES[predicted] == emotion
+    metrics = found["metrics"]
+    recall = {name: right[name] / all_of[name] for name in CLASSES}
+    assert metrics["recall"] == pytest.approx(recall)
+    assert metrics["uar"] == pytest.approx(sum(recall.values()) / 4)
+    assert metrics["accuracy"] == pytest.approx(sum(right.values()) / 40)
+    assert metrics["n_ties"] == n_ties
+    assert n_ties > 0 or rule == "mean"
+    assert metrics["n_utterances"] == 40
+    assert found["vote"] == rule
+
+
+def test_posteriors_are_the_nets_on_scaled_rows_in_evaluation_mode(chain):
+    header, net = load_classifier(chain.clf)
+    rows = open_rows([chain.test])
+    net.train()
+    found = posteriors(net, rows, header.scaler, CPU)
+    assert not net.training
+    with torch.no_grad():
+        by_hand = torch.softmax(net(rows.tensor(np.arange(len(rows)), header.scaler, CPU)).double(), 1).numpy()
+    np.testing.assert_allclose(found, by_hand, atol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_the_uar_that_validation_chooses_on_is_per_utterance():
+    truth, utterance = np.array([0, 0, 0, 1, 1]), np.array([7, 7, 7, 3, 9])
+    said = np.array([0, 0, 1, 1, 0])
+    posterior = np.eye(2)[said] * 0.8 + 0.1
+    # Utterance 7 is right by two to one, 3 right, 9 wrong: recalls 1 and 1/2, whatever the segments.
+    assert utterance_uar(truth, posterior, utterance) == pytest.approx(0.75)
+
+
+def test_the_result_says_where_it_comes_from(chain, tmp_path):
+    result = evaluate(chain.clf, [chain.test], tags={"method": "GAN", "fold": "1"}, device=CPU)
+    with (tmp_path / "r.json").open("w", encoding="utf-8") as stream:
+        write_result(result, stream)
+    found = document(result)
+    assert document(read_result(tmp_path / "r.json")) == found
+    assert found["tags"] == {"method": "GAN", "fold": "1"}
+    assert found["allow_seen"] is False
+    assert found["model"] == {
+        "digest": digest_file(chain.clf),
+        "arch": "cnn",
+        "n_train_rows": {"generated": 12, "real": len(open_rows([chain.train]))},
+        "updates": CLF.steps,
+    }
+    verbs = [json.loads(line)["verb"] for line in found["history"]]
+    assert verbs[-1] == "evaluate"
+    assert set(verbs) >= {"extract", "pretrain-ae", "fit-latents", "finetune-gan", "generate", "train-clf"}
+    assert {u["speaker"] for u in found["utterances"]} == {"06"}
+    assert document(evaluate(chain.clf, [chain.test], tags={"fold": "1", "method": "GAN"}, device=CPU)) == found
+
+
+def test_several_stores_are_one_test_set(chain):
+    together = document(evaluate(chain.clf, [chain.test, chain.val], device=CPU))
+    apart = [document(evaluate(chain.clf, [path], device=CPU)) for path in (chain.test, chain.val)]
+    assert together["utterances"] == [u for part in apart for u in part["utterances"]]
+
+
+def test_an_utterance_in_two_stores_would_count_twice(chain, tmp_path):
+    parts = []
+    for name, negated in (("first", False), ("rest", True)):
+        parts.append(tmp_path / f"{name}.h5")
+        select_store(chain.test, parts[-1], Selection(where=(Condition("start", ("0",), negated),)))
+    with pytest.raises(StoreError, match=r"two of these stores, and would count twice; `merge` them"):
+        evaluate(chain.clf, parts, device=CPU)
+    with pytest.raises(StoreError, match="would count twice"):
+        evaluate(chain.clf, [chain.test, chain.test], device=CPU)
+
+
+def test_a_class_the_classifier_does_not_know_is_named(chain, rng, tmp_path):
+    path = write_rows(tmp_path / "s.h5", noise(rng, 3), ["sad", "bored", "bored"])
+    with pytest.raises(StoreError, match=r"s\.h5: 2 rows have the emotion 'bored', but the classes here are angry"):
+        evaluate(chain.clf, [path], device=CPU)
+    path = write_rows(tmp_path / "n.h5", noise(rng, 3), ["sad", "", "sad"])
+    with pytest.raises(StoreError, match="1 rows have no emotion"):
+        evaluate(chain.clf, [path], device=CPU)
+
+
+def test_a_class_without_test_utterances_has_no_recall(chain, rng, tmp_path):
+    path = write_rows(tmp_path / "s.h5", noise(rng, 4), ["sad", "sad", "happy", "happy"])
+    metrics = document(evaluate(chain.clf, [path], device=CPU))["metrics"]
+    assert metrics["recall"]["angry"] is None
+    assert metrics["n_classes"] == 2
+    assert metrics["uar"] == pytest.approx((metrics["recall"]["sad"] + metrics["recall"]["happy"]) / 2)
+
+
+def test_another_front_end_is_refused(chain, rng, tmp_path):
+    front_end = dataclasses.replace(FRONT_END, fit="resize")
+    path = write_rows(tmp_path / "s.h5", noise(rng, 2), ["sad", "happy"], front_end=front_end)
+    with pytest.raises(
+        StoreError, match=r"s\.h5: its front end differs from .*clf's \(fit 'resize' instead of 'pad'"
+    ):
+        evaluate(chain.clf, [path], device=CPU)
+
+
+def test_another_kind_of_model_and_an_unknown_vote_are_refused(chain):
+    with pytest.raises(ModelError, match="is a gan file, but a classifier is wanted here"):
+        evaluate(chain.gan, [chain.test], device=CPU)
+    with pytest.raises(UsageError, match="'hard': expected one of majority, mean"):
+        evaluate(chain.clf, [chain.test], rule="hard", device=CPU)
+
+
+def test_rows_that_are_no_speech_are_remarked(chain, rng, tmp_path):
+    path = write_rows(tmp_path / "s.h5", noise(rng, 2), ["sad", "happy"], origin="generated")
+    with pytest.warns(SertoolsWarning, match=r"s\.h5: 2 of its 2 rows are not real speech"):
+        evaluate(chain.clf, [path], device=CPU)
+
+
+@pytest.mark.parametrize(("n", "named"), [(1, "(s0)"), (7, "(s0, s1, s2, s3, s4…)")])
+def test_shared_speakers_are_remarked(rng, tmp_path, n, named):
+    emotions, speakers = ["sad", "happy"] * 7, [f"s{k // 2}" for k in range(14)]
+    train = write_rows(tmp_path / "train.h5", noise(rng, 14), emotions, speakers=speakers)
+    test = write_rows(tmp_path / "test.h5", noise(rng, 2 * n), emotions[: 2 * n], speakers=speakers[: 2 * n])
+    classify([train], tmp_path / "clf")
+    with pytest.warns(SertoolsWarning) as warned:
+        evaluate(tmp_path / "clf", [test], device=CPU)
+    (text,) = [str(warning.message) for warning in warned]
+    assert f"{n} of its speakers were trained on {named}: the result says nothing of new speakers" in text
+
+
+def test_the_command_line_writes_what_the_library_finds(chain, tmp_path, call):
+    done = call("evaluate", chain.clf, chain.test, "--tag", "method=GAN", "-o", "r.json")
+    assert done.code == 0
+    assert done.out == ""
+    assert done.err.startswith("UAR ")
+    piped = call("evaluate", chain.clf, chain.test, "--tag", "method=GAN", "-q")
+    assert piped.err == ""
+    assert piped.out == (tmp_path / "r.json").read_text(encoding="utf-8")
+    assert json.loads(piped.out) == document(evaluate(chain.clf, [chain.test], tags={"method": "GAN"}, device=CPU))
+    done = call("evaluate", chain.clf, chain.test, "--tag", "GAN")
+    assert (done.code, done.out) == (2, "")
+    assert "expected KEY=VALUE, such as method=GAN" in done.err
+
+
+def test_no_input_is_written_over(chain, call):
+    specs = open_rows([chain.test]).files[-1]
+    before = {path: path.read_bytes() for path in (specs, chain.test, chain.clf)}
+    for target in before:
+        done = call("evaluate", chain.clf, chain.test, "-o", target)
+        assert (done.code, done.out) == (2, "")
+        assert "is read by this command" in done.err
+    assert {path: path.read_bytes() for path in before} == before

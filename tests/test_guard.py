@@ -1,0 +1,167 @@
+"""Damaged files end in one clear error: never in a crash, a hang or another exception."""
+
+import contextlib
+import os
+import random
+import shutil
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from stores import make_store, read_all
+
+from sertools.errors import ModelError, StoreError
+from sertools.store import guard
+from sertools.store.guard import check_hdf5
+from sertools.store.reader import hdf5_kind, open_store
+from sertools.store.select import Selection, select_store
+
+MUTATIONS = 70
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a plain store, one mapped to it, and one as an older program would pack it."""
+    folder = tmp_path_factory.mktemp("stores")
+    make_store(folder / "plain.h5", np.random.default_rng(0).uniform(-100, 0, (6, 32, 32)).astype(np.float32))
+    select_store(folder / "plain.h5", folder / "virtual.h5", Selection(fold=(1, 2), by="utterance"))
+    with h5py.File(folder / "plain.h5") as old, h5py.File(folder / "packed.h5", "w", libver="earliest") as new:
+        new.attrs.update(old.attrs)
+        for name in ("segment", "utterance", "front_end", "lineage"):
+            old.copy(name, new)
+        new.create_dataset("spectrogram", data=old["spectrogram"][:], chunks=(2, 32, 32), compression="gzip")
+    return folder
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(StoreError) as caught:
+        open_store(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def test_what_is_not_there_or_not_hdf5(tmp_path: Path) -> None:
+    assert "No such file" in refused(tmp_path / "none.h5")
+    assert "directory" in refused(tmp_path)
+    for content in (b"", b"a text", b"RIFF....WAVE", b"\x89HDF"):
+        (tmp_path / "x.h5").write_bytes(content)
+        assert "not an HDF5 file" in refused(tmp_path / "x.h5")
+    with pytest.raises(ModelError, match="not an HDF5 file"):
+        check_hdf5(tmp_path / "x.h5", ModelError)
+
+
+def test_truncated_anywhere(stores: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    for name in ("plain.h5", "virtual.h5", "packed.h5"):
+        whole = (stores / name).read_bytes()
+        for share in (0.002, 0.01, 0.1, 0.3, 0.5, 0.8, 0.99):
+            path.write_bytes(whole[: max(9, int(share * len(whole)))])
+            assert "damaged" in refused(path)
+        path.write_bytes(whole[:-1])
+        assert "damaged" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["plain.h5", "virtual.h5", "packed.h5"])
+def test_mutated_metadata(stores: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A damaged B-tree can send libhdf5 round in circles; a short patience keeps this test short.
+    monkeypatch.setattr(guard, "_SECONDS", 2)
+    shutil.copy(stores / "plain.h5", tmp_path)
+    whole = (stores / name).read_bytes()
+    with h5py.File(stores / name) as file:
+        first = file["spectrogram"].id.get_offset() or 0
+        pictures = range(first, first + (file["spectrogram"].nbytes if first else 0))
+    places = [place for place in range(len(whole)) if place not in pictures]
+    path = tmp_path / "x.h5"
+    opened = 0
+    for seed in range(MUTATIONS):
+        rng = random.Random(seed)
+        data = bytearray(whole)
+        for place in rng.sample(places, rng.choice((1, 1, 2, 8))):
+            data[place] = rng.choice((data[place] ^ 1 << rng.randrange(8), 0, 0x7F, 0xFF))
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+        with contextlib.suppress(StoreError):
+            read_all(open_store(path))
+            opened += 1
+    # Else the mutations would say nothing about the rest of the reader.
+    assert 0 < opened < MUTATIONS
+
+
+def test_a_huge_claim_is_refused(stores: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    for chunks in (None, (1, 32, 32)):
+        shutil.copy(stores / "plain.h5", path)
+        with h5py.File(path, "r+") as file:
+            del file["spectrogram"]
+            file.create_dataset("spectrogram", shape=(10**9, 32, 32), dtype="<f4", chunks=chunks)
+        assert "larger than the file" in refused(path)
+
+
+def test_a_virtual_claim_is_compared_with_the_tables(stores: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    shutil.copy(stores / "virtual.h5", path)
+    with h5py.File(path, "r+") as file:
+        del file["spectrogram"]
+        layout = h5py.VirtualLayout((10**9, 32, 32), dtype="<f4")
+        layout[:3] = h5py.VirtualSource("plain.h5", "spectrogram", shape=(6, 32, 32))[:3]
+        file.create_virtual_dataset("spectrogram", layout)
+    assert "damaged store" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda file: file.__delitem__("spectrogram"), "spectrogram"),
+        (lambda file: file.__delitem__("segment/digest"), "digest"),
+        (lambda file: file.__delitem__("lineage"), "lineage"),
+        (lambda file: file.attrs.__delitem__("history"), "history"),
+        (lambda file: file.attrs.__setitem__("history", ["{"]), "damaged store"),
+        (lambda file: file.attrs.__setitem__("history", ["3"]), "history"),
+        (lambda file: file["front_end"].attrs.__delitem__("fit"), "fit"),
+        (lambda file: file["front_end"].attrs.__setitem__("fit", "stretched"), "stretched"),
+        (lambda file: file["front_end"].attrs.__setitem__("n_mels", 64), "shape"),
+        (lambda file: file["segment/utterance"].__setitem__(0, 99), "points outside"),
+        (lambda file: file["segment/utterance"].__setitem__(0, -1), "points outside"),
+        (lambda file: (file.__delitem__("segment/start"), file.__setitem__("segment/start", [0.0])), "shape"),
+        (
+            lambda file: (file.__delitem__("utterance/emotion"), file.__setitem__("utterance/emotion", [1.0] * 6)),
+            "text",
+        ),
+        (lambda file: (file.__delitem__("spectrogram"), file.create_group("spectrogram")), "damaged store"),
+        (lambda file: (file.__delitem__("utterance"), file.__setitem__("utterance", 3)), "damaged store"),
+    ],
+)
+def test_a_store_with_a_part_missing_or_wrong(stores: Path, tmp_path: Path, damage: object, word: str) -> None:
+    path = tmp_path / "x.h5"
+    shutil.copy(stores / "plain.h5", path)
+    with h5py.File(path, "r+") as file:
+        damage(file)  # type: ignore[operator]
+    assert word in refused(path)
+
+
+def test_a_child_that_crashes_or_hangs_is_one_line(
+    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copy(stores / "plain.h5", tmp_path / "x.h5"))
+    monkeypatch.setattr(guard, "_walk", lambda *_: os.abort())
+    assert "libhdf5 crashes on it" in refused(path)
+    monkeypatch.setattr(guard, "_SECONDS", 1)
+    monkeypatch.setattr(guard, "_walk", lambda *_: time.sleep(60))
+    started = time.monotonic()
+    assert "takes over" in refused(path)
+    assert time.monotonic() - started < 5
+
+
+def test_kind(stores: Path, tmp_path: Path) -> None:
+    assert hdf5_kind(stores / "virtual.h5") == "spectrograms"
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+    assert hdf5_kind(tmp_path / "other.h5") == ""
+    with h5py.File(tmp_path / "other.h5", "r+") as file:
+        file.attrs["sertools_kind"] = np.bytes_(b"\xff\xfe")
+    with pytest.raises(StoreError, match="damaged"):
+        hdf5_kind(tmp_path / "other.h5")

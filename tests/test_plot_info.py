@@ -1,0 +1,250 @@
+"""`plot` and `info`: every kind of file is drawn or described, and anything else is said to be none of ours."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from chains import CPU, FRONT_END, GAN, noise, pretrain, stop_after, write_rows
+from matplotlib.figure import Figure
+
+from sertools.cli.info import _page
+from sertools.errors import ModelError, SertoolsError, Stopped, UsageError
+from sertools.provenance import digest_file
+from sertools.scoring.contents import describe, file_kind
+from sertools.scoring.evaluation import evaluate
+from sertools.scoring.pictures import draw
+from sertools.scoring.result_file import write_result
+from sertools.store.reader import open_store
+from sertools.training.latents import load_latents
+
+MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
+CLASSES = ["angry", "happy", "neutral", "sad"]
+KINDS = {
+    "train": "spectrograms",
+    "synth": "spectrograms",
+    "latents": "latents",
+    "ae": "autoencoder",
+    "gan": "gan",
+    "clf": "classifier",
+}
+HISTORY = {
+    "train": ["extract", "select"],
+    "ae": ["extract", "select", "pretrain-ae"],
+    "latents": ["extract", "select", "pretrain-ae", "fit-latents"],
+    "gan": ["extract", "select", "pretrain-ae", "fit-latents", "finetune-gan"],
+    "synth": ["extract", "select", "pretrain-ae", "fit-latents", "finetune-gan", "generate"],
+}
+
+
+@pytest.fixture
+def results(chain, tmp_path):
+    """Two results of different sizes."""
+    paths = []
+    for name, store in (("a", chain.test), ("b", chain.val)):
+        paths.append(tmp_path / f"{name}.json")
+        with paths[-1].open("w", encoding="utf-8") as stream:
+            write_result(evaluate(chain.clf, [store], tags={"method": "GAN"}, device=CPU), stream)
+    return paths
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts] + [t.get_text() for t in figure.texts]
+
+
+@pytest.mark.parametrize("suffix", MAGIC)
+@pytest.mark.parametrize("kind", ["stores", "results"])
+def test_a_picture_is_what_its_suffix_says(chain, results, call, tmp_path, kind, suffix):
+    files = [chain.train, chain.synth] if kind == "stores" else results
+    for name in ("one", "two"):
+        done = call("plot", *files, "-o", f"{name}.{suffix}", "--title", "A $title", "-n", 2)
+        assert (done.code, done.out) == (0, ""), done.err
+    content = (tmp_path / f"one.{suffix}").read_bytes()
+    assert content.startswith(MAGIC[suffix])
+    assert len(content) > 5000
+    assert (tmp_path / f"two.{suffix}").read_bytes() == content
+
+
+def test_stores_are_drawn_class_by_class_side_by_side(chain):
+    figure = draw([chain.train, chain.synth], n_each=2)
+    pictures = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
+    assert len(pictures) == 2 * 4 * 2
+    # They are rows of the stores, in dB.
+    rows = [open_store(path) for path in (chain.train, chain.synth)]
+    known = {picture.tobytes() for store in rows for block in store.blocks() for picture in block}
+    assert all(np.ascontiguousarray(p, dtype=np.float32).tobytes() in known for p in pictures)
+    assert {"real (train)", "generated (synth)", *CLASSES} <= set(texts(figure)) | {
+        axes.get_title() for axes in figure.axes
+    }
+
+
+def test_results_are_added_up(results):
+    figure = draw(results)
+    confusions = [np.array(json.loads(p.read_text("utf-8"))["metrics"]["confusion"]) for p in results]
+    drawn = " ".join(texts(figure))
+    assert [int(n) for n in re.findall(r"\((\d+)\)", drawn)] == sum(confusions).ravel().tolist()
+
+
+def test_an_empty_store_and_one_without_labels_can_be_drawn(rng, tmp_path):
+    empty = write_rows(tmp_path / "empty.h5", noise(rng, 0), [])
+    unlabelled = write_rows(tmp_path / "unlabelled.h5", noise(rng, 3), [""] * 3)
+    assert draw([unlabelled, empty]).axes
+    assert draw([unlabelled]).axes
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["train", "result"], "is spectrograms, .*a.json is result; give stores only"),
+        (["gan"], "is gan; give stores only"),
+        (["train", "latents"], "is latents; give stores only"),
+    ],
+)
+def test_mixed_kinds_are_refused_and_named(chain, results, names, words):
+    with pytest.raises(UsageError, match=words):
+        draw([results[0] if name == "result" else getattr(chain, name) for name in names])
+
+
+def test_pictures_that_do_not_go_together_are_refused(chain, rng, results, tmp_path):
+    front_end = dataclasses.replace(FRONT_END, fit="resize")
+    other = write_rows(tmp_path / "s.h5", noise(rng, 1), ["sad"], front_end=front_end)
+    with pytest.raises(SertoolsError, match="its front end differs"):
+        draw([chain.train, other])
+    text = results[1].read_text("utf-8").replace('"sad"', '"blue"')
+    results[1].write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=r"b\.json: other classes than .*a\.json"):
+        draw(results)
+
+
+@pytest.mark.parametrize("name", ["p", "p.bmp", "p.jpeg", ".png"])
+def test_an_unknown_suffix_is_named_before_anything_is_drawn(chain, call, tmp_path, name):
+    done = call("plot", chain.train, "-o", name)
+    assert done.code == 2
+    assert done.err.startswith(f"sertools plot: {name}: cannot draw")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_is_told_and_described(chain, call, name):
+    path = getattr(chain, name)
+    assert file_kind(path) == KINDS[name]
+    done = call("info", path)
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert found == json.loads(json.dumps(describe(path)))
+    assert found["file"] == path.name
+    assert found["kind"] == KINDS[name]
+    assert found["front_end"] == dataclasses.asdict(FRONT_END)
+    assert list(found["classes"]) == ([] if name == "ae" else CLASSES)
+    n_seen = 0 if name == "train" else len(open_store(chain.train).contents.utterances)
+    n_seen += 12 if name == "clf" else 0  # the generated rows
+    assert found["lineage"] == {"trained_on": n_seen, "selected_on": 0}
+    if name in HISTORY:
+        assert [entry["verb"] for entry in found["history"]] == HISTORY[name]
+
+
+def test_what_is_said_of_a_store(chain):
+    found, store = describe(chain.train), open_store(chain.train)
+    assert found["rows"] == len(store)
+    assert found["utterances"] == len(store.contents.utterances)
+    assert found["speakers"] == ["01", "02", "03", "04"]
+    assert found["digest"] == store.contents.digest()
+    assert found["virtual"] == [str(store.row_map.sources[0].path)]
+    assert sum(counts["real"] for counts in found["classes"].values()) == len(store)
+    assert found["classes"]["angry"]["utterances"] == 4
+    assert found["hours"] == pytest.approx(store.contents.utterances["duration"].sum() / 3600, abs=1e-3)
+    assert 0 < found["padded_share"] < 1
+    assert found["rejected"] == []
+    assert found["shard"] is None
+    assert describe(chain.synth)["classes"]["sad"] == {"utterances": 3, "generated": 3}
+    assert describe(chain.synth)["virtual"] == []
+
+
+def test_what_is_said_of_latents_and_models(chain):
+    found, latents = describe(chain.latents), load_latents(chain.latents)
+    assert found["method"] == "empirical"
+    assert found["latent_size"] == 12
+    assert found["autoencoder"] == digest_file(chain.ae)
+    assert [c["rows"] for c in found["classes"].values()] == list(latents.gaussians.n_rows)
+    assert [c["rank"] for c in found["classes"].values()] == list(latents.gaussians.rank)
+    # Infinity is no JSON.
+    assert [c["condition"] is None for c in found["classes"].values()] == [r < 12 for r in latents.gaussians.rank]
+    gan = describe(chain.gan)
+    assert gan["config"]["steps"] == GAN.steps
+    assert gan["facts"]["cov"] == "empirical"
+    assert gan["scaler"]["low_db"] < gan["scaler"]["high_db"]
+
+
+def test_what_is_said_of_a_result(results):
+    found = describe(results[0])
+    assert found["kind"] == file_kind(results[0]) == "result"
+    assert found["tags"] == {"method": "GAN"}
+    assert {"classes", "vote", "allow_seen", "metrics", "model", "history"} <= found.keys()
+    assert found["history"][-1]["verb"] == "evaluate"
+
+
+def test_verify_finds_a_picture_that_has_changed(chain, call, tmp_path):
+    path = shutil.copy(chain.synth, tmp_path / "s.h5")
+    assert json.loads(call("info", path, "--verify").out)["verified"] is True
+    with h5py.File(path, "r+") as file:
+        file["spectrogram"][4, 2, 2] += 1
+    done = call("info", path, "--verify")
+    assert (done.code, done.out) == (1, "")
+    assert "1 of its pictures have changed since they were written, row 4" in done.err
+
+
+@pytest.mark.parametrize("name", [*KINDS, "result"])
+def test_a_page_for_people(chain, results, capsys, name):
+    path = results[0] if name == "result" else getattr(chain, name)
+    _page(describe(path))
+    page = capsys.readouterr().out
+    assert path.name in page
+    assert KINDS.get(name, name) in page
+    assert "pretrain-ae" in page or name == "train"
+
+
+def test_a_name_cannot_steer_the_terminal(rng, tmp_path, capsys):
+    path = write_rows(tmp_path / "s.h5", noise(rng, 2), ["\x1b[31mred", "[bold]sad[/]"])
+    _page(describe(path))
+    page = capsys.readouterr().out
+    assert "\x1b[31mred" not in page
+    assert "\\x1b[31mred" in page
+    assert "[bold]sad[/]" in page
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 64, b"12345678{}", b"\x89HDF\r\n\x1a\n", b"RIFF\0\0\0\0WAVEfmt ", b"file,emotion\na,b\n"]
+)
+def test_garbage_is_none_of_ours(tmp_path, content):
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    with pytest.raises(SertoolsError) as error:
+        file_kind(path)
+    assert str(path) in str(error.value)
+    with pytest.raises(SertoolsError):
+        describe(path)
+
+
+def test_other_hdf5_json_and_nothing(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = [1, 2]
+    with pytest.raises(ModelError, match="an HDF5 file, but not one of sertools"):
+        file_kind(tmp_path / "other.h5")
+    (tmp_path / "other.json").write_text('{"a": 1}')
+    with pytest.raises(ModelError, match="is not a result file"):
+        describe(tmp_path / "other.json")
+    for name, words in (("missing", "No such file"), (".", "Is a directory")):
+        with pytest.raises(ModelError, match=words):
+            file_kind(tmp_path / name)
+
+
+def test_a_resume_state_is_called_by_its_name(chain, tmp_path):
+    with pytest.raises(Stopped):
+        pretrain([chain.train], tmp_path / "ae", stop=stop_after(1))
+    with pytest.raises(ModelError, match=r"\.ae\.state: is the resume state of an unfinished training"):
+        describe(tmp_path / ".ae.state")
+    assert os.listdir(tmp_path) == [".ae.state"]

@@ -1,0 +1,351 @@
+"""The report: averages and intervals against a slow recomputation, the rows, what is refused, the formats."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+from scipy.stats import t as student_t
+
+from sertools.errors import ModelError, UsageError
+from sertools.scoring.comparison import Report, Row
+from sertools.scoring.metrics import scores
+from sertools.scoring.report import summarise
+from sertools.scoring.result import Result, Utterance
+from sertools.scoring.statistics import Interval
+from sertools.scoring.tables import Format, render
+
+CLASSES = ("angry", "happy", "sad")
+FOLDS = ("1", "2", "3")
+N = 18  # utterances a fold, by two speakers
+DASH = "\N{EN DASH}"
+
+
+def make_run(
+    method: str = "imbalanced",
+    fold: str = "1",
+    reduced: str = "angry",
+    seed: str = "0",
+    *,
+    skill: float = 0.5,
+    speaker: str | None = None,
+    n_ties: int = 0,
+) -> Result:
+    """Give a run whose share `skill` of utterances is right; other tags, other mistakes."""
+    rng = np.random.default_rng([sum(map(ord, text)) for text in (method, fold, reduced, seed)])
+    truth = np.arange(N) % 3
+    predicted = np.where(rng.random(N) < skill, truth, rng.integers(0, 3, N))
+    posterior = np.full((N, 3), 0.2)
+    posterior[range(N), predicted] = 0.6
+    tags = {"method": method, "fold": fold, "reduced": reduced, "seed": seed}
+    return Result(
+        tags={tag: value for tag, value in tags.items() if value},
+        classes=CLASSES,
+        vote="majority",
+        allow_seen=False,
+        metrics={**scores(truth, predicted, posterior, CLASSES), "n_ties": n_ties},
+        model={"digest": "0a", "arch": "cnn", "n_train_rows": {"real": 9}, "updates": 5},
+        utterances=tuple(
+            Utterance(
+                id=f"{fold}-{u}",
+                emotion=CLASSES[truth[u]],
+                speaker=f"{fold}{'ab'[u // 9]}" if speaker is None else speaker,
+                predicted=CLASSES[predicted[u]],
+                posterior=tuple(posterior[u]),
+                n_segments=1,
+                tied=False,
+            )
+            for u in range(N)
+        ),
+        source=f"{method}-{fold}-{reduced}-{seed}.json",
+    )
+
+
+def grid(
+    method: str, skill: float, *, reduced: Sequence[str] = ("angry",), seeds: Sequence[str] = ("0",)
+) -> list[Result]:
+    return [make_run(method, f, r, s, skill=skill) for f in FOLDS for r in reduced for s in seeds]
+
+
+def row(report: Report, method: str) -> Row:
+    return next(row for row in report.rows if row.method == method)
+
+
+def naive_uar(runs: Sequence[Result], without: str = "") -> float:
+    """UAR of the pooled utterances of each seed and reduced class, averaged; utterance by utterance."""
+    groups: dict[tuple[str, str], dict[str, list[bool]]] = {}
+    for run in runs:
+        by_class = groups.setdefault((run.tags.get("reduced", ""), run.tags["seed"]), {})
+        for u in run.utterances:
+            if u.speaker != without:
+                by_class.setdefault(u.emotion, []).append(u.emotion == u.predicted)
+    return float(np.mean([np.mean([np.mean(right) for right in g.values()]) for g in groups.values()]))
+
+
+def naive_interval(first: Sequence[Result], second: Sequence[Result]) -> tuple[float, float, float]:
+    speakers = sorted({u.speaker for run in first for u in run.utterances})
+    n = len(speakers)
+    whole = naive_uar(first) - naive_uar(second)
+    pseudo = [n * whole - (n - 1) * (naive_uar(first, s) - naive_uar(second, s)) for s in speakers]
+    half = student_t.ppf(0.975, n - 1) * np.std(pseudo, ddof=1) / np.sqrt(n)
+    return whole, whole - half, whole + half
+
+
+REDUCED, SEEDS = ("angry", "sad"), ("0", "1", "2")
+IMBALANCED = grid("imbalanced", 0.4, reduced=REDUCED, seeds=SEEDS)
+GAN = grid("GAN", 0.7, reduced=REDUCED, seeds=SEEDS)
+FULL = grid("full", 0.9, reduced=[""], seeds=SEEDS)
+
+
+def test_the_difference_and_its_interval_are_those_of_the_slow_way() -> None:
+    found = row(summarise([*IMBALANCED, *GAN]), "GAN").difference
+    assert found is not None
+    assert (found.estimate, found.low, found.high) == pytest.approx(naive_interval(GAN, IMBALANCED))
+    assert found.df == 5
+
+
+def test_means_are_over_folds_and_seeds_and_the_deviation_over_seeds() -> None:
+    found = row(summarise(GAN), "GAN")
+    by_seed = [np.mean([r.metrics["uar"] for r in GAN if r.tags["seed"] == s]) for s in SEEDS]
+    assert found.uar == pytest.approx(np.mean(by_seed))
+    assert found.uar_sd == pytest.approx(np.std(by_seed, ddof=1))
+    assert found.pooled_uar == pytest.approx(naive_uar(GAN))
+    for c in REDUCED:
+        own = [r for r in GAN if r.tags["reduced"] == c]
+        assert found.uar_by_reduced[c] == pytest.approx(np.mean([r.metrics["uar"] for r in own]))
+    for name, value in (("recall", found.reduced_recall), ("auc", found.reduced_auc)):
+        assert value == pytest.approx(np.mean([r.metrics[name][r.tags["reduced"]] for r in GAN]))
+    assert found.macro_f1 == pytest.approx(np.mean([r.metrics["macro_f1"] for r in GAN]))
+    assert found.recall["happy"] == pytest.approx(np.mean([r.metrics["recall"]["happy"] for r in GAN]))
+    assert found.n_results == 18
+
+
+def test_the_order_of_the_files_changes_nothing() -> None:
+    runs = [*IMBALANCED, *GAN, *FULL]
+    assert render(summarise(runs)) == render(summarise(runs[::-1]))
+
+
+def test_training_on_everything_stands_in_for_every_reduced_class() -> None:
+    report = summarise([*FULL, *IMBALANCED])
+    found = row(report, "full")
+    assert found.n_results == 9  # runs, not places
+    assert found.uar_by_reduced["angry"] == found.uar_by_reduced["sad"] == pytest.approx(found.uar)
+    recalls = [[r.metrics["recall"][c] for r in FULL] for c in REDUCED]
+    assert found.reduced_recall == pytest.approx(np.mean(recalls))
+    twice = [replace(r, tags={**r.tags, "reduced": c}) for r in FULL for c in REDUCED]
+    assert found.difference is not None
+    estimate = (found.difference.estimate, found.difference.low, found.difference.high)
+    assert estimate == pytest.approx(naive_interval(twice, IMBALANCED))
+
+
+def test_the_gap_closed_is_a_share_of_a_gap_that_is_there() -> None:
+    report = summarise([*FULL, *IMBALANCED, *GAN])
+    found = row(report, "GAN").closure
+    assert found is not None
+    low, middle, high = (naive_uar(runs) for runs in (IMBALANCED, GAN, FULL))
+    assert found.estimate == pytest.approx((middle - low) / (high - low))
+    assert found.low < found.estimate < found.high
+    assert row(report, "full").closure is None
+    assert "gap closed" in render(report)
+    # Full no better than imbalanced: no share of nothing.
+    equal = [replace(r, tags={**r.tags, "method": "full"}) for r in IMBALANCED]
+    report = summarise([*equal, *IMBALANCED, *GAN])
+    assert row(report, "GAN").closure is None
+    assert "gap closed" not in render(report)
+
+
+def test_rows_stand_in_the_order_of_the_paper_and_strangers_last() -> None:
+    names = ["mixup", "GAN", "decoder", "SARM", "class-weights", "CP", "RS0.4", "SA", "imbalanced", "full"]
+    report = summarise([make_run(name) for name in names])
+    expected = ["full", "imbalanced", "CP", "SA", "SARM", "RS0.4", "decoder", "GAN", "mixup", "class-weights"]
+    assert [row.method for row in report.rows] == expected
+
+
+def test_the_difference_is_over_what_both_have() -> None:
+    fewer = [r for r in IMBALANCED if r.tags["seed"] == "1" and r.tags["fold"] != "2"]
+    both = [r for r in GAN if r.tags["seed"] == "1" and r.tags["fold"] != "2"]
+    report = summarise([*fewer, *GAN])
+    found = row(report, "GAN").difference
+    assert found is not None
+    assert (found.estimate, found.low, found.high) == pytest.approx(naive_interval(both, fewer))
+    assert "Methods differ in folds, reduced classes or seeds" in render(report)
+    assert "Methods differ" not in render(summarise([*IMBALANCED, *GAN]))
+
+
+def test_nothing_in_common_gives_a_dash() -> None:
+    report = summarise([make_run("imbalanced", fold="1"), make_run("GAN", fold="2")])
+    assert row(report, "GAN").difference is None
+    assert render(report).splitlines()[2].endswith(DASH)
+
+
+def test_without_speakers_there_is_a_difference_but_no_interval() -> None:
+    runs = [make_run(m, f, speaker="", skill=s) for m, s in (("imbalanced", 0.3), ("GAN", 0.8)) for f in FOLDS]
+    report = summarise(runs)
+    found = row(report, "GAN").difference
+    assert found is not None
+    assert found.estimate == pytest.approx(naive_uar(runs[3:], "x") - naive_uar(runs[:3], "x"))
+    assert np.isnan(found.low)
+    assert "[" not in render(report).splitlines()[2]
+    assert "some utterances name no speaker" in render(report)
+
+
+def test_one_unknown_speaker_spoils_the_interval() -> None:
+    runs = [*grid("imbalanced", 0.3), *grid("GAN", 0.8)]
+    spoilt = [replace(r, utterances=(replace(r.utterances[0], speaker=""), *r.utterances[1:])) for r in runs]
+    found = row(summarise(spoilt), "GAN").difference
+    assert found is not None
+    assert np.isnan(found.low)
+
+
+def test_the_baseline_is_imbalanced_or_the_named_one() -> None:
+    runs = [*grid("imbalanced", 0.3), *grid("CP", 0.5), *grid("GAN", 0.8)]
+    assert summarise(runs).baseline == "imbalanced"
+    report = summarise(runs, baseline="CP")
+    assert row(report, "CP").difference is None
+    assert row(report, "imbalanced").difference is not None
+    assert "vs CP" in render(report).splitlines()[0]
+    assert summarise(runs[3:]).baseline is None
+    assert " vs " not in render(summarise(runs[3:]))
+    with pytest.raises(UsageError, match=r"method=SA: name one of imbalanced, CP, GAN"):
+        summarise(runs, baseline="SA")
+
+
+def test_what_cannot_stand_in_one_table_is_refused() -> None:
+    run, other = make_run(), make_run("GAN")
+    with pytest.raises(UsageError, match="no results"):
+        summarise([])
+    with pytest.raises(ModelError, match=r"GAN-1-angry-0\.json: has no method tag"):
+        summarise([run, replace(other, tags={"fold": "1"})])
+    with pytest.raises(ModelError, match=r"copy\.json: fills the same place as imbalanced-1-angry-0\.json "):
+        summarise([run, replace(run, source="copy.json")])
+    with pytest.raises(ModelError, match=r"\(method=imbalanced fold=1 reduced=angry seed=\?\)"):
+        summarise([replace(run, tags={"method": "imbalanced", "fold": "1", "reduced": "angry"})] * 2)
+    with pytest.raises(ModelError, match=r"GAN-1-angry-0\.json: has the classes a b c, but imbalanced-1"):
+        summarise([run, replace(other, classes=("a", "b", "c"))])
+    moved = replace(other, utterances=(replace(other.utterances[0], id="else"), *other.utterances[1:]))
+    with pytest.raises(ModelError, match="tested on other utterances"):
+        summarise([run, moved])
+
+
+def test_seen_rows_are_marked_everywhere() -> None:
+    report = summarise([make_run(), replace(make_run("GAN"), allow_seen=True)])
+    for format in ("text", "markdown", "latex"):
+        assert "GAN (seen!)" in render(report, format)
+        assert "imbalanced (seen!)" not in render(report, format)
+        assert "these numbers prove nothing" in render(report, format)
+    assert [line["seen"] for line in csv.DictReader(io.StringIO(render(report, "csv")))] == ["False", "True"]
+    assert [line["seen"] for line in json.loads(render(report, "json"))["rows"]] == [False, True]
+
+
+def test_unlike_classifiers_and_missing_classes_are_said() -> None:
+    run = make_run()
+    metrics = {**run.metrics, "recall": {**run.metrics["recall"], "sad": None}}
+    other = replace(make_run("GAN"), model={**run.model, "updates": 900}, metrics=metrics)
+    text = render(summarise([run, other]))
+    assert "Classifiers differ in number of updates: 5, 900." in text
+    assert "1 of 2 test sets lack a class" in text
+    assert "differ in vote" not in text
+    text = render(summarise([run, make_run("GAN")]))
+    assert "differ in" not in text
+    assert "lack a class" not in text
+
+
+def test_the_text_is_aligned_and_explains_itself() -> None:
+    text = render(summarise([*FULL, *IMBALANCED, *GAN]))
+    head, *body = text.split("\n\n")[0].splitlines()
+    assert re.split(r"  +", head) == [
+        *("method", "UAR", "UAR angry", "UAR sad", "reduced recall", "reduced AUC", "macro F1"),
+        *("n", "ties", "vs imbalanced", "gap closed"),
+    ]
+    assert {len(line) for line in body} == {len(head)}
+    for name in ("reduced AUC", "macro F1", "ties"):
+        end = head.index(name) + len(name)
+        assert all(line[end - 1] != " " and line[end : end + 1] in (" ", "") for line in body)
+    found = row(summarise(GAN), "GAN")
+    assert body[2].startswith(f"GAN         {100 * found.uar:.1f} ± {100 * found.uar_sd:.1f} ")
+    assert re.search(r" \+\d+\.\d \[[+-]\d+\.\d, \+\d+\.\d\] ", body[2])
+    notes = " ".join(text.split("\n\n")[1].split())
+    assert "mean over 3 folds, 2 reduced classes and 3 seeds (± standard deviation over seeds)" in notes
+    assert "6 speakers, 54 utterances" in notes
+    assert "95 % delete-one-speaker jackknife t interval" in notes
+    assert max(map(len, text.split("\n\n")[1].splitlines())) <= 100
+
+
+def test_one_reduced_class_names_its_columns_and_one_seed_has_no_deviation() -> None:
+    text = render(summarise(grid("GAN", 0.5)))
+    assert "angry recall  angry AUC" in text.splitlines()[0]
+    assert "±" not in text
+    assert "1 seed;" in text
+
+
+def test_nothing_reduced_leaves_the_columns_out() -> None:
+    head = render(summarise(grid("full", 0.5, reduced=[""]))).splitlines()[0]
+    assert re.split(r"  +", head) == ["method", "UAR", "macro F1", "n", "ties"]
+
+
+def test_csv_and_json_hold_the_same_percent() -> None:
+    report = summarise([*IMBALANCED, *GAN])
+    lines = list(csv.DictReader(io.StringIO(render(report, "csv"))))
+    document = json.loads(render(report, "json"))
+    assert document["unit"] == "percent"
+    assert document["baseline"] == "imbalanced"
+    assert len(lines) == len(document["rows"]) == 2
+    for line, record in zip(lines, document["rows"], strict=True):
+        assert line["uar"] == str(record["uar"])
+        assert line["recall_happy"] == str(record["recall"]["happy"])
+        assert line["uar_by_reduced_sad"] == str(record["uar_by_reduced"]["sad"])
+    assert (lines[0]["difference_low"], document["rows"][0]["difference"]["low"]) == ("", None)
+    found = report.rows[1]
+    assert found.difference is not None
+    assert document["rows"][1]["difference"]["low"] == round(100 * found.difference.low, 1)
+    assert lines[1]["reduced_auc"] == str(round(100 * found.reduced_auc, 1))
+
+
+def test_markdown_and_latex_keep_their_own_marks_out_of_names() -> None:
+    runs = [make_run("a|b_c&50%"), make_run("logit-adjust", skill=0.9)]
+    report = summarise(runs, baseline="logit-adjust")
+    assert report.rows[0].difference is not None
+    assert report.rows[0].difference.estimate < 0
+    head, rule, *body = render(report, "markdown").split("\n\n")[0].splitlines()
+    assert rule.startswith("| --- | ---: |")
+    assert r"| a\|b_c&50% |" in body[0]
+    assert {line.replace(r"\|", "").count("|") for line in (head, rule, *body)} == {len(head.split("|")) - 1}
+    latex = render(report, "latex")
+    assert r"a|b\_c\&50\% &" in latex
+    assert re.search(r"& \$-\$\d", latex)  # a minus
+    assert "logit-adjust &" in latex  # a hyphen
+    rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) == 1
+    after = latex[latex.index(r"\end{tabular}") :].splitlines()[1:]
+    assert after
+    assert all(line.startswith("% ") for line in after)
+
+
+@pytest.mark.parametrize("format", get_args(Format))
+def test_every_format_ends_in_a_newline(format: Format) -> None:
+    text = render(summarise([*IMBALANCED, *GAN]), format)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+    assert "nan" not in text.lower().replace("imbalanced", "")
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(UsageError, match="'html' is unknown: use one of text, markdown"):
+        render(summarise(GAN), "html")  # type: ignore[arg-type]
+
+
+def test_a_tiny_loss_is_not_minus_nothing() -> None:
+    report = summarise([make_run(), make_run("GAN")])
+    tiny = replace(report.rows[1], difference=Interval(-1e-5, -2e-5, 1e-5, 1))
+    line = render(replace(report, rows=(report.rows[0], tiny))).splitlines()[2]
+    assert line.endswith("+0.0 [+0.0, +0.0]")
+
+
+def test_ties_are_added_up() -> None:
+    report = summarise([make_run(fold=f, n_ties=n) for f, n in (("1", 2), ("2", 5))])
+    assert report.rows[0].n_ties == 7

@@ -1,0 +1,154 @@
+"""The store: the same bytes for the same content, readable by anyone, and never the wrong pictures."""
+
+import os
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import TINY
+from hypothesis import given
+from hypothesis import strategies as st
+from stores import WORDS, make_store, read_all
+
+from sertools.errors import SertoolsError, StoreError, UsageError
+from sertools.store.format import check_column_name, escape_name, unescape_name
+from sertools.store.reader import open_store
+from sertools.store.select import Selection, select_store
+from sertools.store.writer import Spool, write_store
+
+
+@pytest.fixture
+def pictures(rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(-100, 0, (12, 32, 32)).astype(np.float32)
+
+
+# Writing and reading
+
+
+def test_bytes_do_not_depend_on_clock_or_name(tmp_path: Path, pictures: np.ndarray, tiny_store: Path) -> None:
+    make_store(tmp_path / "a.h5", pictures)
+    select_store(tiny_store, tmp_path / "v.h5", Selection(fold=(1, 3)))
+    time.sleep(1.1)
+    make_store(tmp_path / "another name.h5", pictures)
+    select_store(tiny_store, tmp_path / "another view.h5", Selection(fold=(1, 3)))
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "another name.h5").read_bytes()
+    assert (tmp_path / "v.h5").read_bytes() == (tmp_path / "another view.h5").read_bytes()
+
+
+def test_round_trip(tmp_path: Path, pictures: np.ndarray) -> None:
+    written = make_store(tmp_path / "s.h5", pictures)
+    store = open_store(tmp_path / "s.h5")
+    np.testing.assert_array_equal(read_all(store), pictures)
+    np.testing.assert_array_equal(np.concatenate(list(store.blocks())), pictures)
+    np.testing.assert_array_equal(store.rows([7, 0, 7]), pictures[[7, 0, 7]])
+    read = store.contents
+    for ours, theirs in ((written.segments, read.segments), (written.utterances, read.utterances)):
+        assert set(ours) == set(theirs)
+        for name in ours:
+            assert ours[name].tolist() == theirs[name].tolist(), name
+    assert read.front_end == TINY
+    assert read.history == written.history
+    assert read.lineage == written.lineage
+    assert read.digest() == written.digest()
+    assert not len(read.rejected)
+    assert store.damaged_rows() == []
+
+
+def test_plain_h5py_reads_it(tmp_path: Path, pictures: np.ndarray) -> None:
+    make_store(tmp_path / "s.h5", pictures)
+    with h5py.File(tmp_path / "s.h5", "r") as file:
+        assert file.attrs["sertools_kind"].decode() == "spectrograms"
+        assert file.attrs["sertools_version"] == 1
+        dataset = file["spectrogram"]
+        assert dataset.dtype == np.dtype("<f4")
+        assert dataset.chunks is None
+        np.testing.assert_array_equal(dataset[:], pictures)
+        # As promised to programs without HDF5: one block at its offset.
+        mapped = np.fromfile(
+            tmp_path / "s.h5", dtype="<f4", count=dataset.size, offset=dataset.id.get_offset()
+        ).reshape(dataset.shape)
+        np.testing.assert_array_equal(mapped, pictures)
+        emotions = file["utterance/emotion"].asstr()[:][file["segment/utterance"][:]]
+        assert list(emotions[:3]) == WORDS[:3]
+        assert file["front_end"].attrs["n_mels"] == 32
+
+
+def test_a_repacked_store_reads_the_same(tmp_path: Path) -> None:
+    # Padding compresses to less than the logical size of the pictures.
+    pictures = np.full((40, 32, 32), -100, dtype=np.float32)
+    pictures[:, 0, 0] = np.arange(40)
+    written = make_store(tmp_path / "s.h5", pictures)
+    with h5py.File(tmp_path / "s.h5") as old, h5py.File(tmp_path / "packed.h5", "w") as new:
+        new.attrs.update(old.attrs)
+        for name in ("segment", "utterance", "front_end", "lineage"):
+            old.copy(name, new)
+        new.create_dataset("spectrogram", data=pictures, chunks=(8, 32, 32), compression="gzip")
+    assert (tmp_path / "packed.h5").stat().st_size < pictures.nbytes
+    packed = open_store(tmp_path / "packed.h5")
+    np.testing.assert_array_equal(read_all(packed), pictures)
+    assert packed.contents.digest() == written.digest()
+    select_store(tmp_path / "packed.h5", tmp_path / "v.h5", Selection(fold=(1, 2), by="utterance"))
+    assert set(read_all(open_store(tmp_path / "v.h5"))[:, 0, 0]) < set(range(40))
+
+
+@given(st.text() | st.binary().map(os.fsdecode))
+def test_names_survive(name: str) -> None:
+    escaped = escape_name(name)
+    assert unescape_name(escaped) == name
+    escaped.encode("utf-8")
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "1st", "x" * 65, "duration", "id", "path", "origin", "utterance"])
+def test_column_names_that_would_not_work_are_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        check_column_name(name)
+    check_column_name("take_2")
+
+
+def test_what_is_not_finite_is_refused(tmp_path: Path, pictures: np.ndarray) -> None:
+    for value in (np.nan, np.inf):
+        pictures[3, 1, 1] = value
+        with Spool(tmp_path / "s.h5", TINY) as spool, pytest.raises(StoreError, match="NaN or infinite"):
+            spool.add(pictures)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_pictures_leave_nothing(tmp_path: Path, pictures: np.ndarray) -> None:
+    contents = make_store(tmp_path / "s.h5", pictures)
+    before = (tmp_path / "s.h5").read_bytes()
+    with pytest.raises(StoreError, match="11 pictures for 12 rows"):
+        write_store(tmp_path / "s.h5", contents, [pictures[1:]])
+    assert (tmp_path / "s.h5").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["s.h5"]
+
+
+def test_a_changed_picture_is_found(tmp_path: Path, pictures: np.ndarray) -> None:
+    make_store(tmp_path / "s.h5", pictures)
+    with h5py.File(tmp_path / "s.h5", "r+") as file:
+        file["spectrogram"][5, 31, 31] += 1
+    assert open_store(tmp_path / "s.h5").damaged_rows() == [5]
+
+
+# Other files
+
+
+def test_another_kind_or_version_is_named(tmp_path: Path, pictures: np.ndarray) -> None:
+    make_store(tmp_path / "s.h5", pictures)
+    with h5py.File(tmp_path / "s.h5", "r+") as file:
+        file.attrs["sertools_version"] = 2
+    with pytest.raises(StoreError, match="version 2; this sertools reads version 1"):
+        open_store(tmp_path / "s.h5")
+    with h5py.File(tmp_path / "s.h5", "r+") as file:
+        file.attrs["sertools_kind"] = "latents"
+    with pytest.raises(StoreError, match="holds latents, but spectrograms are wanted"):
+        open_store(tmp_path / "s.h5")
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path, tiny_store: Path) -> None:
+    with pytest.raises(SertoolsError, match="there is no folder"):
+        select_store(tiny_store, tmp_path / "no" / "x.h5", Selection())
+    with pytest.raises(SertoolsError, match="not a regular file"):
+        select_store(tiny_store, Path(os.devnull), Selection())
+    assert not Path(os.devnull).is_file()

@@ -1,0 +1,263 @@
+"""Runs that are interrupted, repeated, changed or fail: what is written, and that it is the same."""
+
+import dataclasses
+import itertools
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from chains import AE, CLF, GAN, classify, finetune, noise, pretrain, stop_after, write_rows
+
+from sertools.errors import LineageError, ModelError, Stopped, TrainingError, UsageError
+from sertools.store.lineage import Lineage
+from sertools.store.reader import open_store
+from sertools.training.autoencoder import AutoencoderTrainer, load_autoencoder, reconstruction_mse
+from sertools.training.batches import open_rows
+from sertools.training.checkpoint import load_header, load_model
+from sertools.training.classifier import learning_rate, load_classifier
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the trainings, with its inputs."""
+
+    name: str
+    config: object
+    train: Callable[..., object]
+
+    def __call__(self, output: Path, config: object = None, **run: object) -> object:
+        return self.train(output, config or self.config, **run)
+
+
+@pytest.fixture(params=["autoencoder", "autoencoder with --val", "gan", "classifier", "classifier with --val"])
+def stage(request, chain) -> Stage:
+    val = chain.val if "--val" in request.param else None
+    if "autoencoder" in request.param:
+        return Stage(request.param, AE, lambda out, config, **run: pretrain([chain.train], out, config, val, **run))
+    if "classifier" in request.param:
+        stores = [chain.train, chain.synth]
+        return Stage(request.param, CLF, lambda out, config, **run: classify(stores, out, config, val, **run))
+    return Stage(
+        "gan", GAN, lambda out, config, **run: finetune(chain.ae, chain.latents, [chain.train], out, config, **run)
+    )
+
+
+def state_of(output: Path) -> Path:
+    return output.with_name(f".{output.name}.state")
+
+
+def test_an_interrupted_run_ends_with_the_bytes_of_an_unbroken_one(stage, tmp_path):
+    config = dataclasses.replace(stage.config, steps=7)
+    stage(tmp_path / "unbroken", config)
+    output = tmp_path / "output"
+    for n_more in (2, 1, 3):
+        with pytest.raises(Stopped, match="the same command goes on") as stopped:
+            stage(output, config, stop=stop_after(n_more))
+        assert stopped.value.exit_code == 75
+        assert state_of(output).is_file()
+        assert not output.exists()
+    records = stage(output, config)
+    assert [record.step for record in records] == [7]
+    assert output.read_bytes() == (tmp_path / "unbroken").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["output", "unbroken"]
+
+
+def test_the_state_is_saved_now_and_then_in_any_case(stage, tmp_path):
+    """A run that is killed goes on from its last saved state."""
+    config = dataclasses.replace(stage.config, steps=6)
+    asked = iter(range(6))
+    output = tmp_path / "output"
+
+    def crash() -> bool:
+        if next(asked) == 3:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        stage(output, config, stop=crash, save_every_minutes=0.0)
+    assert state_of(output).is_file()
+    (record,) = stage(output, config)
+    assert record.step == 6
+    stage(tmp_path / "unbroken", config)
+    assert output.read_bytes() == (tmp_path / "unbroken").read_bytes()
+
+
+def test_the_seed_decides_the_bytes(stage, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        stage(tmp_path / name, seed=seed)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert any(not torch.equal(x, y) for x, y in zip(*(weights(tmp_path / name) for name in "ac"), strict=True))
+
+
+def weights(path: Path) -> list[torch.Tensor]:
+    _, tensors = load_model(path, load_header(path).kind)
+    return [value for _, value in sorted(tensors.items()) if value.is_floating_point()]
+
+
+def test_a_state_of_another_run_is_refused_and_the_difference_named(stage, tmp_path):
+    output = tmp_path / "output"
+    with pytest.raises(Stopped):
+        stage(output, stop=stop_after(1))
+    left = state_of(output).read_bytes()
+    changes = {"steps": 9, "batch_size": 4, "lr_d" if stage.name == "gan" else "lr": 0.5}
+    for name, value in changes.items():
+        with pytest.raises(ModelError, match=rf"state of another run \(options\.{name} was .*, is {value}\)"):
+            stage(output, dataclasses.replace(stage.config, **{name: value}))
+    with pytest.raises(ModelError, match=r"\(seed was 0, is 3\)"):
+        stage(output, seed=3)
+    assert state_of(output).read_bytes() == left
+    stage(output)
+
+
+def test_other_inputs_and_threads_are_named_too(chain, tmp_path):
+    with pytest.raises(Stopped):
+        pretrain([chain.train], tmp_path / "ae", stop=stop_after(1))
+    with pytest.raises(ModelError, match=r"\(inputs\.train was \[.*\], is \[.*\]\)"):
+        pretrain([chain.val], tmp_path / "ae")
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        with pytest.raises(ModelError, match=rf"\(threads was {threads}, is {threads + 1}\)"):
+            pretrain([chain.train], tmp_path / "ae")
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    "damage", ["truncated", "noise", b"net.decoder.dense.0.bias", b"adam.3.exp_avg_sq", b"best_mse"]
+)
+def test_a_damaged_state_is_one_line(chain, tmp_path, damage):
+    output = tmp_path / "ae"
+    with pytest.raises(Stopped):
+        pretrain([chain.train], output, stop=stop_after(1))
+    state = state_of(output)
+    if damage == "truncated":
+        os.truncate(state, state.stat().st_size - 100)
+    elif damage == "noise":
+        state.write_bytes(b"no state at all")
+    else:
+        assert damage in state.read_bytes()
+        state.write_bytes(state.read_bytes().replace(damage, damage[:-1] + b"x"))
+    with pytest.raises(ModelError) as error:
+        pretrain([chain.train], output)
+    assert str(state) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_writes_nothing(stage, tmp_path):
+    rates = {"lr_g": 1e30, "lr_d": 1e30} if stage.name == "gan" else {"lr": 1e30}
+    with pytest.raises(TrainingError, match=r"output: \w+ is (nan|inf) at step 10; nothing was written; lower --lr"):
+        stage(tmp_path / "output", dataclasses.replace(stage.config, steps=30, **rates))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_validation_keeps_the_best_weights(chain, tmp_path):
+    config = dataclasses.replace(AE, steps=12, lr=0.05, validate_every=1)
+    header, *_ = load_autoencoder(chain.ae)
+    rows, val = open_rows([chain.train]), open_rows([chain.val])
+    scores, nets = [], []
+    record = AutoencoderTrainer.step
+
+    def watched(trainer, step):
+        losses = record(trainer, step)
+        scores.append(float(losses["val_mse"]))
+        nets.append([p.detach().clone() for p in trainer.net.encoder.parameters()])
+        return losses
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AutoencoderTrainer, "step", watched)
+        pretrain([chain.train], tmp_path / "ae", config, chain.val)
+    best = int(np.argmin(scores))
+    assert best < len(scores) - 1, "the last weights are the best: this shows nothing"
+    kept, encoder, decoder = load_autoencoder(tmp_path / "ae")
+    assert all(torch.equal(a, b) for a, b in zip(encoder.parameters(), nets[best], strict=True))
+    assert kept.facts["val_mse"] == pytest.approx(scores[best], abs=1e-6)
+    assert kept.scaler == header.scaler == rows.fit_scaler()
+    net = torch.nn.Sequential(encoder, decoder)
+    assert reconstruction_mse(net, val, kept.scaler, torch.device("cpu")) == pytest.approx(scores[best], rel=1e-4)
+
+
+@pytest.mark.parametrize("train", [pretrain, classify])
+def test_no_steps_write_the_untrained_net(chain, tmp_path, train):
+    config = dataclasses.replace(AE if train is pretrain else CLF, steps=0)
+    train([chain.train], tmp_path / "net", config, chain.val)
+    header = load_header(tmp_path / "net")
+    assert header.facts.get("updates") == 0
+    assert not {"val_mse", "val_uar"} & header.facts.keys()
+
+
+@pytest.mark.parametrize("train", [pretrain, classify])
+def test_validation_rows_that_are_trained_on_are_refused_and_named(chain, tmp_path, train):
+    ids = set(open_store(chain.train).contents.utterances["id"].tolist())
+    with pytest.raises(LineageError, match=r"were trained on by .*, '(.+)' among them; validate on other") as error:
+        train([chain.train], tmp_path / "net", val=chain.train)
+    assert str(error.value).split("'")[1] in ids
+    # Also if only an ancestor was trained on them.
+    with pytest.raises(LineageError, match="were trained on"):
+        train([chain.synth], tmp_path / "net", val=chain.train)
+    assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.parametrize("train", [pretrain, classify])
+def test_lineage_of_rows_and_validation(chain, rng, tmp_path, train):
+    made = Lineage(frozenset({"aa"}), frozenset({"bb"}))
+    val = write_rows(tmp_path / "val.h5", noise(rng, 2), ["sad", "happy"], lineage=made)
+    train([chain.train], tmp_path / "net", val=val)
+    lineage = load_header(tmp_path / "net").lineage
+    assert lineage.trained_on == set(open_store(chain.train).contents.utterances["digest"].tolist())
+    assert lineage.selected_on == {"aa", "bb"} | set(open_store(val).contents.utterances["digest"].tolist())
+
+
+def test_an_output_over_an_input_is_refused(stage, chain, tmp_path):
+    specs = open_store(chain.train).row_map.sources[0].path
+    before = {path: path.read_bytes() for path in (chain.train, specs, chain.val)}
+    targets = [chain.train, specs, *([chain.val] if "--val" in stage.name else [])]
+    for target in targets:
+        with pytest.raises(UsageError, match="is read by this command"):
+            stage(target)
+    with pytest.raises(UsageError, match="there is no folder"):
+        stage(tmp_path / "nowhere" / "net")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_copies_and_names_of_inputs_do_not_change_the_bytes(chain, tmp_path):
+    copied = shutil.copy(chain.synth, tmp_path / "renamed.h5")
+    classify([chain.train, copied], tmp_path / "clf")
+    assert (tmp_path / "clf").read_bytes() == chain.clf.read_bytes()
+
+
+def test_the_classifier_file(chain):
+    header, net = load_classifier(chain.clf)
+    assert header.classes == ("angry", "happy", "neutral", "sad")
+    assert header.facts["n_train_rows"] == {"generated": 12, "real": len(open_store(chain.train))}
+    assert header.facts["speakers"] == ["01", "02", "03", "04"]
+    assert header.facts["updates"] == CLF.steps
+    assert header.scaler == open_rows([chain.train]).fit_scaler()
+    assert not net.training
+    assert all(p.requires_grad for p in net.parameters())
+
+
+def test_the_one_cycle_rises_and_falls():
+    config = dataclasses.replace(CLF, schedule="one-cycle", steps=100, lr=1.0)
+    rates = [learning_rate(step, config) for step in range(100)]
+    assert rates[30] == max(rates) == pytest.approx(1.0)
+    assert rates[0] == pytest.approx(0.04)
+    assert rates[99] < 0.01
+    assert all(a < b for a, b in itertools.pairwise(rates[:31]))
+    assert all(a > b for a, b in itertools.pairwise(rates[30:]))
+    assert {learning_rate(step, CLF) for step in range(4)} == {CLF.lr}
+
+
+def test_small_pictures_are_not_for_vgg19(rng, tmp_path):
+    from sertools.config import FrontEnd
+
+    front_end = FrontEnd(segment_seconds=1.0, n_mels=16, n_frames=16)
+    pictures = noise(rng, 4)[:, :16, :16]
+    path = write_rows(tmp_path / "s.h5", pictures, ["a", "b"] * 2, front_end=front_end)
+    with pytest.raises(UsageError, match="needs pictures of at least 32×32"):
+        classify([path], tmp_path / "clf", dataclasses.replace(CLF, arch="vgg19"))
