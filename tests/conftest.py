@@ -121,9 +121,9 @@ def call(tmp_path: Path) -> Iterator[Callable[..., Outcome]]:
 
 
 def process_environment() -> dict[str, str]:
-    """Let a child process import the sertools that is tested, one thread a BLAS."""
+    """Let a child process import the sertools that is tested, one thread a BLAS, and buffer as it does for a user."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         "PYTHONPATH": str(Path(sertools.__file__).parents[1]),
         "OMP_NUM_THREADS": "1",
     }

@@ -164,7 +164,7 @@ def test_a_pipe_from_corpus_to_store(tiny_corpus: Path, tmp_path: Path) -> None:
     assert done.stderr == "specs.h5: 82 rows from 48 recordings\n"
 
 
-@pytest.mark.parametrize("line", [["corpus", "folders", "big"], ["info", "specs.h5"]])
+@pytest.mark.parametrize("line", [["corpus", "folders", "big"], ["corpus", "--list"], ["info", "specs.h5"]])
 def test_a_reader_that_closes_early_is_no_error(store: Path, tmp_path: Path, line: list[str]) -> None:
     (tmp_path / "big" / "a").mkdir(parents=True)
     for i in range(3000):
@@ -184,10 +184,11 @@ def test_a_reader_that_closes_early_is_no_error(store: Path, tmp_path: Path, lin
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_under_stdout(store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", [["corpus", "--list"], ["info", "specs.h5"]])
+def test_a_full_disk_under_stdout(store: Path, tmp_path: Path, line: list[str]) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "sertools", "info", "specs.h5"],
+            [sys.executable, "-m", "sertools", *line],
             cwd=tmp_path,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -234,6 +235,8 @@ def test_a_signal_leaves_no_litter(tiny_corpus: Path, tmp_path: Path, name: str,
             stdin=stdin,
             stderr=subprocess.PIPE,
             env=process_environment(),
+            # Ignored under nohup, or in the background: and sertools lets it stay so.
+            preexec_fn=lambda: signal.signal(getattr(signal, name), signal.SIG_DFL),
         )
     deadline = time.monotonic() + 30
     while not any(path.suffix == ".part" and path.stat().st_size for path in tmp_path.iterdir()):

@@ -228,10 +228,21 @@ def axes_array(figure: Figure) -> np.ma.MaskedArray[Any, Any]:
 
 @pytest.mark.parametrize("n", [2, 4, 8])
 def test_no_label_of_a_confusion_matrix_is_cut_off(n: int) -> None:
-    figure = confusion(np.eye(n, dtype=int), ["surprised"] * n, "a title far wider than its classes " * 3)
-    page = pixels(figure)
+    names = ["surprised"] * (n - 1) + ["a name far wider than the picture of two classes"]
+    page = pixels(confusion(np.eye(n, dtype=int), names, "a title far wider than its classes " * 3))
     border = np.concatenate([page[0], page[-1], page[:, 0], page[:, -1]])
     assert (border == 255).all()
+
+
+def test_long_names_take_no_room_from_the_matrix_and_touch_nothing() -> None:
+    figure = confusion([[30, 10], [1, 1]], ["positively surprised"] * 2)
+    as_bytes(figure, "png")  # lays it out
+    axes = figure.axes[0]
+    assert axes.get_window_extent().size == pytest.approx(matrix().axes[0].get_window_extent().size)
+    left, right = (label.get_rotation() for label in axes.get_xticklabels())
+    assert left == right == 45
+    assert all(label.get_rotation() == 0 for label in matrix().axes[0].get_xticklabels())
+    assert not figure.axes[1].get_window_extent().overlaps(axes.get_window_extent())
 
 
 def test_a_dollar_is_a_dollar() -> None:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sertools.errors import ModelError
+from sertools.provenance import history_line
 from sertools.scoring.metrics import scores, vote
 from sertools.scoring.result import Result, Utterance, printable
 from sertools.scoring.result_file import read_result, write_result
@@ -105,7 +106,7 @@ def test_a_result_without_history_is_whole(tmp_path: Path) -> None:
 
 def test_nothing_that_steers_a_terminal_goes_in_or_out(tmp_path: Path) -> None:
     evil = "a\x1b[31m\u202e\ud800\x9b"
-    harmless = r"a\x1b[31m\u202e\ud800\x9b"
+    harmless = r"a\u001b[31m\u202e\ud800\u009b"
     result = make_result(tags={"method": evil}, history=("one\ntwo",))
     utterances = (replace(result.utterances[0], id=evil), *result.utterances[1:])
     text = as_text(replace(result, utterances=utterances))
@@ -115,6 +116,26 @@ def test_nothing_that_steers_a_terminal_goes_in_or_out(tmp_path: Path) -> None:
     for given_text in (text, json.dumps(document)):
         again = read_text(given_text, tmp_path / "r.json")
         assert (again.tags["method"], again.utterances[0].id) == (harmless, harmless)
+
+
+def test_a_line_of_the_history_stays_json_whatever_is_in_it(tmp_path: Path) -> None:
+    chosen = ["emotion=très\xa0triste", "speaker=\x7f\u202e\ud800\U000e0001"]
+    again = read_text(as_text(make_result(history=(history_line("select", {"where": chosen}),))), tmp_path / "r.json")
+    assert again.history[0].isprintable()
+    assert json.loads(again.history[0])["options"] == {"where": chosen}
+
+
+def test_areas_follow_from_what_is_written_to_the_last_tie(tmp_path: Path) -> None:
+    # What parts the first two is lost in the file: there they are a tie.
+    posteriors = [(0.30000001, 0.69999999, 0.0), (0.30000002, 0.69999998, 0.0), (0.2, 0.2, 0.6)]
+    result = make_result(3)
+    utterances = tuple(
+        replace(u, posterior=p, predicted="happy") for u, p in zip(result.utterances, posteriors, strict=True)
+    )
+    metrics = {**scores([0, 1, 2], [1, 1, 1], posteriors, CLASSES), "n_ties": result.metrics["n_ties"]}
+    assert metrics["auc"]["angry"] == 0.75
+    text = as_text(replace(result, utterances=utterances, metrics=metrics))
+    assert read_text(text, tmp_path / "r.json").metrics["auc"] == metrics["auc"]
 
 
 def test_printable_text_stays_as_it_is() -> None:
@@ -178,6 +199,7 @@ def change(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
         (change("metrics", "recall", "sad", to=0.123), "metrics.recall does not follow"),
         (change("metrics", "recall", "sad", to=...), "metrics.recall does not follow"),
         (change("metrics", "auc", "sad", to=1.5), "metrics.auc does not follow"),
+        (change("metrics", "auc", "sad", to=0.999), "metrics.auc does not follow"),
         (change("metrics", "auc", "sad", to="x"), "metrics.auc does not follow"),
         (change("metrics", "confusion", 0, 0, to=99), "metrics.confusion does not follow"),
         (change("metrics", "n_ties", to=99), "metrics.n_ties does not follow"),

@@ -16,7 +16,7 @@ from sertools.errors import UsageError
 @verb
 def evaluate(
     classifier: Annotated[Path, typer.Argument(metavar="CLF", help="From train-clf.", show_default=False)],
-    stores: Annotated[list[Path], typer.Argument(metavar="TEST.h5...", help="Test stores.", show_default=False)],
+    stores: Annotated[list[Path], typer.Argument(metavar="TEST.h5", help="Test stores.", show_default=False)],
     out: Annotated[str, typer.Option("-o", "--output", metavar="R.json", help="The result; - is stdout.")] = "-",
     vote: Annotated[
         str, typer.Option(metavar="|".join(VOTES), help="How an utterance's segments are joined.")

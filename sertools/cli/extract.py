@@ -17,7 +17,7 @@ def extract(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SRC...",
+            metavar="SRC",
             help="Audio files, folders, a labels CSV, or - for either on stdin.",
             show_default=False,
         ),

@@ -13,7 +13,7 @@ from sertools.cli.progress import voice
 def merge(
     stores: Annotated[
         list[Path],
-        typer.Argument(metavar="A.h5 B.h5...", help="Stores of one front end.", show_default=False),
+        typer.Argument(metavar="STORE.h5", help="Stores of one front end.", show_default=False),
     ],
     out: Annotated[Path, output("S.h5", "All their rows.")],
 ) -> None:

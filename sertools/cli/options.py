@@ -13,7 +13,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +36,7 @@ def parse_width(text: str) -> float:
     return width
 
 
-Stores = Annotated[list[Path], typer.Argument(metavar="TRAIN.h5...", help="Training stores.", show_default=False)]
+Stores = Annotated[list[Path], typer.Argument(metavar="TRAIN.h5", help="Training stores.", show_default=False)]
 Val = Annotated[
     Path | None,
     typer.Option("--val", metavar="S.h5", help="Store to choose the best weights on; without it the last are kept."),
@@ -82,7 +82,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
 
     def run(**options: Any) -> None:
         quiet, verbose, debug = (options.pop(name, False) for name, _ in _SHARED)
-        voice.quiet, voice.verbose = quiet, verbose
+        voice.quiet, voice.verbose, voice.stopped = quiet, verbose, None
         name = function.__name__.rstrip("_").replace("_", "-")
         try:
             with _signals_unwind(), _remarks(name, debug):
@@ -97,12 +97,13 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
             # The reader of a pipe (`| head`) has seen enough.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_stdout()
             raise typer.Exit(0) from None
         except (OSError, MemoryError) as error:
             if debug:
                 traceback.print_exc()
             print(f"sertools {name}: {_plainly(error)}", file=sys.stderr)
+            _give_up_stdout()
             raise typer.Exit(1) from None
 
     signature = inspect.signature(function)
@@ -126,6 +127,12 @@ def _plainly(error: OSError | MemoryError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
 
 
+def _give_up_stdout() -> None:
+    """Let what stdout has not taken go nowhere, so that it is not tried, and complained of, again at the exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def _signals_unwind() -> Iterator[None]:
     """Let signals that end a process unwind the stack, so that temporary files go; then exit as a shell expects."""
@@ -136,6 +143,14 @@ def _signals_unwind() -> Iterator[None]:
     def unwind(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
+    def note(lost: Any) -> None:
+        # An exception in a finalizer is dropped; `drain` raises it again.
+        if isinstance(lost.exc_value, SystemExit):
+            voice.stopped = lost.exc_value
+        else:
+            hook(lost)
+
+    hook, sys.unraisablehook = sys.unraisablehook, note
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
@@ -145,6 +160,7 @@ def _signals_unwind() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -13,7 +13,7 @@ from sertools.errors import UsageError
 def plot(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Stores, side by side; or results, added up.", show_default=False),
+        typer.Argument(metavar="FILE", help="Stores, side by side; or results, added up.", show_default=False),
     ],
     out: Annotated[Path, output("P.png", "The picture: .png, .svg or .pdf.")],
     n: Annotated[int, typer.Option("-n", min=1, max=16, help="Spectrograms a class and store.")] = 4,

@@ -4,8 +4,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,10 +19,11 @@ Reading = tuple[int, int, str]
 
 @dataclass
 class Voice:
-    """How much is said."""
+    """How much is said, and the end that a signal asked for where it came to nothing."""
 
     quiet: bool = False
     verbose: bool = False
+    stopped: SystemExit | None = None
 
     def say(self, text: str) -> None:
         """Say one line on stderr, unless -q."""
@@ -45,11 +46,24 @@ voice = Voice()
 
 def drain(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Record | None:
     """Run an iterator to its end, showing how far it is; return its last record."""
-    if voice.quiet:
-        return _last(records)
-    if sys.stderr.isatty():
-        return _with_bar(verb, records, read)
-    return _with_lines(verb, records, read)
+    with closing(_until_stopped(records)) as heeded:
+        if voice.quiet:
+            return _last(heeded)
+        if sys.stderr.isatty():
+            return _with_bar(verb, heeded, read)
+        return _with_lines(verb, heeded, read)
+
+
+def _until_stopped(records: Iterable[Record]) -> Generator[Record]:
+    """Pass records on; whatever ends this, closes their iterator, so that its temporary files go."""
+    try:
+        for record in records:
+            if voice.stopped:
+                raise voice.stopped
+            yield record
+    finally:
+        if isinstance(records, Generator):
+            records.close()
 
 
 def _last(records: Iterable[Record]) -> Record | None:

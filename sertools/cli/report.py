@@ -10,7 +10,7 @@ from sertools.cli.options import verb
 
 @verb
 def report(
-    results: Annotated[list[Path], typer.Argument(metavar="R.json...", help="From evaluate.", show_default=False)],
+    results: Annotated[list[Path], typer.Argument(metavar="R.json", help="From evaluate.", show_default=False)],
     baseline: Annotated[
         str | None, typer.Option(metavar="METHOD", help="What the others are compared with. [imbalanced]")
     ] = None,

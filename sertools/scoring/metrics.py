@@ -250,7 +250,7 @@ def scores(
     truth, predicted : array_like of int [shape=(n_utterances,)]
         Labels of the utterances.
     posterior : array_like of float [shape=(n_utterances, n_classes)]
-        Posteriors, for the areas under the curve.
+        Posteriors, for the areas under the curve; of each, the 6 decimals that a result file keeps.
     classes : sequence of str [length=n_classes]
         Names of the classes.
 
@@ -267,7 +267,7 @@ def scores(
         If a label is out of range.
     """
     labels = np.asarray(truth, dtype=np.int64)
-    columns = np.asarray(posterior, dtype=np.float64)
+    columns = np.round(np.asarray(posterior, dtype=np.float64), 6)
     confusion = confusion_matrix(labels, predicted, len(classes))
     recall = recalls(confusion)
     return {

@@ -79,9 +79,12 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
     with _plain_style():
         from matplotlib.figure import Figure  # noqa: PLC0415
 
-        side = 1.6 + 0.75 * n
-        figure = Figure(figsize=(side + 1.0, side), layout="compressed")
-        axes = figure.add_subplot()
+        side = 0.75 * n
+        # The page is cut to what is drawn, so names of any length may hang over its edge.
+        width = side + 0.5
+        figure = Figure(figsize=(width, side))
+        axes = figure.add_axes((0, 0, side / width, 1))
+        bar = figure.add_axes(((side + 0.2) / width, 0.1, 0.15 / width, 0.8))
         image = axes.imshow(100 * share, cmap="cividis", vmin=0, vmax=100)
         for i in range(n):
             for j in range(n):
@@ -96,12 +99,13 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
                     color="black" if share[i, j] > 0.5 else "white",
                 )
         names = [_plain(c) for c in classes]
-        axes.set_xticks(range(n), names, rotation=45 if n > 4 else 0, ha="right" if n > 4 else "center")
+        turned = n > 4 or max(map(len, classes)) > 9
+        axes.set_xticks(range(n), names, rotation=45 if turned else 0, ha="right" if turned else "center")
         axes.set_yticks(range(n), names)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         axes.set_title(_plain(title), fontsize=11)
-        figure.colorbar(image, ax=axes, label="% of the true class", shrink=0.8)
+        figure.colorbar(image, cax=bar, label="% of the true class")
     return figure
 
 

@@ -251,7 +251,7 @@ def _warnings(results: Sequence[Result], cells: Mapping[str, Mapping[_Cell, _Run
     if n_partial:
         notes.append(f"{n_partial} of {len(results)} test sets lack a class; their UAR averages the others.")
     if any(not u.speaker for r in results for u in r.utterances):
-        notes.append("No intervals: some utterances name no speaker.")
+        notes.append("No intervals where some utterances name no speaker.")
     return notes
 
 

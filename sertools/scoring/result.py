@@ -1,5 +1,6 @@
 """A result: what one classifier said about one test set, utterance by utterance."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,8 +93,9 @@ def printable(text: str) -> str:
     Returns
     -------
     str
-        One printable line; ``\x1b`` and the like stand for the characters. Printable text stays as it is.
+        One printable line; ``\u001b`` and the like stand for the characters, as in JSON: a line of JSON stays one.
+        Printable text stays as it is.
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -98,7 +98,7 @@ def _refuse_duplicates(stores: list[Store]) -> None:
             *(store.contents.segments[name].tolist() for name in ("start", "origin", "parent", "params", "digest")),
             strict=True,
         )
-        for key in set(keys):
+        for key in dict.fromkeys(keys):
             if key in rows:
                 raise StoreError(f"{store.path}: a row of utterance {key[0]!r} is also in {rows[key]}; leave one out")
             rows[key] = store.path
