@@ -178,9 +178,9 @@ PRESETS: Mapping[str, Preset] = {
     # For CPUs and continuous integration: thin nets, few steps, and rates that move in them. Not the paper.
     "smoke": Preset(
         autoencoder=AutoencoderConfig(
-            net=NetConfig(width=1 / 16, bn_momentum=0.1), steps=500, batch_size=32, lr=3e-3, validate_every=50
+            net=NetConfig(width=1 / 16, bn_momentum=0.1), steps=400, batch_size=32, lr=3e-3, validate_every=50
         ),
-        gan=GanConfig(steps=150, batch_size=32, lr_g=1e-4, lr_d=1e-4),
+        gan=GanConfig(steps=120, batch_size=32, lr_g=1e-4, lr_d=1e-4),
         classifier=ClassifierConfig(
             arch="cnn",
             steps=300,
