@@ -198,6 +198,8 @@ def test_tables_that_do_not_fit(corpus: Path, call: Call, tmp_path: Path) -> Non
     fails(call("extract", "corpus", "corpus/labels.csv", "-o", "s.h5", *SMALL), 1, "given twice", "--labels")
     fails(call("extract", "corpus", "--labels", "no.csv", "-o", "s.h5"), 1, "no.csv: No such file")
     fails(call("extract", "nowhere", "-o", "s.h5"), 1, "nowhere: no such file or folder")
+    fails(call("extract", "-", "-o", "s.h5"), 1, "no audio found")
+    fails(call("extract", "-", "-o", "s.h5", stdin="corpus/sad/01_1.wav\0"), 1, "holds NUL characters")
     for name in ("duration", "origin"):
         table.write_text(f"file,emotion,{name}\ncorpus/sad/01_1.wav,sad,1\n")
         fails(call("extract", "t.csv", "-o", "s.h5"), 2, f"column '{name}'", "rename or remove")

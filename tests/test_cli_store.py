@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Outcome, process_environment
 
+from sertools.cli.options import _signals_unwind as signals_unwind
+from sertools.cli.progress import drain, voice
 from sertools.store.reader import open_store
 
 SMALL = ("--mels", 32, "--frames", 32, "--seconds", 1)
@@ -126,7 +128,7 @@ def test_a_missing_source_is_one_line(store: Path, call: Call, tmp_path: Path) -
         (["select", "specs.h5", "-o", "x.h5", "--seed", "-1"], "--seed"),
         (["select", "specs.h5"], "--output"),
         (["augment", "specs.h5", "-o", "x.h5", "--strategy", "cpp"], "did you mean 'CP'"),
-        (["merge", "-o", "x.h5"], "A.h5"),
+        (["merge", "-o", "x.h5"], "Missing argument"),
     ],
 )
 def test_usage_errors(store: Path, call: Call, tmp_path: Path, line: list[str], word: str) -> None:
@@ -200,6 +202,19 @@ def test_a_full_disk_under_stdout(store: Path, tmp_path: Path, line: list[str]) 
     assert b"Traceback" not in done.stderr
 
 
+def test_closed_streams_are_no_error(store: Path, tmp_path: Path) -> None:
+    command = '"$0" -m sertools info specs.h5 >&- && "$0" -m sertools select specs.h5 -o x.h5 >&- 2>&-'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        env=process_environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(open_store(tmp_path / "x.h5")) == 82
+
+
 @pytest.mark.parametrize("limit", [0, 3000, 30_000])
 def test_a_full_disk(store: Path, tiny_corpus: Path, run: Call, tmp_path: Path, limit: int) -> None:
     # A limit on the size of files meets the same calls as a full disk, for any user.
@@ -216,6 +231,31 @@ def test_a_full_disk(store: Path, tiny_corpus: Path, run: Call, tmp_path: Path, 
         fails(done, 1, "out.h5: the file-size limit is reached")
         assert (tmp_path / "out.h5").read_text() == "older"
         assert names(tmp_path) == {"out.h5", "specs.h5"}
+
+
+def test_a_signal_in_a_finalizer_is_not_lost() -> None:
+    # Python drops what a finalizer raises, and decoders have finalizers.
+    closed = []
+
+    class Decoder:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def records() -> Iterator[int]:
+        try:
+            for number in range(5):
+                yield number
+                Decoder()
+        finally:
+            closed.append(number)
+
+    hook = sys.unraisablehook
+    with pytest.raises(SystemExit) as stopped, signals_unwind():
+        drain("extract", records(), lambda number: (number, 5, ""))
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert closed == [1]
+    assert sys.unraisablehook is hook
+    voice.stopped = None
 
 
 @pytest.mark.parametrize(("name", "jobs"), [("SIGTERM", 1), ("SIGINT", 1), ("SIGHUP", 1), ("SIGTERM", 2)])

@@ -1,5 +1,6 @@
 """The command line: one thin file a verb, options and one call into the library."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -74,8 +75,11 @@ def sertools(
 
 def main() -> None:
     """Run the command line."""
-    # Names that are not UTF-8 pass through as they are.
-    for stream in (sys.stdout, sys.stderr):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # None where the caller has closed it (>&-).
+        stream = getattr(sys, name) or open(os.devnull, mode)  # noqa: SIM115 - as long as the process
+        setattr(sys, name, stream)
         if hasattr(stream, "reconfigure"):
+            # Names that are not UTF-8 pass through as they are.
             stream.reconfigure(errors="surrogateescape")
     app()

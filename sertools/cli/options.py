@@ -13,7 +13,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,8 +87,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         try:
             with _signals_unwind(), _remarks(name, debug):
                 function(**options)
-                if sys.stdout:
-                    sys.stdout.flush()
+                sys.stdout.flush()
         except SertoolsError as error:
             if debug:
                 traceback.print_exc()
@@ -129,7 +128,9 @@ def _plainly(error: OSError | MemoryError) -> str:
 
 def _give_up_stdout() -> None:
     """Let what stdout has not taken go nowhere, so that it is not tried, and complained of, again at the exit."""
-    with suppress(OSError, ValueError):
+    try:
+        sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -54,7 +54,7 @@ def drain(verb: str, records: Iterable[Record], read: Callable[[Record], Reading
         return _with_lines(verb, heeded, read)
 
 
-def _until_stopped(records: Iterable[Record]) -> Generator[Record]:
+def _until_stopped(records: Iterable[Record]) -> Generator[Record, None, None]:
     """Pass records on; whatever ends this, closes their iterator, so that its temporary files go."""
     try:
         for record in records:

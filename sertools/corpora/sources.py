@@ -122,6 +122,8 @@ def _unique(found: Iterable[Recording]) -> list[Recording]:
 def _from_stdin(stdin: TextIO) -> _Found:
     # Not splitlines: it also splits at characters that a name may hold.
     lines = list(stdin)
+    if any("\0" in line for line in lines):
+        raise CorpusError("standard input: holds NUL characters; give one path a line, or a CSV in UTF-8")
     if lines and looks_like_labels(lines[0]):
         return _resolved(read_labels(lines, "standard input"), None, "standard input"), True
     return [Recording(file=line.rstrip("\r\n")) for line in lines if line.strip()], False
