@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from conftest import Outcome, process_environment
@@ -166,6 +167,18 @@ def test_a_pipe_from_corpus_to_store(tiny_corpus: Path, tmp_path: Path) -> None:
     assert done.stderr == "specs.h5: 82 rows from 48 recordings\n"
 
 
+def run_into(stdout: IO[str] | int, line: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a command with a stdout that will not take what it says."""
+    return subprocess.run(
+        [sys.executable, "-m", "sertools", *line],
+        cwd=folder,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=process_environment(),
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("line", [["corpus", "folders", "big"], ["corpus", "--list"], ["info", "specs.h5"]])
 def test_a_reader_that_closes_early_is_no_error(store: Path, tmp_path: Path, line: list[str]) -> None:
     (tmp_path / "big" / "a").mkdir(parents=True)
@@ -173,14 +186,7 @@ def test_a_reader_that_closes_early_is_no_error(store: Path, tmp_path: Path, lin
         (tmp_path / "big" / "a" / f"{i:060d}.wav").touch()
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "sertools", *line],
-        cwd=tmp_path,
-        stdout=write,
-        stderr=subprocess.PIPE,
-        env=process_environment(),
-        check=False,
-    )
+    done = run_into(write, line, tmp_path)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -189,14 +195,7 @@ def test_a_reader_that_closes_early_is_no_error(store: Path, tmp_path: Path, lin
 @pytest.mark.parametrize("line", [["corpus", "--list"], ["info", "specs.h5"]])
 def test_a_full_disk_under_stdout(store: Path, tmp_path: Path, line: list[str]) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "sertools", *line],
-            cwd=tmp_path,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            env=process_environment(),
-            check=False,
-        )
+        done = run_into(full, line, tmp_path)
     assert done.returncode == 1
     assert b"No space left" in done.stderr
     assert b"Traceback" not in done.stderr
