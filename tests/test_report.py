@@ -18,7 +18,8 @@ from sertools.scoring.metrics import scores
 from sertools.scoring.report import summarise
 from sertools.scoring.result import Result, Utterance
 from sertools.scoring.statistics import Interval
-from sertools.scoring.tables import Format, render
+from sertools.scoring.formats import Format
+from sertools.scoring.tables import render
 
 CLASSES = ("angry", "happy", "sad")
 FOLDS = ("1", "2", "3")

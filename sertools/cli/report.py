@@ -6,14 +6,26 @@ from typing import Annotated
 import typer
 
 from sertools.cli.options import verb
+from sertools.errors import UsageError
 
 
 @verb
 def report(
-    results: Annotated[list[Path], typer.Argument(metavar="R.json", help="From evaluate.", show_default=False)],
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="R.json", help="From evaluate; or CSV of another tool's predictions.", show_default=False
+        ),
+    ],
     baseline: Annotated[
         str | None, typer.Option(metavar="METHOD", help="What the others are compared with. [imbalanced]")
     ] = None,
+    layout: Annotated[
+        str, typer.Option(metavar="summary|table2|table3", help="Our table, or the paper's Table 2 or 3.")
+    ] = "summary",
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Put the paper's own figures beside ours, in its layouts.")
+    ] = False,
     table_format: Annotated[
         str,
         typer.Option("--format", metavar="text|markdown|latex|csv|json", help="How the table is written."),
@@ -21,14 +33,21 @@ def report(
 ) -> None:
     """Put many results into one table, with intervals.
 
+    The CSV has the columns method, id, emotion, predicted; and fold, reduced, seed, speaker, p_CLASS if you like.
+
     \b
     Example:
       sertools report results/*.json --format markdown
+      sertools report results/*.json --layout table3 --paper
     """
     from typing import cast
 
+    from sertools.scoring.formats import Format
+    from sertools.scoring.layouts import Layout, render_layout
     from sertools.scoring.report import summarise
-    from sertools.scoring.result_file import read_result
-    from sertools.scoring.tables import Format, render
+    from sertools.scoring.rivals import read_results
 
-    print(render(summarise([read_result(path) for path in results], baseline), cast(Format, table_format)), end="")
+    if baseline is not None and layout in ("table2", "table3"):
+        raise UsageError(f"--baseline: {layout} compares nothing; leave it out, or use --layout summary")
+    found = summarise(read_results(results), baseline)
+    print(render_layout(found, cast(Layout, layout), cast(Format, table_format), paper), end="")

@@ -19,12 +19,12 @@ class Row:
         Mean over folds and seeds, and standard deviation over seeds.
     pooled_uar : float
         Of the pooled folds, mean over seeds and reduced classes.
-    uar_by_reduced : dict of str to float
-        Reduced class → mean UAR (the paper's Table 2).
+    uar_by_reduced, uar_sd_by_reduced : dict of str to float
+        Reduced class → mean UAR (the paper's Table 2), and its standard deviation over seeds.
     reduced_recall, reduced_auc : float
         Of the reduced class.
-    macro_f1 : float
-        Mean.
+    macro_f1, macro_f1_sd : float
+        Mean, and standard deviation over seeds.
     recall : dict of str to float
         Class → mean recall.
     n_results, n_ties : int
@@ -41,9 +41,11 @@ class Row:
     uar_sd: float
     pooled_uar: float
     uar_by_reduced: dict[str, float]
+    uar_sd_by_reduced: dict[str, float]
     reduced_recall: float
     reduced_auc: float
     macro_f1: float
+    macro_f1_sd: float
     recall: dict[str, float]
     n_results: int
     n_ties: int
@@ -65,8 +67,12 @@ class Report:
         The method of the differences.
     n_folds, n_seeds, n_speakers, n_utterances : int
         Different ones over all runs.
+    averaged : str
+        Sentence: over what the scores are averaged, and on what they were tested.
     notes : tuple of str
-        Sentences for below the table.
+        Sentences for below the table, on its columns.
+    cautions : tuple of str
+        Sentences on the runs, which hold for any table of them.
     """
 
     rows: tuple[Row, ...]
@@ -77,4 +83,6 @@ class Report:
     n_seeds: int
     n_speakers: int
     n_utterances: int
+    averaged: str
     notes: tuple[str, ...]
+    cautions: tuple[str, ...]

@@ -17,7 +17,7 @@ import numpy as np
 from sertools.errors import ModelError, UsageError
 from sertools.scoring.comparison import Report, Row
 from sertools.scoring.metrics import IntArray, confusion_matrix
-from sertools.scoring.result import TAGS, Result
+from sertools.scoring.result import EXTERNAL, TAGS, Result
 from sertools.scoring.statistics import Interval, fold_mean_sd, gap_closure, jackknife_t, pooled_uar
 
 FULL = "full"
@@ -87,9 +87,12 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
         n_seeds=len({r.tags.get("seed", "") for r in results}),
         n_speakers=len({s for run in runs.values() for s in run.confusions if s}),
         n_utterances=len({u.id for r in results for u in r.utterances}),
+        averaged="",
         notes=(),
+        cautions=tuple(_cautions(results, cells)),
     )
-    return replace(report, notes=(*_legend(report), *_warnings(results, cells)))
+    averaged = _averaged(report)
+    return replace(report, averaged=averaged, notes=(averaged, *_legend(report)))
 
 
 def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -116,8 +119,8 @@ def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
             )
         places[place] = result.source
         methods.setdefault(method, []).append(result)
-    known = {name: k for k, name in enumerate(ORDER)}
-    return {name: methods[name] for name in sorted(methods, key=lambda name: known.get(name, len(known)))}
+    known = {name.casefold(): k for k, name in enumerate(ORDER)}
+    return {name: methods[name] for name in sorted(methods, key=lambda name: known.get(name.casefold(), len(known)))}
 
 
 def _cell(result: Result) -> _Cell:
@@ -136,18 +139,20 @@ def _row(method: str, cells: Mapping[str, Mapping[_Cell, _Run]], baseline: str |
     metrics = {cell: run.result.metrics for cell, run in own.items()}
     results = list({id(run): run.result for run in own.values()}.values())
     uar, uar_sd = _average({cell: m["uar"] for cell, m in metrics.items()})
+    by_reduced = {c: _average({cell: m["uar"] for cell, m in metrics.items() if cell[1] == c}) for c in reduced}
+    macro_f1, macro_f1_sd = _average({cell: m["macro_f1"] for cell, m in metrics.items()})
     return Row(
         method=method,
         seen=any(r.allow_seen for r in results),
         uar=uar,
         uar_sd=uar_sd,
         pooled_uar=pooled_uar(_pooled([own]).sum(axis=0)),
-        uar_by_reduced={
-            c: _average({cell: m["uar"] for cell, m in metrics.items() if cell[1] == c})[0] for c in reduced
-        },
+        uar_by_reduced={c: mean for c, (mean, _) in by_reduced.items()},
+        uar_sd_by_reduced={c: sd for c, (_, sd) in by_reduced.items()},
         reduced_recall=_average({cell: m["recall"].get(cell[1]) for cell, m in metrics.items()})[0],
         reduced_auc=_average({cell: m["auc"].get(cell[1]) for cell, m in metrics.items()})[0],
-        macro_f1=_average({cell: m["macro_f1"] for cell, m in metrics.items()})[0],
+        macro_f1=macro_f1,
+        macro_f1_sd=macro_f1_sd,
         recall={c: _average({cell: m["recall"][c] for cell, m in metrics.items()})[0] for c in results[0].classes},
         n_results=len(results),
         n_ties=sum(int(r.metrics["n_ties"]) for r in results),
@@ -212,12 +217,16 @@ def _closure(method: str, cells: Mapping[str, Mapping[_Cell, _Run]]) -> Interval
     return jackknife_t(counts, lambda c: gap_closure(pooled_uar(c[0]), pooled_uar(c[1]), pooled_uar(c[2])))
 
 
-def _legend(report: Report) -> list[str]:
+def _averaged(report: Report) -> str:
     spread = " (± standard deviation over seeds)" if any(isfinite(row.uar_sd) for row in report.rows) else ""
     simulations = f", {len(report.reduced)} reduced classes" if len(report.reduced) > 1 else ""
     averaged = f"mean over {_number(report.n_folds, 'fold')}{simulations} and {_number(report.n_seeds, 'seed')}"
     tested = f"{_number(report.n_speakers, 'speaker')}, {_number(report.n_utterances, 'utterance')}"
-    notes = [f"All scores in percent, {averaged}{spread}; {tested}."]
+    return f"All scores in percent, {averaged}{spread}; {tested}."
+
+
+def _legend(report: Report) -> list[str]:
+    notes = []
     if report.reduced:
         notes.append(f"Reduced: {', '.join(report.reduced)}. Recall and AUC (against the rest) are that class's.")
     if report.baseline:
@@ -230,20 +239,28 @@ def _legend(report: Report) -> list[str]:
             f"Gap closed: share of the pooled UAR between {IMBALANCED} and {FULL} that is won back "
             "[same interval, in percent]."
         )
-    if any(row.seen for row in report.rows):
-        notes.append("(seen!): a classifier had met rows of its test set; these numbers prove nothing.")
     return notes
 
 
-def _warnings(results: Sequence[Result], cells: Mapping[str, Mapping[_Cell, _Run]]) -> list[str]:
-    """Say where the rows are not alike."""
+def _cautions(results: Sequence[Result], cells: Mapping[str, Mapping[_Cell, _Run]]) -> list[str]:
+    """Say where the rows prove less than they seem to, or are not alike."""
     notes = []
+    if any(r.allow_seen for r in results):
+        notes.append("(seen!): a classifier had met rows of its test set; these numbers prove nothing.")
+    trained = [r for r in results if r.model["arch"] != EXTERNAL]
+    external = {r.tags["method"] for r in results if r.model["arch"] == EXTERNAL}
+    rivals = [name for name in cells if name in external]
+    if rivals:
+        notes.append(
+            f"Predicted by another tool: {', '.join(rivals)}. What it was trained on, and ties, cannot be seen here; "
+            "no AUC without its posteriors."
+        )
     if any(own.keys() != next(iter(cells.values())).keys() for own in cells.values()):
         notes.append("Methods differ in folds, reduced classes or seeds: compare differences, not means.")
     for what, values in (
-        ("vote", {r.vote for r in results}),
-        ("architecture", {str(r.model["arch"]) for r in results}),
-        ("number of updates", {str(r.model["updates"]) for r in results}),
+        ("vote", {r.vote for r in trained}),
+        ("architecture", {str(r.model["arch"]) for r in trained}),
+        ("number of updates", {str(r.model["updates"]) for r in trained}),
     ):
         if len(values) > 1:
             notes.append(f"Classifiers differ in {what}: {', '.join(sorted(values))}.")
