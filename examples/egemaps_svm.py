@@ -77,7 +77,8 @@ def read_utterances(path: Path) -> list[Utterance]:
             }
             times = {name: store[f"utterance/{name}"][:][used] for name in ("start", "duration")}
     except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-        raise RivalError(f"{path}: cannot be read as a store ({error}); make it with sertools select") from error
+        reason = " ".join(str(error).split())
+        raise RivalError(f"{path}: cannot be read as a store ({reason}); make it with sertools select") from error
     found = [
         Utterance(
             id=words["id"][i],

@@ -14,11 +14,11 @@ from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
 from sertools.scoring.comparison import Report, Row
+from sertools.scoring.formats import Format
 from sertools.scoring.metrics import scores
 from sertools.scoring.report import summarise
 from sertools.scoring.result import Result, Utterance
 from sertools.scoring.statistics import Interval
-from sertools.scoring.formats import Format
 from sertools.scoring.tables import render
 
 CLASSES = ("angry", "happy", "sad")

@@ -13,6 +13,7 @@ missing or empty. The ``p_`` columns are posteriors, all classes or none; withou
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -114,8 +115,8 @@ def _rows(text: str, name: str) -> Iterator[tuple[str, list[str]]]:
 
 def _check_header(columns: Sequence[str], where: str) -> dict[str, str]:
     """Check the columns; give those of posteriors, class → column."""
-    for column in columns:
-        if columns.count(column) > 1:
+    for column, times in Counter(columns).items():
+        if times > 1:
             raise ModelError(f"{where}: has the column {shown(column)} twice; remove one")
         if column not in _KNOWN and not column.startswith(POSTERIOR):
             raise ModelError(
@@ -168,4 +169,4 @@ def _emotion(word: str) -> str:
 def shown(text: str) -> str:
     """Quote a cell in a message, at a length that stays one line."""
     text = printable(text)
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
