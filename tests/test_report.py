@@ -67,7 +67,7 @@ def make_run(
 
 
 def with_validation(run: Result) -> Result:
-    """Add a validation set on which a bias of 1 in favour of the class `angry` is best."""
+    """Add a validation set on which a bias of 1.1 in favour of the class `angry` is best."""
     posterior = np.array([[0.3, 0.7, 0.0], [0.1, 0.9, 0.0], [0.2, 0.0, 0.8]])
     utterances = tuple(
         replace(
