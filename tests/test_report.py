@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
+from conftest import Outcome
 from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
@@ -17,6 +19,7 @@ from sertools.scoring.comparison import Report, Row
 from sertools.scoring.metrics import scores
 from sertools.scoring.report import summarise
 from sertools.scoring.result import Result, Utterance
+from sertools.scoring.result_file import write_result
 from sertools.scoring.statistics import Interval
 from sertools.scoring.tables import Format, render
 
@@ -391,6 +394,22 @@ def test_every_format_ends_in_a_newline(format: Format) -> None:
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UsageError, match="'html' is unknown: use one of text, markdown"):
         render(summarise(GAN), "html")  # type: ignore[arg-type]
+
+
+def test_an_unknown_format_is_refused_before_any_file_is_read(call: Callable[..., Outcome]) -> None:
+    done = call("report", "no-such-file.json", "--format", "html")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "sertools report: format 'html' is unknown: use one of text, markdown, csv, latex, json\n"
+
+
+def test_the_command_line_prints_the_rows_in_the_order_of_the_files(
+    call: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    for name in ("b", "a", "imbalanced"):
+        with (tmp_path / f"{name}.json").open("w", encoding="utf-8") as stream:
+            write_result(make_run(name), stream)
+    done = call("report", "b.json", "a.json", "imbalanced.json", "--format", "csv")
+    assert [line["method"] for line in csv.DictReader(io.StringIO(done.out))] == ["imbalanced", "b", "a"]
 
 
 def test_a_tiny_loss_is_not_minus_nothing() -> None:
