@@ -33,7 +33,8 @@ def report(
 ) -> None:
     """Put many results into one table, with intervals.
 
-    The CSV has the columns method, id, emotion, predicted; and fold, reduced, seed, speaker, p_CLASS if you like.
+    Rows: full, imbalanced, then the others in the order in which the files name them. CSV and JSON hold every number.
+    CSV of another tool has the columns method, id, emotion, predicted; if you like fold, reduced, seed, speaker, p_CLASS.
 
     \b
     Example:
@@ -42,12 +43,13 @@ def report(
     """
     from typing import cast
 
-    from sertools.scoring.formats import Format
+    from sertools.scoring.formats import check_format
     from sertools.scoring.layouts import Layout, render_layout
     from sertools.scoring.report import summarise
     from sertools.scoring.rivals import read_results
 
     if baseline is not None and layout in ("table2", "table3"):
         raise UsageError(f"--baseline: {layout} compares nothing; leave it out, or use --layout summary")
+    known_format = check_format(table_format)
     found = summarise(read_results(results), baseline)
-    print(render_layout(found, cast(Layout, layout), cast(Format, table_format), paper), end="")
+    print(render_layout(found, cast(Layout, layout), known_format, paper), end="")

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from sertools.errors import UsageError
 from sertools.scoring.comparison import Report, Row
-from sertools.scoring.formats import Format, percent, rounded, write_table
+from sertools.scoring.formats import Format, percent, rounded, write_tables
 from sertools.scoring.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
 from sertools.scoring.tables import render
 
@@ -200,4 +200,4 @@ def _write(
         "rows": records,
         "notes": [report.averaged, *notes, *report.cautions],
     }
-    return write_table(format, table, document, n_names=2 if grouped else 1)
+    return write_tables(format, [table], document, n_names=2 if grouped else 1)

@@ -13,7 +13,7 @@ EXTERNAL = "external"  # arch of a model that sertools did not train
 
 @dataclass(frozen=True, kw_only=True)
 class Utterance:
-    """One utterance of the test set.
+    """One utterance of the test set, or of the validation set.
 
     Attributes
     ----------
@@ -61,6 +61,9 @@ class Result:
         ``digest`` (hex), ``arch``, ``n_train_rows`` (origin → rows), ``updates``.
     utterances : tuple of Utterance
         At least one; no id twice.
+    validation : tuple of Utterance
+        What the same classifier said about the validation set, to choose an operating point on; none of the
+        utterances above. Empty if there was none.
     history : tuple of str
         One JSON line a tool.
     source : str
@@ -74,6 +77,7 @@ class Result:
     metrics: Mapping[str, Any]
     model: Mapping[str, Any]
     utterances: tuple[Utterance, ...]
+    validation: tuple[Utterance, ...] = ()
     history: tuple[str, ...] = ()
     source: str = field(default="", compare=False)
 
