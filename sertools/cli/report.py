@@ -34,7 +34,7 @@ def report(
     """Put many results into one table, with intervals.
 
     Rows: full, imbalanced, then the others in the order in which the files name them. CSV and JSON hold every number.
-    CSV of another tool has the columns method, id, emotion, predicted; if you like fold, reduced, seed, speaker, p_CLASS.
+    CSV of another tool: method, id, emotion, predicted; and fold, reduced, seed, speaker, p_CLASS if you like.
 
     \b
     Example:
