@@ -284,8 +284,24 @@ def _cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]]
         notes.append(
             f"No adjusted scores: {len(trained) - n_validated} of {len(trained)} results lack evaluate --val."
         )
+    if n_validated == len(results):
+        notes += _validation_warnings(cells)
     if any(not u.speaker for r in results for u in r.utterances):
         notes.append("No intervals where some utterances name no speaker.")
+    return notes
+
+
+def _validation_warnings(cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
+    notes = []
+    places = [(cell, run.result.validation) for own in cells.values() for cell, run in own.items()]
+    sets: dict[Cell, set[frozenset[str]]] = {}
+    for cell, utterances in places:
+        sets.setdefault(cell, set()).add(frozenset(u.id for u in utterances))
+    if any(len(different) > 1 for different in sets.values()):
+        notes.append("Methods differ in validation sets: their biases are not chosen alike.")
+    n_lacking = sum(bool(cell[1]) and cell[1] not in {u.emotion for u in utterances} for cell, utterances in places)
+    if n_lacking:
+        notes.append(f"{n_lacking} of {len(places)} validation sets lack the reduced class; no bias is chosen there.")
     return notes
 
 

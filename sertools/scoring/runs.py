@@ -54,17 +54,17 @@ class Run:
         Returns
         -------
         bias : float
-            As `choose_bias` finds it.
+            As `choose_bias` finds it; 0 where no validation utterance is of the class, which says nothing of it.
         confusions : dict
             Of the mean posteriors with that bias.
         """
         if reduced not in self._adjusted:
             classes = self.result.classes
             truth = [classes.index(u.emotion) for u in self.result.validation]
-            direction = (
-                towards_class(classes.index(reduced), len(classes)) if reduced else towards_rare(truth, len(classes))
-            )
-            bias = choose_bias(truth, np.array([u.posterior for u in self.result.validation]), direction)
+            towards = classes.index(reduced) if reduced else None
+            direction = towards_rare(truth, len(classes)) if towards is None else towards_class(towards, len(classes))
+            posterior = np.array([u.posterior for u in self.result.validation])
+            bias = choose_bias(truth, posterior, direction) if towards is None or towards in truth else 0.0
             self._adjusted[reduced] = bias, self._by_speaker(decide(self._posterior, direction, bias))
         return self._adjusted[reduced]
 
