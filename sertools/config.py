@@ -40,6 +40,7 @@ class FrontEnd:
     tail: str = "pad"
     pad: str = "silence"
     min_tail_seconds: float = 0.0
+    trim_db: float = 0.0  # leave out leading and trailing silence this far below the loudest; 0: keep all
 
     # Fixed: librosa's defaults, and the floor that keeps log finite.
     window: str = "hann"
@@ -63,6 +64,8 @@ class FrontEnd:
                 )
         if not 0 <= self.min_tail_seconds < self.segment_seconds:
             raise UsageError(f"--min-tail {self.min_tail_seconds}: expected 0 to below {self.segment_seconds} s")
+        if not 0 <= self.trim_db <= 100:
+            raise UsageError(f"--trim {self.trim_db}: expected 0 (no trim) to 100 dB")
         if self.hop_length < 1:
             raise UsageError(f"--frames {self.n_frames}: more frames than samples; use fewer frames or a higher --sr")
         # A hop is a whole number of samples; where it is a few, rounding it down leaves frames over.

@@ -114,7 +114,7 @@ def test_the_same_real_row_in_two_stores_is_refused(two, tmp_path):
     select_store(first, tmp_path / "part.h5", FIRST)
     with pytest.raises(StoreError, match="would count twice"):
         open_rows([first, tmp_path / "part.h5"])
-    augment_store(first, tmp_path / "more.h5", strategy("CP"))
+    list(augment_store(first, tmp_path / "more.h5", strategy("CP")))
     with pytest.raises(StoreError, match="an augmented store already holds its source"):
         open_rows([first, tmp_path / "more.h5"])
     # Copied rows within a store are wanted, and two parts of one store are no overlap.
