@@ -20,6 +20,8 @@ TAILS = ("pad", "overlap")
 PADS = ("silence", "loop")
 COVARIANCES = ("empirical", "ledoit-wolf", "oas", "pooled", "diagonal")
 ARCHITECTURES = ("vgg19", "vgg19-bn", "cnn")
+LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
+SAMPLINGS = ("shuffled", "balanced")
 VOTES = ("majority", "mean")
 
 
@@ -150,8 +152,44 @@ class GanConfig:
 
 
 @dataclass(frozen=True)
+class SpecAugment:
+    """Random changes of a training picture (Park et al. 2019, without its time warp).
+
+    Lengths are shares of the picture's side, so that they mean the same in pictures of any size.
+
+    Attributes
+    ----------
+    n_masks
+        Masks along time, and as many along frequency.
+    time_mask, frequency_mask
+        Longest mask.
+    time_shift, frequency_shift
+        Largest shift to either side.
+    gain_db
+        Largest gain or loss.
+    """
+
+    n_masks: int
+    time_mask: float
+    frequency_mask: float
+    time_shift: float
+    frequency_shift: float
+    gain_db: float = 4.0
+
+
+SPEC_AUGMENTS: Mapping[str, SpecAugment | None] = {
+    "none": None,
+    "weak": SpecAugment(1, time_mask=8 / 64, frequency_mask=6 / 64, time_shift=3 / 64, frequency_shift=1 / 64),
+    "strong": SpecAugment(2, time_mask=12 / 64, frequency_mask=12 / 64, time_shift=6 / 64, frequency_shift=2 / 64),
+}
+
+
+@dataclass(frozen=True)
 class ClassifierConfig:
-    """Training of the classifier (§3.2); its optimiser is unstated."""
+    """Training of the classifier (§3.2); its optimiser is unstated.
+
+    From `loss` on: what else helps a rare class, without a single new row. The paper has none of it.
+    """
 
     arch: str = "vgg19"
     width: float = 1.0
@@ -161,10 +199,23 @@ class ClassifierConfig:
     schedule: str = "constant"  # or "one-cycle"
     weight_decay: float = 0.0
     validate_every: int = 250
+    loss: str = "cross-entropy"
+    focal_gamma: float = 2.0  # Lin et al. 2017, their best
+    logit_tau: float = 1.0  # Menon et al. 2021: the value that is consistent for the balanced error
+    sampling: str = "shuffled"
+    spec_augment: str = "none"
+    mixup: float = 0.0  # alpha of Zhang et al. 2018; 0 is off
 
     def __post_init__(self) -> None:
-        if self.arch not in ARCHITECTURES:
-            raise UsageError(f"--arch {self.arch!r}: expected one of {', '.join(ARCHITECTURES)}")
+        choices = {"arch": ARCHITECTURES, "loss": LOSSES, "sampling": SAMPLINGS, "spec_augment": tuple(SPEC_AUGMENTS)}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        if self.sampling == "balanced" and self.loss in ("weighted", "logit-adjust"):
+            raise UsageError(
+                f"--loss {self.loss}: together with --sampling balanced it would correct class sizes twice; use one"
+            )
 
 
 @dataclass(frozen=True)
@@ -209,7 +260,7 @@ def override(config: Config, **given: Any) -> Config:
     """
     changes = {name: value for name, value in given.items() if value is not None}
     for name, value in changes.items():
-        zero_is_fine = name in ("steps", "weight_decay", "min_tail_seconds", "dropout")
+        zero_is_fine = name in ("steps", "weight_decay", "min_tail_seconds", "dropout", "mixup")
         if isinstance(value, (int, float)) and not (0 < value < math.inf or (value == 0 and zero_is_fine)):
             raise UsageError(f"--{name.replace('_', '-')} {value}: must be positive")
         if name == "batch_size" and value < 2:

@@ -2,7 +2,10 @@
 
 import dataclasses
 import itertools
+import json
+import math
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +16,16 @@ import pytest
 import torch
 from chains import AE, CLF, GAN, classify, finetune, noise, pretrain, stop_after, write_rows
 
+from sertools.config import LOSSES, PRESETS, override
 from sertools.errors import LineageError, ModelError, Stopped, TrainingError, UsageError
+from sertools.nets.classifiers import build_classifier
 from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
 from sertools.training.autoencoder import AutoencoderTrainer, load_autoencoder, reconstruction_mse
 from sertools.training.batches import open_rows
-from sertools.training.checkpoint import load_header, load_model
-from sertools.training.classifier import learning_rate, load_classifier
+from sertools.training.checkpoint import load_header, load_model, save_model
+from sertools.training.classifier import ClassifierTrainer, learning_rate, load_classifier
+from sertools.training.loop import Run
 
 
 @dataclass(frozen=True)
@@ -34,14 +40,28 @@ class Stage:
         return self.train(output, config or self.config, **run)
 
 
-@pytest.fixture(params=["autoencoder", "autoencoder with --val", "gan", "classifier", "classifier with --val"])
+# Every free rival that goes with the others.
+RIVALS = dataclasses.replace(CLF, loss="focal", sampling="balanced", spec_augment="strong", mixup=0.4)
+
+
+@pytest.fixture(
+    params=[
+        "autoencoder",
+        "autoencoder with --val",
+        "gan",
+        "classifier",
+        "classifier with --val",
+        "classifier with rivals",
+    ]
+)
 def stage(request, chain) -> Stage:
     val = chain.val if "--val" in request.param else None
     if "autoencoder" in request.param:
         return Stage(request.param, AE, lambda out, config, **run: pretrain([chain.train], out, config, val, **run))
     if "classifier" in request.param:
         stores = [chain.train, chain.synth]
-        return Stage(request.param, CLF, lambda out, config, **run: classify(stores, out, config, val, **run))
+        config = RIVALS if "rivals" in request.param else CLF
+        return Stage(request.param, config, lambda out, config, **run: classify(stores, out, config, val, **run))
     return Stage(
         "gan", GAN, lambda out, config, **run: finetune(chain.ae, chain.latents, [chain.train], out, config, **run)
     )
@@ -251,6 +271,103 @@ def test_the_one_cycle_rises_and_falls():
     assert all(a < b for a, b in itertools.pairwise(rates[:31]))
     assert all(a > b for a, b in itertools.pairwise(rates[30:]))
     assert {learning_rate(step, CLF) for step in range(4)} == {CLF.lr}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *({"loss": name} for name in LOSSES[1:]),
+        {"loss": "focal", "focal_gamma": 0.5},
+        {"loss": "logit-adjust", "logit_tau": 0.5},
+        {"sampling": "balanced"},
+        {"spec_augment": "weak"},
+        {"spec_augment": "strong"},
+        {"mixup": 0.2},
+        {"mixup": 2.0},
+    ],
+    ids=str,
+)
+def test_each_rival_changes_the_weights_and_is_written_down(option, rng, tmp_path):
+    emotions = ["sad"] * 9 + ["angry"] * 4 + ["happy"] * 3
+    store = write_rows(tmp_path / "s.h5", noise(rng, 16), emotions)
+    classify([store], tmp_path / "plain")
+    nearest = dataclasses.replace(CLF, loss=option["loss"]) if len(option) > 1 else CLF
+    classify([store], tmp_path / "nearest", nearest)
+    (record,) = classify([store], tmp_path / "clf", dataclasses.replace(CLF, **option))
+    for other in ("plain", "nearest"):
+        assert any(
+            not torch.equal(a, b) for a, b in zip(weights(tmp_path / "clf"), weights(tmp_path / other), strict=True)
+        ), other
+    assert 0 <= record.values["accuracy"] <= 1
+    header, _ = load_classifier(tmp_path / "clf")
+    assert dataclasses.asdict(CLF) | option == header.config
+    assert all(json.loads(header.history[-1])["options"][name] == value for name, value in option.items())
+
+
+def test_a_balanced_batch_reaches_the_net_with_its_own_labels(rng, tmp_path):
+    """Pictures of one level a class: what was drawn shows in them."""
+    labels = np.array([0] * 30 + [1] * 3)
+    pictures = np.repeat([-60.0, -20.0], (30, 3))[:, None, None] + noise(rng, 33, -1.0, 1.0)
+    store = write_rows(tmp_path / "s.h5", pictures.astype(np.float32), ["angry"] * 30 + ["sad"] * 3)
+    rows, config = open_rows([store]), dataclasses.replace(CLF, sampling="balanced")
+    net = build_classifier("cnn", rows.shape, 2, 1 / 16)
+    trainer = ClassifierTrainer(net, rows, labels, None, rows.fit_scaler(), config, Run(tmp_path / "clf"))
+    for step in range(5):
+        x, targets = trainer.batch(step)
+        assert targets.sum(0).tolist() == [4, 4]
+        assert torch.equal(targets[:, 1] == 1, x.mean((1, 2, 3)) > 0)
+
+
+def test_mixed_rows_keep_the_accuracy_meaningful(rng, tmp_path):
+    """Two classes that a glance tells apart are learnt to 100 %, though no row is of one class alone."""
+    pictures = np.repeat([-60.0, -20.0], 8)[:, None, None] + noise(rng, 16, -1.0, 1.0)
+    store = write_rows(tmp_path / "s.h5", pictures.astype(np.float32), ["angry"] * 8 + ["sad"] * 8)
+    config = dataclasses.replace(CLF, steps=60, batch_size=16, lr=0.01, mixup=0.1)
+    *_, last = classify([store], tmp_path / "clf", config)
+    assert last.values["accuracy"] > 0.9
+    assert last.values["loss"] > 0.01
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"loss": "hinge"}, "--loss 'hinge': expected one of cross-entropy, weighted, focal, logit-adjust"),
+        ({"sampling": "random"}, "--sampling 'random': expected one of shuffled, balanced"),
+        ({"spec_augment": "on"}, "--spec-augment 'on': expected one of none, weak, strong"),
+        ({"mixup": -0.1}, "--mixup -0.1: must be positive"),
+        ({"mixup": math.inf}, "--mixup inf: must be positive"),
+        ({"mixup": math.nan}, "--mixup nan: must be positive"),
+        ({"loss": "weighted", "sampling": "balanced"}, "--loss weighted: together with --sampling balanced"),
+        ({"loss": "logit-adjust", "sampling": "balanced"}, "correct class sizes twice"),
+    ],
+    ids=str,
+)
+def test_rivals_that_make_no_sense_are_refused(option, words):
+    with pytest.raises(UsageError, match=re.escape(words)):
+        override(CLF, **option)
+
+
+def test_the_presets_have_no_rival_on_and_zero_turns_mixup_off():
+    for preset in PRESETS.values():
+        config = preset.classifier
+        assert (config.loss, config.sampling, config.spec_augment, config.mixup) == (
+            "cross-entropy",
+            "shuffled",
+            "none",
+            0,
+        )
+    assert override(RIVALS, mixup=0.0).mixup == 0
+
+
+def test_a_classifier_file_from_before_the_rivals_is_read(chain, tmp_path):
+    header, tensors = load_model(chain.clf, "classifier")
+    rivals = {"loss", "focal_gamma", "logit_tau", "sampling", "spec_augment", "mixup"}
+    before = {name: value for name, value in header.config.items() if name not in rivals}
+    assert len(before) == len(header.config) - len(rivals)
+    save_model(tmp_path / "clf", dataclasses.replace(header, config=before), tensors)
+    found, net = load_classifier(tmp_path / "clf")
+    assert found.config == before
+    assert all(torch.equal(value, tensors[name]) for name, value in net.state_dict().items())
 
 
 def test_small_pictures_are_not_for_vgg19(rng, tmp_path):

@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sertools.config import ClassifierConfig
+from sertools.config import SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.classifiers import build_classifier
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.training.autoencoder import open_validation
-from sertools.training.batches import Rows, batch_indices, open_rows
+from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
 from sertools.training.checkpoint import (
     Header,
     load_model,
@@ -33,8 +33,11 @@ from sertools.training.checkpoint import (
     save_model,
 )
 from sertools.training.loop import Record, Run, train
-from sertools.training.runtime import place, seed_torch
+from sertools.training.losses import make_loss
+from sertools.training.mixup import mix
+from sertools.training.runtime import mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
+from sertools.training.spec_augment import spec_augment
 
 KIND = "classifier"
 Posteriors = npt.NDArray[np.float64]
@@ -62,7 +65,7 @@ class ClassifierTrainer:
         self,
         net: nn.Module,
         rows: Rows,
-        labels: Tensor,
+        labels: Index,
         validate: Callable[[nn.Module], float] | None,
         scaler: Scaler,
         config: ClassifierConfig,
@@ -71,24 +74,41 @@ class ClassifierTrainer:
         self.net = place(net, run.device)
         self.rows, self.labels, self.validate = rows, labels, validate
         self.scaler, self.config, self.run = scaler, config, run
+        counts = np.bincount(labels)
+        self.targets = torch.eye(len(counts), device=run.device)[torch.from_numpy(labels)]
+        self.loss = make_loss(config, counts, run.device)
         self.optimiser = torch.optim.AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self.best: dict[str, Tensor] = {}
         self.best_uar = torch.tensor(-1.0)
 
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pictures of a step [shape=(B, 1, n_mels, n_frames)] and their class shares [shape=(B, n_classes)]."""
+        config, seed = self.config, self.run.seed
+        if config.sampling == "balanced":
+            index = balanced_indices(self.labels, config.batch_size, step, seed)
+        else:
+            index = batch_indices(len(self.rows), config.batch_size, step, seed)
+        x, targets = self.rows.tensor(index, self.scaler, self.run.device), self.targets[torch.from_numpy(index)]
+        if sizes := SPEC_AUGMENTS[config.spec_augment]:
+            x = spec_augment(x, sizes, self.scaler.high_db - self.scaler.low_db)
+        if config.mixup:
+            x, targets = mix(x, targets, config.mixup, mixed_seed(seed, KIND, "mixup", step))
+        return x, targets
+
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update."""
         seed_torch(self.run.seed, KIND, step)
-        index = batch_indices(len(self.rows), self.config.batch_size, step, self.run.seed)
-        labels = self.labels[torch.from_numpy(index)]
+        x, targets = self.batch(step)
         self.net.train()
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(step, self.config)
         self.optimiser.zero_grad()
-        logits = self.net(self.rows.tensor(index, self.scaler, self.run.device))
-        loss = F.cross_entropy(logits, labels)
+        logits = self.net(x)
+        loss = self.loss(logits, targets)
         loss.backward()
         self.optimiser.step()
-        values = {"loss": loss.detach(), "accuracy": (logits.argmax(1) == labels).float().mean()}
+        # Of a mixed row, the class with the larger share counts.
+        values = {"loss": loss.detach(), "accuracy": (logits.argmax(1) == targets.argmax(1)).float().mean()}
         done = step + 1
         if self.validate and (done % self.config.validate_every == 0 or done == self.config.steps):
             uar = torch.tensor(self.validate(self.net))
@@ -161,8 +181,7 @@ def train_classifier(
             return score(truth, found, val.utterance) if np.isfinite(found).all() else math.nan
 
         lineage = lineage.selected(val.seen)
-    labels = torch.from_numpy(rows.labels(classes)).to(run.device)
-    trainer = ClassifierTrainer(net, rows, labels, validate, scaler, config, run)
+    trainer = ClassifierTrainer(net, rows, rows.labels(classes), validate, scaler, config, run)
     yield from train(trainer, config.steps, run, signature)
     origins, counts = np.unique(rows.origin, return_counts=True)
     facts: dict[str, object] = {
