@@ -129,7 +129,7 @@ def test_as_a_module():
         ("pretrain-ae {train} -o out --preset big", ["paper", "smoke"]),
         ("finetune-gan {ae} {latents} {train} -o out --preset big", ["paper", "smoke"]),
         ("train-clf {train} -o out --preset big", ["paper", "smoke"]),
-        ("train-clf {train} -o out --arch vgg91", ["vgg19", "vgg19-bn", "cnn"]),
+        ("train-clf {train} -o out --arch vgg91", ["vgg19", "vgg19-bn", "crnn", "cnn"]),
         ("train-clf {train} -o out --loss hinge", ["cross-entropy", "weighted", "focal", "logit-adjust"]),
         ("train-clf {train} -o out --sampling random", ["shuffled", "balanced"]),
         ("train-clf {train} -o out --spec-augment on", ["none", "weak", "strong"]),

@@ -16,7 +16,7 @@ import pytest
 import torch
 from chains import AE, CLF, GAN, classify, finetune, noise, pretrain, stop_after, write_rows
 
-from sertools.config import LOSSES, PRESETS, override
+from sertools.config import ARCHITECTURES, LOSSES, PRESETS, override
 from sertools.errors import LineageError, ModelError, Stopped, TrainingError, UsageError
 from sertools.nets.classifiers import build_classifier
 from sertools.store.lineage import Lineage
@@ -40,8 +40,8 @@ class Stage:
         return self.train(output, config or self.config, **run)
 
 
-# Every free rival that goes with the others.
-RIVALS = dataclasses.replace(CLF, loss="focal", sampling="balanced", spec_augment="strong", mixup=0.4)
+# Every rival that goes with the others, on the net with a memory.
+RIVALS = dataclasses.replace(CLF, arch="crnn", loss="focal", sampling="balanced", spec_augment="strong", mixup=0.4)
 
 
 @pytest.fixture(
@@ -260,6 +260,19 @@ def test_the_classifier_file(chain):
     assert header.scaler == open_rows([chain.train]).fit_scaler()
     assert not net.training
     assert all(p.requires_grad for p in net.parameters())
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_every_net_is_read_as_it_was_written(arch, rng, tmp_path):
+    store = write_rows(tmp_path / "s.h5", noise(rng, 8), ["sad", "angry"] * 4)
+    classify([store], tmp_path / "clf", dataclasses.replace(CLF, arch=arch, width=1 / 16))
+    _, read = load_classifier(tmp_path / "clf")
+    _, tensors = load_model(tmp_path / "clf", "classifier")
+    filled = build_classifier(arch, (32, 32), 2, 1 / 16)
+    filled.load_state_dict(tensors)
+    x = torch.rand(3, 1, 32, 32) * 2 - 1
+    torch.testing.assert_close(read(x), filled.eval()(x))
+    assert read(x).std() > 0
 
 
 def test_the_one_cycle_rises_and_falls():
