@@ -120,6 +120,7 @@ def test_each_row_has_its_own_draws_and_the_seed_decides_them():
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_a_gpu_is_never_waited_for():
     if not torch.cuda.is_available():
         pytest.skip("no GPU")

@@ -24,7 +24,7 @@ from sertools.store.reader import open_store
 from sertools.training.autoencoder import AutoencoderTrainer, load_autoencoder, reconstruction_mse
 from sertools.training.batches import open_rows
 from sertools.training.checkpoint import load_header, load_model, save_model
-from sertools.training.classifier import ClassifierTrainer, learning_rate, load_classifier
+from sertools.training.classifier import ClassifierTrainer, learning_rate, load_classifier, posteriors
 from sertools.training.loop import Run
 
 
@@ -329,6 +329,58 @@ def test_a_balanced_batch_reaches_the_net_with_its_own_labels(rng, tmp_path):
         x, targets = trainer.batch(step)
         assert targets.sum(0).tolist() == [4, 4]
         assert torch.equal(targets[:, 1] == 1, x.mean((1, 2, 3)) > 0)
+
+
+@pytest.mark.parametrize(
+    "option", [{"loss": "weighted"}, {"loss": "logit-adjust"}, {"sampling": "balanced"}], ids=str
+)
+def test_what_corrects_class_sizes_finds_more_of_a_rare_class(option, rng, tmp_path):
+    """Two classes whose levels overlap, 10 to 1: the plain loss gives the overlap to the large one."""
+
+    def pictures(n_angry: int, n_sad: int) -> np.ndarray:
+        levels = np.concatenate([rng.normal(-42, 6, n_angry), rng.normal(-36, 6, n_sad)])
+        return (levels[:, None, None] + noise(rng, n_angry + n_sad, -0.1, 0.1)).astype(np.float32)
+
+    train = write_rows(tmp_path / "train.h5", pictures(200, 20), ["angry"] * 200 + ["sad"] * 20)
+    test = open_rows([write_rows(tmp_path / "test.h5", pictures(100, 100), ["angry"] * 100 + ["sad"] * 100)])
+    recalls = []
+    for choice in ({}, option):
+        config = dataclasses.replace(
+            CLF, width=1 / 16, steps=80, batch_size=32, lr=0.02, schedule="one-cycle", **choice
+        )
+        classify([train], tmp_path / "clf", config)
+        header, net = load_classifier(tmp_path / "clf")
+        chosen = posteriors(net, test, header.scaler, torch.device("cpu")).argmax(1)
+        recalls.append([(chosen[:100] == 0).mean(), (chosen[100:] == 1).mean()])
+    (plain_angry, plain_sad), (angry, sad) = recalls
+    assert sad > plain_sad + 0.2
+    assert angry < plain_angry
+    assert angry + sad > plain_angry + plain_sad
+
+
+def test_the_command_line_hands_the_rivals_on(chain, call, tmp_path):
+    line = f"train-clf {chain.train} -o clf --preset smoke --steps 2 --batch-size 8 --arch crnn --width 1/16"
+    done = call(*f"{line} --loss focal --sampling balanced --spec-augment weak --mixup 0.3".split())
+    assert done.code == 0, done.err
+    config = load_header(tmp_path / "clf").config
+    asked = {"arch": "crnn", "loss": "focal", "sampling": "balanced", "spec_augment": "weak", "mixup": 0.3}
+    assert {name: config[name] for name in asked} == asked
+
+
+def test_every_step_draws_its_own_changes(rng, tmp_path):
+    """One batch is the whole store, so only SpecAugment and mixup tell two steps apart."""
+    store = write_rows(tmp_path / "s.h5", noise(rng, 8), ["angry", "sad"] * 4)
+    rows = open_rows([store])
+    for option in ({"spec_augment": "weak"}, {"mixup": 1.0}):
+        net = build_classifier("cnn", rows.shape, 2, 1 / 16)
+        config, run = dataclasses.replace(CLF, **option), Run(tmp_path / "clf")
+        trainer = ClassifierTrainer(net, rows, rows.labels(rows.classes()), None, rows.fit_scaler(), config, run)
+        seen = []
+        net.register_forward_pre_hook(lambda _net, inputs, seen=seen: seen.append(inputs[0].sum((1, 2, 3)).sort()[0]))
+        for step in (0, 1, 0):
+            trainer.step(step)
+        assert torch.equal(seen[0], seen[2])
+        assert not torch.isclose(seen[0], seen[1]).any()
 
 
 def test_mixed_rows_keep_the_accuracy_meaningful(rng, tmp_path):
