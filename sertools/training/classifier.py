@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +23,14 @@ from sertools.nets.classifiers import build_classifier
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.training.autoencoder import open_validation
 from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
-from sertools.training.checkpoint import (
-    Header,
-    load_model,
-    optimiser_tensors,
-    prefixed,
-    rebuild,
-    restore_optimiser,
-    save_model,
-)
+from sertools.training.checkpoint import Header, load_model, rebuild, save_model
 from sertools.training.loop import Record, Run, train
 from sertools.training.losses import make_loss
 from sertools.training.mixup import mix
 from sertools.training.runtime import mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
+from sertools.training.validated import ValidatedTrainer, Validation
 
 KIND = "classifier"
 Posteriors = npt.NDArray[np.float64]
@@ -58,7 +51,7 @@ def learning_rate(step: int, config: ClassifierConfig) -> float:
     return config.lr * max(1e-4, share)
 
 
-class ClassifierTrainer:
+class ClassifierTrainer(ValidatedTrainer[nn.Module]):
     """The classifier, its optimiser, and the best weights so far where there is a validation set."""
 
     def __init__(
@@ -71,15 +64,14 @@ class ClassifierTrainer:
         config: ClassifierConfig,
         run: Run,
     ) -> None:
-        self.net = place(net, run.device)
-        self.rows, self.labels, self.validate = rows, labels, validate
+        net = place(net, run.device)
+        optimiser = torch.optim.AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        super().__init__(net, optimiser, Validation("uar", True, validate, config.validate_every, config.steps))
+        self.rows, self.labels = rows, labels
         self.scaler, self.config, self.run = scaler, config, run
         counts = np.bincount(labels)
         self.targets = torch.eye(len(counts), device=run.device)[torch.from_numpy(labels)]
         self.loss = make_loss(config, counts, run.device)
-        self.optimiser = torch.optim.AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-        self.best: dict[str, Tensor] = {}
-        self.best_uar = torch.tensor(-1.0)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Pictures of a step [shape=(B, 1, n_mels, n_frames)] and their class shares [shape=(B, n_classes)]."""
@@ -109,29 +101,7 @@ class ClassifierTrainer:
         self.optimiser.step()
         # Of a mixed row, the class with the larger share counts.
         values = {"loss": loss.detach(), "accuracy": (logits.argmax(1) == targets.argmax(1)).float().mean()}
-        done = step + 1
-        if self.validate and (done % self.config.validate_every == 0 or done == self.config.steps):
-            uar = torch.tensor(self.validate(self.net))
-            values["val_uar"] = uar
-            if uar > self.best_uar:
-                self.best, self.best_uar = {k: v.clone() for k, v in prefixed(self.net, "").items()}, uar
-        return values
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights, optimiser and best weights."""
-        return {
-            **prefixed(self.net, "net."),
-            **optimiser_tensors(self.optimiser, "adam."),
-            **{f"best.{name}": value for name, value in self.best.items()},
-            "best_uar": self.best_uar,
-        }
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go back to a state."""
-        self.net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
-        restore_optimiser(self.optimiser, tensors, "adam.")
-        self.best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
-        self.best_uar = tensors["best_uar"]
+        return values | self.validate(step)
 
 
 def train_classifier(
@@ -188,9 +158,8 @@ def train_classifier(
         "n_train_rows": dict(zip(origins.tolist(), counts.tolist(), strict=True)),
         "updates": config.steps,
         "speakers": sorted(set(rows.utterance_column("speaker").tolist()) - {""}),
+        **trainer.facts(),
     }
-    if trainer.best:
-        facts["val_uar"] = round(float(trainer.best_uar), 6)
     header = Header(
         kind=KIND,
         config=options,
@@ -201,7 +170,7 @@ def train_classifier(
         classes=classes,
         facts=facts,
     )
-    save_model(run.output, header, trainer.best or prefixed(trainer.net, ""))
+    save_model(run.output, header, trainer.chosen())
     run.state_path.unlink(missing_ok=True)
 
 
