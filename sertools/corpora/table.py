@@ -9,7 +9,6 @@ streams with ``encoding="utf-8", errors="surrogateescape", newline=""``.
 """
 
 import csv
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TextIO
 
+from sertools.corpora.cells import canonical_gender, seconds_of
 from sertools.corpora.emotions import EMOTIONS, canonical_emotion
 from sertools.errors import CorpusError, SertoolsWarning
 
@@ -35,16 +35,9 @@ __all__ = [
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 
-_GENDER_OF = {"f": "female", "w": "female", "m": "male", "unknown": "", "nan": ""}
-
 _COLUMNS = ("file", "emotion", "speaker", "session", "gender")
 _COLUMN_ALIASES = {"speaker_id": "speaker", "label": "emotion", "sex": "gender"}
 _HEADER = ",".join(_COLUMNS)
-
-# audformat writes "0 days 00:00:00.050000", and "0 days" where a whole column holds no fraction of a day.
-_CLOCK = re.compile(
-    r"(?:(?P<days>\d+) days?)?\s*(?:(?P<hours>\d+):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(?:[.,]\d*)?))?"
-)
 
 
 class CorpusWarning(SertoolsWarning):
@@ -269,14 +262,13 @@ def _recording(cells: Mapping[str, str], where: str) -> Recording:
     start, end = (_seconds(cells.get(column, ""), column, where) for column in ("start", "end"))
     if end is not None and (start or 0.0) >= end:
         raise CorpusError(f"{where}: start {start or 0.0:g} s is not before end {end:g} s; mend the times")
-    gender = cells.get("gender", "").lower()
     known = {"", *_COLUMNS, "start", "end"}
     return Recording(
         file=cells["file"],
         emotion=canonical_emotion(cells.get("emotion", "")),
         speaker=cells.get("speaker", ""),
         session=cells.get("session", ""),
-        gender=_GENDER_OF.get(gender, gender),
+        gender=canonical_gender(cells.get("gender", "")),
         start=start,
         end=end,
         extra={column: cell for column, cell in cells.items() if column not in known},
@@ -284,16 +276,8 @@ def _recording(cells: Mapping[str, str], where: str) -> Recording:
 
 
 def _seconds(cell: str, column: str, where: str) -> float | None:
-    """Seconds of a cell, None where it is empty or a missing value of pandas."""
-    if cell.lower() in {"", "nat", "nan"}:
-        return None
-    if clock := _CLOCK.fullmatch(cell):
-        days, hours, minutes = (int(clock[part] or 0) for part in ("days", "hours", "minutes"))
-        return ((days * 24 + hours) * 60 + minutes) * 60 + float((clock["seconds"] or "0").replace(",", "."))
     try:
-        seconds = float(cell)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise CorpusError(f"{where}: {column} is {cell!r}; write seconds, such as 1.25, or leave it empty")
-    return seconds
+        return seconds_of(cell)
+    except ValueError as error:
+        problem = f"{column} is {cell!r}; write seconds, such as 1.25, or leave it empty"
+        raise CorpusError(f"{where}: {problem}") from error
