@@ -9,16 +9,15 @@ streams with ``encoding="utf-8", errors="surrogateescape", newline=""``.
 """
 
 import csv
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from pathlib import Path
 from typing import TextIO
 
 from sertools.corpora.cells import canonical_gender, seconds_of
 from sertools.corpora.emotions import EMOTIONS, canonical_emotion
+from sertools.corpora.files import AUDIO_SUFFIXES, find_audio
 from sertools.errors import CorpusError, SertoolsWarning
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "write_labels",
 ]
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 
 _COLUMNS = ("file", "emotion", "speaker", "session", "gender")
 _COLUMN_ALIASES = {"speaker_id": "speaker", "label": "emotion", "sex": "gender"}
@@ -72,48 +70,6 @@ class Recording:
     start: float | None = None
     end: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-
-def find_audio(folder: Path) -> list[Path]:
-    """List the audio files below a folder, sorted, under the names that ``find`` would print.
-
-    Names that start with a dot and ``__MACOSX`` are skipped. Links to folders are followed, but every
-    real folder is listed once, so neither a loop nor a second link doubles the corpus. Broken links are
-    listed: that a file is missing must come to light.
-
-    Raises
-    ------
-    CorpusError
-        The folder does not exist, is a file, or cannot be listed.
-    """
-    if not folder.is_dir():
-        if folder.exists():
-            raise CorpusError(f"{folder}: is a file, not a folder; unpack it and name the folder")
-        raise CorpusError(f"{folder}: no such folder; check the path")
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    folders = [folder]
-    links: list[Path] = []
-    while folders or links:
-        # Real folders first: their own names win over those of links to them.
-        here = folders.pop() if folders else links.pop(0)
-        try:
-            status = here.stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
-                if entry.name.startswith(".") or entry.name == "__MACOSX":
-                    continue
-                path = here / entry.name
-                if path.is_dir():
-                    (links if entry.is_symlink() else folders).append(path)
-                elif path.suffix.lower() in AUDIO_SUFFIXES and (path.is_file() or entry.is_symlink()):
-                    found.append(path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise CorpusError(f"{here}: cannot be listed ({reason}); check its permissions") from error
-    return sorted(found, key=lambda path: path.parts)
 
 
 def write_labels(recordings: Iterable[Recording], stream: TextIO) -> None:
