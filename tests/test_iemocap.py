@@ -239,6 +239,7 @@ def test_another_folder(tmp_path: Path) -> None:
         ("[0.0 - 0.5]\tSes01F_impro01_F000\tang", "is not of the form [start - end]"),
         ("[0.0 - 0.5]\tSes01F_impro01_F000\tAng\t[1, 1, 1]", "is not of the form [start - end]"),
         ("[0.0 - 0.5]\tSes01F_impro01\tang\t[1, 1, 1]", "'Ses01F_impro01' is no utterance"),
+        ("[0.0 - 0.5]\tSes01F_impro01_Foo\tang\t[1, 1, 1]", "'Ses01F_impro01_Foo' is no utterance"),
         ("[0.0 - 0.5]\tSes06F_impro01_F000\tang\t[1, 1, 1]", "'Ses06F_impro01_F000' is no utterance"),
         ("[0.0 - 0.5]\tSes01F_impro01_F000\tjoy\t[1, 1, 1]", "emotion is 'joy', known are ang"),
     ],
@@ -258,6 +259,16 @@ def test_two_labels_of_one_utterance(first: Path) -> None:
     file.write_text("[0 - 1]\tSes01F_impro01_F000\tang\t[1, 1, 1]\n[0 - 1]\tSes01F_impro01_F000\tsad\t[1, 1, 1]\n")
     with pytest.raises(CorpusError, match="Ses01F_impro01_F000 is 'sad' here and 'ang' before"):
         read_corpus("iemocap", first)
+
+
+def test_a_turn_without_a_number_has_a_speaker_too(first: Path) -> None:
+    file = first / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    sentences = first / "Session1/sentences/wav/Ses01F_impro01"
+    shutil.copy(min(sentences.glob("Ses*.wav")), sentences / "Ses01F_impro01_MXX0.wav")
+    with file.open("a") as stream:
+        stream.write("[90.0 - 90.5]\tSes01F_impro01_MXX0\tneu\t[1, 1, 1]\n")
+    (row,) = [r for r in messages(first)[0] if Path(r.file).stem == "Ses01F_impro01_MXX0"]
+    assert (row.emotion, row.speaker, row.gender) == ("neutral", "Ses01M", "male")
 
 
 def test_a_header_without_its_percent_sign_and_a_folder_named_as_a_file(first: Path) -> None:
