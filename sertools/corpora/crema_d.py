@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from sertools.corpora.cells import canonical_gender
 from sertools.corpora.checks import differences, match_labels, warn_of_strangers, without_duplicates
 from sertools.corpora.files import find_audio, find_files
 from sertools.corpora.table import CorpusWarning, Recording, read_rows
@@ -131,7 +132,7 @@ def _intended(folder: Path) -> dict[str, Recording]:
             file=str(path),
             emotion=_EMOTIONS[name["emotion"]],
             speaker=name["actor"],
-            gender=actor.get("gender", "").lower(),
+            gender=canonical_gender(actor.get("gender", "")),
             extra={
                 "sentence": name["sentence"],
                 "level": _LEVELS[name["level"]],

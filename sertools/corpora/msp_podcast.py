@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+from sertools.corpora.cells import canonical_gender
 from sertools.corpora.checks import match_labels, without_duplicates
 from sertools.corpora.files import find_audio, find_files
 from sertools.corpora.table import CorpusWarning, Recording, read_rows
@@ -31,7 +32,6 @@ _EMOTIONS = {
     "O": "other",
     "X": "ambiguous",
 }
-_GENDERS = {"male": "male", "female": "female"}
 _UNKNOWN = {"unknown", "nan", "na"}
 
 
@@ -104,7 +104,7 @@ def _recording(name: str, path: Path, row: Mapping[str, str]) -> Recording:
         emotion=_EMOTIONS[row["EmoClass"]],
         speaker="" if row["SpkrID"].lower() in _UNKNOWN else row["SpkrID"],
         session=podcast[1] if podcast else "",
-        gender=_GENDERS.get(row["gender"].lower(), ""),
+        gender=canonical_gender(row["gender"]),
         extra={
             "split": row["Split_Set"],
             "valence": row["EmoVal"],

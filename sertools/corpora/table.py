@@ -32,7 +32,6 @@ __all__ = [
     "write_labels",
 ]
 
-
 _COLUMNS = ("file", "emotion", "speaker", "session", "gender")
 _COLUMN_ALIASES = {"speaker_id": "speaker", "label": "emotion", "sex": "gender"}
 _HEADER = ",".join(_COLUMNS)
