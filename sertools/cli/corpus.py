@@ -34,8 +34,9 @@ def corpus(
     from sertools.corpora.table import write_labels
 
     if list_readers:
+        width = max(map(len, READERS))
         for reader in READERS.values():
-            print(f"{reader.name:10} {reader.title}")
+            print(f"{reader.name:{width}} {reader.title}")
         return
     if name is None or folder is None:
         raise typer.BadParameter("NAME and DIR are needed, such as: sertools corpus ravdess RAVDESS/")

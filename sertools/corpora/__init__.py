@@ -2,7 +2,7 @@
 
 >>> from pathlib import Path
 >>> from sertools.corpora import READERS, read_corpus
->>> list(READERS)
+>>> list(READERS)[:3]
 ['folders', 'ravdess', 'emodb']
 >>> recordings = read_corpus("ravdess", Path("RAVDESS"))  # doctest: +SKIP
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sertools.corpora import emodb, folders, ravdess
+from sertools.corpora import crema_d, emodb, folders, iemocap, meld, msp_podcast, ravdess
 from sertools.corpora.table import Recording
 from sertools.errors import CorpusError, UsageError
 
@@ -42,6 +42,13 @@ READERS: dict[str, Reader] = {
         Reader("folders", "any corpus with one folder an emotion", folders.read),
         Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", ravdess.read),
         Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", emodb.read),
+        Reader("iemocap", "IEMOCAP: English, 10 actors in 5 sessions; research only, by agreement", iemocap.read),
+        Reader("crema-d", "CREMA-D: English, 91 actors, 6 intended emotions; ODbL 1.0", crema_d.read),
+        Reader("crema-d-voice", "CREMA-D as listeners heard it: 6 emotions and ties; ODbL 1.0", crema_d.read_voice),
+        Reader(
+            "msp-podcast", "MSP-Podcast: English podcasts, 8 emotions; research only, by agreement", msp_podcast.read
+        ),
+        Reader("meld", "MELD: English, the series Friends, 7 emotions; repository GPL 3, TV material", meld.read),
     )
 }
 
