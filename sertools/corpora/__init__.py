@@ -2,7 +2,7 @@
 
 >>> from pathlib import Path
 >>> from sertools.corpora import READERS, read_corpus
->>> list(READERS)
+>>> list(READERS)[:3]
 ['folders', 'ravdess', 'emodb']
 >>> recordings = read_corpus("ravdess", Path("RAVDESS"))  # doctest: +SKIP
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sertools.corpora import emodb, folders, ravdess
+from sertools.corpora import emodb, esd, folders, ravdess, savee, tess
 from sertools.corpora.table import Recording
 from sertools.errors import CorpusError, UsageError
 
@@ -42,6 +42,9 @@ READERS: dict[str, Reader] = {
         Reader("folders", "any corpus with one folder an emotion", folders.read),
         Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", ravdess.read),
         Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", emodb.read),
+        Reader("tess", "TESS: English, 2 actresses, 7 emotions; CC BY-NC-ND 4.0", tess.read),
+        Reader("savee", "SAVEE: English, 4 actors, 7 emotions; research, on registration", savee.read),
+        Reader("esd", "ESD: Mandarin and English, 20 speakers, 5 emotions; research only", esd.read),
     )
 }
 

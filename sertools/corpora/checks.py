@@ -5,7 +5,7 @@ Each finding is one `CorpusWarning`; the rows that are left stay usable.
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from sertools.corpora.table import CorpusWarning, Recording
@@ -14,18 +14,22 @@ from sertools.corpora.table import CorpusWarning, Recording
 _MAX_EXAMPLES = 4
 
 
-def without_duplicates(paths: Iterable[Path], folder: Path) -> list[Path]:
-    """Keep the first path of each base name (suffix aside) and warn how many copies were left out."""
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+def without_duplicates(paths: Iterable[Path], folder: Path, name_of: Callable[[Path], str] = _stem) -> list[Path]:
+    """Keep the first path of each name (the base name without suffix) and warn how many copies were left out."""
     first: dict[str, Path] = {}
     copies: list[Path] = []
     for path in paths:
-        if first.setdefault(path.stem, path) is not path:
+        if first.setdefault(name_of(path), path) is not path:
             copies.append(path)
     if copies:
         warnings.warn(
             f"{folder}: {len(first)} recordings expected, {len(first) + len(copies)} files found: left out "
             f"{_files(len(copies))} whose base names occur before, such as {copies[0]} "
-            f"(kept: {first[copies[0].stem]})",
+            f"(kept: {first[name_of(copies[0])]})",
             CorpusWarning,
             stacklevel=3,
         )
