@@ -76,9 +76,12 @@ def test_segments_with_speakers_of_their_own(tmp_path):
     turns = "file,start,end,speaker,sex\nwav/b.wav,0.05,0.75,Ann,F\nwav/b.wav,1,,Bob,M\n"
     root = database(tmp_path / "db", emotion=CUT, turns=turns)
     assert seen(read(root))[1:] == [("b.wav", "neutral", "Ann", "female"), ("b.wav", "", "Bob", "male")]
-    # The first table knows first.
+    # The first table by name knows first, but after the emotion's own.
     (root / "db.files.csv").write_text(FILES)
     assert [r.speaker for r in read(root)] == ["3", "8", "8"]
+    (root / "db.actors.csv").write_text("file,speaker\nwav/a.wav,Cy\nwav/b.wav,Di\n")
+    (root / "db.emotion.csv").write_text("file,emotion,speaker\nwav/a.wav,anger,\nwav/b.wav,fear,Eve\n")
+    assert [r.speaker for r in read(root)] == ["Cy", "Eve"]
 
 
 def test_all_in_one_table(tmp_path):
@@ -184,12 +187,19 @@ def test_several_flavors(tmp_path):
     assert f"{root.parent}: holds 2 databases" in refused(root.parent)
     # One that audb has not finished writing is hidden.
     (root / "8b5abf0e").rename(root / ".8b5abf0e~")
-    assert len(read(root)) == 3
+    assert len(read(root)) == len(read(root.parent)) == 3
 
 
 def test_missing_audio(tmp_path):
     root = database(tmp_path / "db", ("wav/b.wav",), emotion=CUT)
     assert f"{root}: 1 of the 2 files in its tables are not there, 'wav/a.wav' the first; load" in refused(root)
+
+
+@pytest.mark.parametrize("file", ["/", ".", "..", "wav"])
+def test_paths_that_are_no_files(tmp_path, monkeypatch, file):
+    database(tmp_path / "db", emotion=f"file,emotion\n{file},sad\n")
+    monkeypatch.chdir(tmp_path / "db")
+    assert f"1 of the 1 files in its tables are not there, {file!r} the first" in refused(Path())
 
 
 def test_no_database(tmp_path):
@@ -264,11 +274,6 @@ def test_parquet_gives_what_csv_gives(tmp_path):
     expected = read(root)
     assert read(as_parquet(root)) == expected
     assert read(root / "db.emotion.parquet") == expected
-
-
-def test_parquet_below_a_folder_that_looks_like_a_partition(tmp_path):
-    root = as_parquet(database(tmp_path / "gender=female", emotion=CUT, files=FILES, speaker=SPEAKERS))
-    assert [r.gender for r in read(root)] == ["male", "female", "female"]
 
 
 def test_broken_parquet(tmp_path):

@@ -89,13 +89,17 @@ def test_genders(tmp_path):
     assert Counter(r.gender for r in recordings) == {"female": 10, "male": 10}
 
 
-def test_in_another_folder(two):
-    (two / "0010" / "Angry" / "0010_000400.wav").rename(two / "0010" / "Sad" / "0010_000400.wav")
+@pytest.mark.parametrize("splits", [False, True])
+def test_in_another_folder(tmp_path, splits):
+    speaker(tmp_path, "0010", splits=splits)
+    place, wrong = (tmp_path / "0010" / emotion / ("train" if splits else "") for emotion in ("Angry", "Sad"))
+    (place / "0010_000450.wav").rename(wrong / "0010_000450.wav")
     with pytest.warns(CorpusWarning) as caught:
-        recordings = read_corpus("esd", two)
+        recordings = read_corpus("esd", tmp_path)
     (warning,) = caught
-    assert "1 files lie in another emotion's folder, such as" in str(warning.message)
-    assert Counter(r.emotion for r in recordings) == dict.fromkeys(EMOTIONS, 700)
+    expected = f"1 files lie in another emotion's folder, such as {wrong / '0010_000450.wav'}; the emotion was taken"
+    assert expected in str(warning.message)
+    assert Counter(r.emotion for r in recordings) == dict.fromkeys(EMOTIONS, 350)
 
 
 def test_twice(tmp_path):

@@ -26,7 +26,7 @@ def fill(root: Path, pattern: str) -> Path:
     soundfile.write(tone, np.zeros(800), 44100)
     for speaker in SPEAKERS:
         for name in NAMES:
-            path = root / pattern.format(speaker=speaker, name=name)
+            path = root / pattern.format(speaker=speaker, name=name, lower=speaker.lower(), upper=name.upper())
             path.parent.mkdir(parents=True, exist_ok=True)
             os.link(tone, path)
     (root / "Info.txt").touch()
@@ -40,7 +40,7 @@ def quietly(folder: Path) -> list[Recording]:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["AudioData/{speaker}/{name}.wav", "ALL/{speaker}_{name}.wav", "AudioData/{speaker}/{name}.WAV"]
+    "pattern", ["AudioData/{speaker}/{name}.wav", "ALL/{speaker}_{name}.wav", "all/{lower}_{upper}.WAV"]
 )
 def test_full_size(pattern, tmp_path):
     recordings = quietly(fill(tmp_path / "SAVEE", pattern))

@@ -30,9 +30,10 @@ def read(path: Path) -> list[Recording]:
     """List the recordings or segments of an audformat database that have an emotion's column.
 
     They are those of the table ``emotion``; without it, of the only table with a column ``emotion``; else of all
-    tables ``emotion.*``, which must not contradict each other. Speaker, session and gender come from the first table
-    that knows them for the file or segment, gender also from a misc table of speakers. Further columns: those of
-    the emotion's table, and ``split`` (train, dev, test) if tables with an emotion are named so.
+    tables ``emotion.*``, which must not contradict each other. Speaker, session and gender of the file or segment
+    come from there too, else from the first table by name that knows them, gender also from a misc table of
+    speakers. Further columns: those of the emotion's table, and ``split`` (train, dev, test) if tables with an
+    emotion are named so.
 
     Parameters
     ----------
@@ -224,7 +225,8 @@ def _media(root: Path, files: Iterable[str]) -> dict[str, str]:
     media, missing = {}, []
     for file in dict.fromkeys(files):
         path = root / file
-        found = next((p for p in (path, *map(path.with_suffix, sorted(AUDIO_SUFFIXES))) if p.is_file()), None)
+        candidates = (path, *(path.parent / (path.stem + suffix) for suffix in sorted(AUDIO_SUFFIXES)))
+        found = next((candidate for candidate in candidates if candidate.is_file()), None)
         if found is None:
             missing.append(file)
         else:
