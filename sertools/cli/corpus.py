@@ -17,7 +17,8 @@ def corpus(
         str | None, typer.Argument(metavar="NAME", help="A reader; see --list.", show_default=False)
     ] = None,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="Where the corpus lies.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="DIR", help="Where the corpus lies; for nkululeko, its CSV.", show_default=False),
     ] = None,
     list_readers: Annotated[bool, typer.Option("--list", help="Name the readers and their corpora.")] = False,
     ambiguous: Annotated[

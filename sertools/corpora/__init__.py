@@ -12,7 +12,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sertools.corpora import crema_d, emodb, folders, iemocap, meld, msp_podcast, ravdess
+from sertools.corpora import (
+    audformat,
+    crema_d,
+    emodb,
+    esd,
+    folders,
+    iemocap,
+    meld,
+    msp_podcast,
+    nkululeko,
+    ravdess,
+    savee,
+    tess,
+)
 from sertools.corpora.table import Recording
 from sertools.errors import CorpusError, UsageError
 
@@ -28,7 +41,7 @@ class Reader:
     title : str
         One line: which corpus, under which licence.
     read : callable
-        From the corpus's folder to its recordings.
+        From the corpus's folder to its recordings; of audformat and nkululeko also from a table's path.
     """
 
     name: str
@@ -49,6 +62,13 @@ READERS: dict[str, Reader] = {
             "msp-podcast", "MSP-Podcast: English podcasts, 8 emotions; research only, by agreement", msp_podcast.read
         ),
         Reader("meld", "MELD: English, the series Friends, 7 emotions; repository GPL 3, TV material", meld.read),
+        Reader("tess", "TESS: English, 2 actresses, 7 emotions; CC BY-NC-ND 4.0", tess.read),
+        Reader("savee", "SAVEE: English, 4 actors, 7 emotions; research, on registration", savee.read),
+        Reader("esd", "ESD: Mandarin and English, 20 speakers, 5 emotions; research only", esd.read),
+        Reader(
+            "audformat", "a database of audformat, saved or in audb's cache: db.yaml, tables, audio", audformat.read
+        ),
+        Reader("nkululeko", "a CSV of nkululeko, or a folder with one a split: _train, _dev, _test", nkululeko.read),
     )
 }
 
@@ -61,7 +81,8 @@ def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Rec
     name : str
         A key of `READERS`.
     folder : Path
-        Where the corpus lies; files are named below it as ``find`` would.
+        Where the corpus lies; files are named below it as ``find`` would. For nkululeko a CSV too, for audformat
+        one table of the database.
     ambiguous : {"keep", "drop"}
         What to do with recordings on whose emotion the annotators did not agree.
 
