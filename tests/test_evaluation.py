@@ -10,7 +10,7 @@ import pytest
 import torch
 from chains import CLF, CPU, FRONT_END, classify, noise, write_rows
 
-from sertools.errors import ModelError, SertoolsWarning, StoreError, UsageError
+from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, UsageError
 from sertools.provenance import digest_file
 from sertools.scoring import evaluation
 from sertools.scoring.evaluation import evaluate, utterance_uar
@@ -195,11 +195,79 @@ def test_the_command_line_writes_what_the_library_finds(chain, tmp_path, call):
     assert "expected KEY=VALUE, such as method=GAN" in done.err
 
 
+def test_validation_utterances_are_those_of_a_test_of_that_store(chain):
+    found = document(evaluate(chain.clf, [chain.test], val_path=chain.val, device=CPU))
+    without = document(evaluate(chain.clf, [chain.test], device=CPU))
+    assert found.pop("validation") == document(evaluate(chain.clf, [chain.val], device=CPU))["utterances"]
+    inputs = json.loads(found["history"][-1])["inputs"]
+    assert inputs["val"] == open_rows([chain.val]).digests
+    assert "val" not in json.loads(without["history"][-1])["inputs"]
+    assert {k: v for k, v in found.items() if k != "history"} == {k: v for k, v in without.items() if k != "history"}
+
+
+def test_a_store_that_was_chosen_on_may_validate_but_not_one_that_was_trained_on(chain, tmp_path):
+    classify([chain.train], tmp_path / "clf", val=chain.val)
+    assert evaluate(tmp_path / "clf", [chain.test], val_path=chain.val, device=CPU).validation
+    with pytest.raises(LineageError, match=r"utterances were trained on by .*; give --val a store that nothing was"):
+        evaluate(chain.clf, [chain.test], val_path=chain.train, device=CPU)
+    with pytest.warns(SertoolsWarning):
+        assert evaluate(chain.clf, [chain.train], val_path=chain.val, allow_seen=True, device=CPU).allow_seen
+
+
+@pytest.mark.parametrize("allow_seen", [False, True])
+def test_a_store_that_is_tested_may_not_validate(chain, tmp_path, allow_seen):
+    name = open_rows([chain.test]).utterance_column("id")[3]
+    select_store(chain.test, tmp_path / "one.h5", Selection(where=(Condition("id", (name,)),)))
+    with pytest.raises(LineageError, match=rf"one\.h5: 1 of its 1 utterances are in the test stores too, '{name}'"):
+        evaluate(chain.clf, [chain.test], val_path=tmp_path / "one.h5", allow_seen=allow_seen, device=CPU)
+
+
+def test_the_same_audio_or_name_under_another_roof_may_not_validate(chain, rng, tmp_path):
+    pictures = noise(rng, 4)
+    test = write_rows(tmp_path / "a.h5", pictures, ["sad", "happy"] * 2)
+    val = write_rows(tmp_path / "b.h5", pictures[3:], ["sad"])
+    with pytest.raises(LineageError, match="'b/0' among them"):
+        evaluate(chain.clf, [test], val_path=val, device=CPU)
+    (tmp_path / "else").mkdir()
+    val = write_rows(tmp_path / "else" / "a.h5", noise(rng, 1), ["sad"])
+    with pytest.raises(LineageError, match="'a/0' among them"):
+        evaluate(chain.clf, [test], val_path=val, device=CPU)
+
+
+def test_speakers_that_validate_and_are_tested_are_remarked(chain, rng, tmp_path):
+    test = write_rows(tmp_path / "a.h5", noise(rng, 2), ["sad", "happy"], speakers=["x", "y"])
+    val = write_rows(tmp_path / "b.h5", noise(rng, 2), ["sad", "happy"], speakers=["y", ""])
+    with pytest.warns(SertoolsWarning, match=r"b\.h5: 1 of its speakers are tested too \(y\): an operating point"):
+        evaluate(chain.clf, [test], val_path=val, device=CPU)
+
+
+def test_a_validation_store_that_does_not_fit_is_refused(chain, rng, tmp_path):
+    path = write_rows(tmp_path / "s.h5", noise(rng, 2), ["sad", "bored"])
+    with pytest.raises(StoreError, match=r"s\.h5: 1 rows have the emotion 'bored'"):
+        evaluate(chain.clf, [chain.test], val_path=path, device=CPU)
+    front_end = dataclasses.replace(FRONT_END, fit="resize")
+    path = write_rows(tmp_path / "t.h5", noise(rng, 2), ["sad", "happy"], front_end=front_end)
+    with pytest.raises(StoreError, match=r"t\.h5: its front end differs"):
+        evaluate(chain.clf, [chain.test], val_path=path, device=CPU)
+
+
+def test_a_malformed_tag_is_refused_before_any_file_is_read(call):
+    done = call("evaluate", "no-such-clf", "no-such-store.h5", "--val", "none.h5", "-o", "r.json", "--tag", "GAN")
+    assert (done.code, done.out) == (2, "")
+    assert "expected KEY=VALUE, such as method=GAN" in done.err
+
+
+def test_the_command_line_runs_on_a_validation_store(chain, call):
+    done = call("evaluate", chain.clf, chain.test, "--val", chain.val)
+    assert done.code == 0
+    assert json.loads(done.out) == document(evaluate(chain.clf, [chain.test], val_path=chain.val, device=CPU))
+
+
 def test_no_input_is_written_over(chain, call):
     specs = open_rows([chain.test]).files[-1]
-    before = {path: path.read_bytes() for path in (specs, chain.test, chain.clf)}
+    before = {path: path.read_bytes() for path in (specs, chain.test, chain.val, chain.clf)}
     for target in before:
-        done = call("evaluate", chain.clf, chain.test, "-o", target)
+        done = call("evaluate", chain.clf, chain.test, "--val", chain.val, "-o", target)
         assert (done.code, done.out) == (2, "")
         assert "is read by this command" in done.err
     assert {path: path.read_bytes() for path in before} == before

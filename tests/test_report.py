@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
+from conftest import Outcome
 from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
@@ -17,6 +19,7 @@ from sertools.scoring.comparison import Report, Row
 from sertools.scoring.metrics import scores
 from sertools.scoring.report import summarise
 from sertools.scoring.result import Result, Utterance
+from sertools.scoring.result_file import write_result
 from sertools.scoring.statistics import Interval
 from sertools.scoring.tables import Format, render
 
@@ -66,6 +69,18 @@ def make_run(
     )
 
 
+def with_validation(run: Result) -> Result:
+    """Add a validation set on which a bias of 1.1 in favour of the class `angry` is best."""
+    posterior = np.array([[0.3, 0.7, 0.0], [0.1, 0.9, 0.0], [0.2, 0.0, 0.8]])
+    utterances = tuple(
+        replace(
+            run.utterances[0], id=f"v{k}", emotion=c, predicted="happy", speaker="v", posterior=tuple(posterior[k])
+        )
+        for k, c in enumerate(CLASSES)
+    )
+    return replace(run, validation=utterances)
+
+
 def grid(
     method: str, skill: float, *, reduced: Sequence[str] = ("angry",), seeds: Sequence[str] = ("0",)
 ) -> list[Result]:
@@ -74,6 +89,10 @@ def grid(
 
 def row(report: Report, method: str) -> Row:
     return next(row for row in report.rows if row.method == method)
+
+
+def difference_lines(report: Report) -> list[str]:
+    return render(report).split("\n\n")[1].splitlines()
 
 
 def naive_uar(runs: Sequence[Result], without: str = "") -> float:
@@ -125,9 +144,9 @@ def test_means_are_over_folds_and_seeds_and_the_deviation_over_seeds() -> None:
     assert found.n_results == 18
 
 
-def test_the_order_of_the_files_changes_nothing() -> None:
+def test_the_order_of_the_files_changes_no_number() -> None:
     runs = [*IMBALANCED, *GAN, *FULL]
-    assert render(summarise(runs)) == render(summarise(runs[::-1]))
+    assert render(summarise(runs), "json") == render(summarise(runs[::-1]), "json")
 
 
 def test_training_on_everything_stands_in_for_every_reduced_class() -> None:
@@ -159,11 +178,12 @@ def test_the_gap_closed_is_a_share_of_a_gap_that_is_there() -> None:
     assert "gap closed" not in render(report)
 
 
-def test_rows_stand_in_the_order_of_the_paper_and_strangers_last() -> None:
-    names = ["mixup", "GAN", "decoder", "SARM", "class-weights", "CP", "RS0.4", "SA", "imbalanced", "full"]
-    report = summarise([make_run(name) for name in names])
-    expected = ["full", "imbalanced", "CP", "SA", "SARM", "RS0.4", "decoder", "GAN", "mixup", "class-weights"]
+def test_rows_stand_as_full_imbalanced_and_then_as_they_came() -> None:
+    names = ["mixup", "GAN", "imbalanced", "decoder", "CP", "full"]
+    report = summarise([make_run(name, fold=fold) for name in names for fold in FOLDS])
+    expected = ["full", "imbalanced", "mixup", "GAN", "decoder", "CP"]
     assert [row.method for row in report.rows] == expected
+    assert [line.split()[0] for line in render(report).splitlines()[1:7]] == expected
 
 
 def test_the_difference_is_over_what_both_have() -> None:
@@ -180,7 +200,9 @@ def test_the_difference_is_over_what_both_have() -> None:
 def test_nothing_in_common_gives_a_dash() -> None:
     report = summarise([make_run("imbalanced", fold="1"), make_run("GAN", fold="2")])
     assert row(report, "GAN").difference is None
-    assert render(report).splitlines()[2].endswith(DASH)
+    found = row(report, "GAN")
+    assert (found.recall_difference, found.auc_difference, found.fold_difference) == (None, None, None)
+    assert re.split(r"  +", difference_lines(report)[1]) == ["GAN", DASH, DASH, DASH]
 
 
 def test_without_speakers_there_is_a_difference_but_no_interval() -> None:
@@ -190,7 +212,10 @@ def test_without_speakers_there_is_a_difference_but_no_interval() -> None:
     assert found is not None
     assert found.estimate == pytest.approx(naive_uar(runs[3:], "x") - naive_uar(runs[:3], "x"))
     assert np.isnan(found.low)
-    assert "[" not in render(report).splitlines()[2]
+    assert "[" not in difference_lines(report)[1]
+    area = row(report, "GAN").auc_difference
+    assert area is not None
+    assert np.isnan(area.high)
     assert "some utterances name no speaker" in render(report)
 
 
@@ -208,7 +233,8 @@ def test_the_baseline_is_imbalanced_or_the_named_one() -> None:
     report = summarise(runs, baseline="CP")
     assert row(report, "CP").difference is None
     assert row(report, "imbalanced").difference is not None
-    assert "vs CP" in render(report).splitlines()[0]
+    assert difference_lines(report)[0].startswith("vs CP ")
+    assert [line.split()[0] for line in difference_lines(report)[1:]] == ["imbalanced", "GAN"]
     assert summarise(runs[3:]).baseline is None
     assert " vs " not in render(summarise(runs[3:]))
     with pytest.raises(UsageError, match=r"method=SA: name one of imbalanced, CP, GAN"):
@@ -256,36 +282,52 @@ def test_unlike_classifiers_and_missing_classes_are_said() -> None:
 
 
 def test_the_text_is_aligned_and_explains_itself() -> None:
-    text = render(summarise([*FULL, *IMBALANCED, *GAN]))
-    head, *body = text.split("\n\n")[0].splitlines()
-    assert re.split(r"  +", head) == [
-        *("method", "UAR", "UAR angry", "UAR sad", "reduced recall", "reduced AUC", "macro F1"),
-        *("n", "ties", "vs imbalanced", "gap closed"),
-    ]
+    report = summarise([*FULL, *IMBALANCED, *GAN])
+    head, *body = render(report).split("\n\n")[0].splitlines()
+    assert re.split(r"  +", head) == ["method", "UAR", "reduced recall", "reduced AUC", "macro F1", "n"]
     assert {len(line) for line in body} == {len(head)}
-    for name in ("reduced AUC", "macro F1", "ties"):
+    for name in ("reduced AUC", "macro F1", "n"):
         end = head.index(name) + len(name)
         assert all(line[end - 1] != " " and line[end : end + 1] in (" ", "") for line in body)
     found = row(summarise(GAN), "GAN")
     assert body[2].startswith(f"GAN         {100 * found.uar:.1f} ± {100 * found.uar_sd:.1f} ")
-    assert re.search(r" \+\d+\.\d \[[+-]\d+\.\d, \+\d+\.\d\] ", body[2])
-    notes = " ".join(text.split("\n\n")[1].split())
+    head, *body = difference_lines(report)
+    assert re.split(r"  +", head) == ["vs imbalanced", "UAR", "p (Holm)", "reduced AUC", "gap closed"]
+    assert {len(line) for line in body} == {len(head)}
+    assert re.match(r"GAN +\+\d+\.\d \[[+-]\d+\.\d, \+\d+\.\d\] +[01]\.\d{3} ", body[1])
+    notes = " ".join(render(report).split("\n\n")[2].split())
     assert "mean over 3 folds, 2 reduced classes and 3 seeds (± standard deviation over seeds)" in notes
     assert "6 speakers, 54 utterances" in notes
     assert "95 % delete-one-speaker jackknife t interval" in notes
-    assert max(map(len, text.split("\n\n")[1].splitlines())) <= 100
+    assert "corrected for 1 comparison; full is none." in notes
+    assert re.search(r"up to ± \d+\.\d points \(95 % utterance bootstrap\)", notes)
+    assert max(map(len, render(report).split("\n\n")[2].splitlines())) <= 100
+
+
+def test_ten_methods_with_long_names_fit_a_terminal_of_120_columns() -> None:
+    names = [f"balanced-sampling-{k}" for k in range(8)]
+    runs = [*FULL, *IMBALANCED, *(r for k, name in enumerate(names) for r in grid(name, k / 8, seeds=("0", "1")))]
+    lines = render(summarise([with_validation(r) for r in runs])).splitlines()
+    assert "gap closed" in " ".join(lines)
+    assert "adj. UAR" in " ".join(lines)
+    assert max(map(len, lines)) <= 120
 
 
 def test_one_reduced_class_names_its_columns_and_one_seed_has_no_deviation() -> None:
     text = render(summarise(grid("GAN", 0.5)))
     assert "angry recall  angry AUC" in text.splitlines()[0]
-    assert "±" not in text
+    assert "± s" not in text
+    assert "±" not in text.splitlines()[1]
     assert "1 seed;" in text
 
 
 def test_nothing_reduced_leaves_the_columns_out() -> None:
-    head = render(summarise(grid("full", 0.5, reduced=[""]))).splitlines()[0]
-    assert re.split(r"  +", head) == ["method", "UAR", "macro F1", "n", "ties"]
+    runs = [*grid("full", 0.5, reduced=[""]), *grid("mixup", 0.6, reduced=[""])]
+    report = summarise(runs, baseline="full")
+    assert re.split(r"  +", render(report).splitlines()[0]) == ["method", "UAR", "macro F1", "n"]
+    assert re.split(r"  +", difference_lines(report)[0]) == ["vs full", "UAR", "p (Holm)"]
+    assert row(report, "mixup").recall_difference is None
+    assert row(report, "mixup").auc_difference is None
 
 
 def test_csv_and_json_hold_the_same_percent() -> None:
@@ -304,6 +346,20 @@ def test_csv_and_json_hold_the_same_percent() -> None:
     assert found.difference is not None
     assert document["rows"][1]["difference"]["low"] == round(100 * found.difference.low, 1)
     assert lines[1]["reduced_auc"] == str(round(100 * found.reduced_auc, 1))
+    assert found.auc_difference is not None
+    assert lines[1]["auc_difference_high"] == str(round(100 * found.auc_difference.high, 1))
+    assert lines[1]["p"] == str(round(found.p, 4))
+    assert lines[1]["noise_low"] == str(round(100 * found.noise_low, 1))
+    assert (lines[1]["bias"], document["rows"][1]["adjusted_uar"]) == ("", None)
+
+
+def test_csv_and_json_say_what_training_cost() -> None:
+    run, other = make_run(), make_run(fold="2")
+    other = replace(other, model={**other.model, "n_train_rows": {"real": 12, "copied": 3}, "updates": 6})
+    generated = replace(make_run("GAN"), model={**run.model, "n_train_rows": {"generated": 7}})
+    lines = list(csv.DictReader(io.StringIO(render(summarise([run, other, generated]), "csv"))))
+    columns = ["n_train_rows_copied", "n_train_rows_generated", "n_train_rows_real", "n_updates"]
+    assert [[float(line[name]) for name in columns] for line in lines] == [[1.5, 0, 10.5, 5.5], [0, 7, 0, 5]]
 
 
 def test_markdown_and_latex_keep_their_own_marks_out_of_names() -> None:
@@ -311,19 +367,20 @@ def test_markdown_and_latex_keep_their_own_marks_out_of_names() -> None:
     report = summarise(runs, baseline="logit-adjust")
     assert report.rows[0].difference is not None
     assert report.rows[0].difference.estimate < 0
-    head, rule, *body = render(report, "markdown").split("\n\n")[0].splitlines()
-    assert rule.startswith("| --- | ---: |")
-    assert r"| a\|b_c&50% |" in body[0]
-    assert {line.replace(r"\|", "").count("|") for line in (head, rule, *body)} == {len(head.split("|")) - 1}
+    for block in render(report, "markdown").split("\n\n")[:2]:
+        head, rule, *body = block.splitlines()
+        assert rule.startswith("| --- | ---: |")
+        assert r"| a\|b_c&50% |" in body[0]
+        assert {line.replace(r"\|", "").count("|") for line in (head, rule, *body)} == {len(head.split("|")) - 1}
     latex = render(report, "latex")
-    assert r"a|b\_c\&50\% &" in latex
+    assert latex.count(r"a|b\_c\&50\% &") == 2
     assert re.search(r"& \$-\$\d", latex)  # a minus
     assert "logit-adjust &" in latex  # a hyphen
-    rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
-    assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) == 1
-    after = latex[latex.index(r"\end{tabular}") :].splitlines()[1:]
-    assert after
-    assert all(line.startswith("% ") for line in after)
+    for block in latex.split("\n\n")[:2]:
+        rows = [line for line in block.splitlines() if line.endswith(r"\\")]
+        assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) == 1
+        assert block.splitlines()[-1] == r"\end{tabular}"
+    assert all(line.startswith("% ") for line in latex.split("\n\n")[2].splitlines())
 
 
 @pytest.mark.parametrize("format", get_args(Format))
@@ -339,11 +396,27 @@ def test_an_unknown_format_is_refused() -> None:
         render(summarise(GAN), "html")  # type: ignore[arg-type]
 
 
+def test_an_unknown_format_is_refused_before_any_file_is_read(call: Callable[..., Outcome]) -> None:
+    done = call("report", "no-such-file.json", "--format", "html")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "sertools report: format 'html' is unknown: use one of text, markdown, csv, latex, json\n"
+
+
+def test_the_command_line_prints_the_rows_in_the_order_of_the_files(
+    call: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    for name in ("b", "a", "imbalanced"):
+        with (tmp_path / f"{name}.json").open("w", encoding="utf-8") as stream:
+            write_result(make_run(name), stream)
+    done = call("report", "b.json", "a.json", "imbalanced.json", "--format", "csv")
+    assert [line["method"] for line in csv.DictReader(io.StringIO(done.out))] == ["imbalanced", "b", "a"]
+
+
 def test_a_tiny_loss_is_not_minus_nothing() -> None:
     report = summarise([make_run(), make_run("GAN")])
     tiny = replace(report.rows[1], difference=Interval(-1e-5, -2e-5, 1e-5, 1))
-    line = render(replace(report, rows=(report.rows[0], tiny))).splitlines()[2]
-    assert line.endswith("+0.0 [+0.0, +0.0]")
+    line = difference_lines(replace(report, rows=(report.rows[0], tiny)))[1]
+    assert " +0.0 [+0.0, +0.0] " in line
 
 
 def test_ties_are_added_up() -> None:

@@ -61,7 +61,8 @@ def as_text(result: Result) -> str:
     return stream.getvalue()
 
 
-DOCUMENT = json.loads(as_text(make_result()))
+VALIDATION = tuple(replace(u, id=f"v{u.id}") for u in make_result(5).utterances)
+DOCUMENT = json.loads(as_text(make_result(validation=VALIDATION)))
 
 
 def read_text(text: str | bytes, path: Path) -> Result:
@@ -76,6 +77,19 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert again == replace(result, utterances=rounded)
     assert again.source == str(tmp_path / "r.json")
     assert as_text(again) == as_text(result)
+
+
+def test_validation_utterances_are_written_a_line_each_and_read_again(tmp_path: Path) -> None:
+    text = as_text(make_result(validation=VALIDATION))
+    again = read_text(text, tmp_path / "r.json")
+    assert again.validation == tuple(
+        replace(u, posterior=tuple(round(p, 6) for p in u.posterior)) for u in VALIDATION
+    )
+    assert as_text(again) == text
+    assert sum(line.startswith('{"id": "v') for line in text.splitlines()) == 5
+    # Without them the file is what it was before there were any.
+    assert as_text(replace(again, validation=())) == as_text(make_result())
+    assert "validation" not in as_text(make_result())
 
 
 def test_the_order_in_which_it_was_filled_does_not_matter() -> None:
@@ -193,6 +207,13 @@ def change(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
         (change("utterances", 1, "posterior", to=["1", 0, 0]), "posterior must be"),
         (change("utterances", 1, "n_segments", to=0), "n_segments is 0"),
         (change("utterances", 1, "tied", to="no"), 'tied is "no"'),
+        (change("validation", to=[]), "validation must be there"),
+        (change("validation", to=None), "validation is null"),
+        (change("validation", 1, "id", to="v03a00"), "validation must be there and have different ids"),
+        (change("validation", 1, "id", to="03a01"), 'utterance "03a01" is both tested and validated on'),
+        (change("validation", 1, "posterior", to=[2, -1, 0]), 'utterance "v03a01": posterior must be'),
+        (change("validation", 1, "emotion", to="bored"), '"bored" is none of the classes'),
+        (change("validation", 1, "predicted", to=...), "predicted is missing"),
         (change("metrics", "uar", to=0.99), "metrics.uar does not follow"),
         (change("metrics", "macro_f1", to=None), "metrics.macro_f1 does not follow"),
         (change("metrics", "accuracy", to=...), "metrics.accuracy does not follow"),

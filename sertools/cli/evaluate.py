@@ -25,6 +25,12 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Place in the table: method, fold, reduced, seed. Repeatable."),
     ] = None,
+    val: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="VAL.h5", help="Store to run on as well, so that `report` can choose an operating point on it."
+        ),
+    ] = None,
     allow_seen: Annotated[
         bool, typer.Option("--allow-seen", help="Test on utterances that were trained on; stamps the result.")
     ] = False,
@@ -44,10 +50,13 @@ def evaluate(
     from sertools.training.batches import open_rows
     from sertools.training.runtime import pick_device
 
-    if out != "-":
-        refuse_clobber(Path(out), [classifier, *open_rows(stores).files])
     tags = dict(_read_tag(text) for text in tag or ())
-    result = run(classifier, stores, rule=vote, tags=tags, allow_seen=allow_seen, device=pick_device(device))
+    if out != "-":
+        read = [classifier, *open_rows(stores).files, *(open_rows([val]).files if val else ())]
+        refuse_clobber(Path(out), read)
+    result = run(
+        classifier, stores, rule=vote, tags=tags, val_path=val, allow_seen=allow_seen, device=pick_device(device)
+    )
     text = io.StringIO()
     write_result(result, text)
     if out == "-":

@@ -21,14 +21,15 @@ def report(
 ) -> None:
     """Put many results into one table, with intervals.
 
+    Rows: full, imbalanced, then the others in the order in which the files name them. CSV and JSON hold every number.
+
     \b
     Example:
       sertools report results/*.json --format markdown
     """
-    from typing import cast
-
     from sertools.scoring.report import summarise
     from sertools.scoring.result_file import read_result
-    from sertools.scoring.tables import Format, render
+    from sertools.scoring.tables import check_format, render
 
-    print(render(summarise([read_result(path) for path in results], baseline), cast(Format, table_format)), end="")
+    known_format = check_format(table_format)
+    print(render(summarise([read_result(path) for path in results], baseline), known_format), end="")

@@ -8,8 +8,8 @@
 """
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sertools.corpora import (
@@ -73,7 +73,9 @@ READERS: dict[str, Reader] = {
 }
 
 
-def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Recording]:
+def read_corpus(
+    name: str, folder: Path, *, ambiguous: str = "keep", relabel: Mapping[str, str] | None = None
+) -> list[Recording]:
     """List the recordings of a corpus.
 
     Parameters
@@ -85,6 +87,8 @@ def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Rec
         one table of the database.
     ambiguous : {"keep", "drop"}
         What to do with recordings on whose emotion the annotators did not agree.
+    relabel : mapping of str to str
+        Emotions that count as another, such as ``{"calm": "neutral"}``.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Rec
     CorpusError
         No such reader, no such folder, or nothing of that corpus in it.
     UsageError
-        `ambiguous` is neither "keep" nor "drop".
+        `ambiguous` is neither "keep" nor "drop", or no recording has an emotion of `relabel`.
     """
     if name not in READERS:
         close = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.4)
@@ -105,4 +109,15 @@ def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Rec
     if ambiguous not in ("keep", "drop"):
         raise UsageError(f"ambiguous is {ambiguous!r}; choose keep or drop")
     recordings = READERS[name].read(folder)
-    return [r for r in recordings if ambiguous == "keep" or r.emotion != "ambiguous"]
+    relabel = relabel or {}
+    emotions = {recording.emotion for recording in recordings}
+    for old in relabel:
+        if old not in emotions:
+            raise UsageError(
+                f"--relabel {old}=…: no recording is {old!r}; they are {', '.join(sorted(emotions - {''}))}"
+            )
+    return [
+        replace(recording, emotion=relabel.get(recording.emotion, recording.emotion))
+        for recording in recordings
+        if ambiguous == "keep" or recording.emotion != "ambiguous"
+    ]

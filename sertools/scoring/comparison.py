@@ -27,10 +27,24 @@ class Row:
         Mean.
     recall : dict of str to float
         Class → mean recall.
+    adjusted_uar, adjusted_recall, bias : float
+        UAR and recall of the reduced class where each run has the bias that suits it on its validation set, and the
+        mean of these biases; NaN unless every result of the report has a validation set.
+    noise_low, noise_high : float
+        Bounds of `pooled_uar` by the utterance bootstrap: noise of the test set.
     n_results, n_ties : int
         Runs, and tied votes in them.
-    difference : Interval or None
-        Pooled UAR minus that of the baseline, over the runs that both have.
+    n_updates : float
+        Mean over the runs.
+    n_train_rows : dict of str to float
+        Origin → mean number of training rows; every origin of the report.
+    difference, recall_difference, auc_difference, adjusted_difference : Interval or None
+        Pooled UAR minus that of the baseline, over the runs that both have; the same of the reduced class's recall
+        and AUC, and of the UAR at each one's own bias.
+    fold_difference : Interval or None
+        Mean difference of the folds' UAR, by Nadeau and Bengio.
+    p, p_holm : float
+        Of that difference, and corrected for the number of methods compared; NaN if there is no test.
     closure : Interval or None
         Share of the gap between imbalanced and full that is closed; None unless that gap excludes 0.
     """
@@ -45,9 +59,22 @@ class Row:
     reduced_auc: float
     macro_f1: float
     recall: dict[str, float]
+    adjusted_uar: float
+    adjusted_recall: float
+    bias: float
+    noise_low: float
+    noise_high: float
     n_results: int
     n_ties: int
+    n_updates: float
+    n_train_rows: dict[str, float]
     difference: Interval | None
+    recall_difference: Interval | None
+    auc_difference: Interval | None
+    adjusted_difference: Interval | None
+    fold_difference: Interval | None
+    p: float
+    p_holm: float
     closure: Interval | None
 
 
@@ -58,11 +85,13 @@ class Report:
     Attributes
     ----------
     rows : tuple of Row
-        In the order of the paper.
+        Full, imbalanced, then as the methods came.
     classes, reduced : tuple of str
         All classes, and those that were reduced in some run.
     baseline : str or None
         The method of the differences.
+    adjusted : bool
+        Whether every result has a validation set, so that the rows hold adjusted scores.
     n_folds, n_seeds, n_speakers, n_utterances : int
         Different ones over all runs.
     notes : tuple of str
@@ -73,6 +102,7 @@ class Report:
     classes: tuple[str, ...]
     reduced: tuple[str, ...]
     baseline: str | None
+    adjusted: bool
     n_folds: int
     n_seeds: int
     n_speakers: int

@@ -4,45 +4,31 @@ A run is one classifier on one test fold. Its tags place it: method (a row), fol
 of two methods with the same fold, reduced class and seed are a pair. A method of which no run names a reduced
 class, such as training on everything, stands in for every reduced class.
 
+Rows stand as "full", "imbalanced", then in the order in which their methods first come among the results. No seconds
+are reported: results are the same bytes on every run, so they hold no clock; rows and updates say what training cost.
+
 **Conventions.** Scores are fractions in memory and percent with one decimal in every format. A score that
 does not exist is NaN in memory, null in JSON, empty in CSV and a dash elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isfinite, isnan, nan
+from math import isfinite, nan
+from statistics import fmean
 
 import numpy as np
 
 from sertools.errors import ModelError, UsageError
 from sertools.scoring.comparison import Report, Row
-from sertools.scoring.metrics import IntArray, confusion_matrix
+from sertools.scoring.metrics import recalls
+from sertools.scoring.pairs import NO_DIFFERENCES, compare, gap_closed, noise_of_test_set, pooled
+from sertools.scoring.resampling import holm
 from sertools.scoring.result import TAGS, Result
-from sertools.scoring.statistics import Interval, fold_mean_sd, gap_closure, jackknife_t, pooled_uar
+from sertools.scoring.runs import Cell, Run
+from sertools.scoring.statistics import Interval, fold_mean_sd, pooled_uar
 
 FULL = "full"
 IMBALANCED = "imbalanced"
-# Rows of the table: references, the paper's Tables 1 and 3, the GAN without and with adversarial training.
-ORDER = (
-    *(FULL, IMBALANCED),
-    *("CP", "SA", "SAR", "SARM", "SARB", "SARS", "RS0.4", "RS0.6", "RS0.8", "RS1.0"),
-    *("decoder", "GAN"),
-)
-_Cell = tuple[str, str, str]  # fold, reduced class, seed
-
-
-class _Run:
-    """A result with its counts by speaker, counted once."""
-
-    def __init__(self, result: Result):
-        self.result = result
-        self.test_set = frozenset((u.id, u.emotion, u.speaker) for u in result.utterances)
-        truth, predicted = map(np.array, result.labels())
-        speaker = np.array([u.speaker for u in result.utterances])
-        self.confusions: dict[str, IntArray] = {
-            str(s): confusion_matrix(truth[speaker == s], predicted[speaker == s], len(result.classes))
-            for s in np.unique(speaker)
-        }
 
 
 def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
@@ -51,7 +37,7 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
     Parameters
     ----------
     results : sequence of Result
-        Every run, in any order.
+        Every run; the order settles that of the rows, and nothing else.
     baseline : str, optional
         Method that the others are compared with; by default "imbalanced" if there is one.
 
@@ -75,14 +61,19 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
         raise UsageError(f"no result has the tag method={baseline}: name one of {', '.join(methods)}")
     classes = results[0].classes
     reduced = tuple(c for c in classes if any(r.tags.get("reduced") == c for r in results))
-    runs = {id(r): _Run(r) for r in results}
+    adjusted = all(r.validation for r in results)
+    runs = {id(r): Run(r) for r in results}
     cells = {name: _cells([runs[id(r)] for r in own], reduced) for name, own in methods.items()}
-    rows = tuple(_row(name, cells, baseline, reduced) for name in methods)
+    origins = sorted({origin for r in results for origin in r.model["n_train_rows"]})
+    rows = tuple(_row(name, cells, baseline, reduced, adjusted, origins) for name in methods)
+    # A reference is no strategy, and would cost the strategies power.
+    corrected = holm([nan if row.method == FULL else row.p for row in rows])
     report = Report(
-        rows=rows,
+        rows=tuple(replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)),
         classes=classes,
         reduced=reduced,
         baseline=baseline,
+        adjusted=adjusted,
         n_folds=len({r.tags.get("fold", "") for r in results}),
         n_seeds=len({r.tags.get("seed", "") for r in results}),
         n_speakers=len({s for run in runs.values() for s in run.confusions if s}),
@@ -116,47 +107,74 @@ def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
             )
         places[place] = result.source
         methods.setdefault(method, []).append(result)
-    known = {name: k for k, name in enumerate(ORDER)}
-    return {name: methods[name] for name in sorted(methods, key=lambda name: known.get(name, len(known)))}
+    first = [name for name in (FULL, IMBALANCED) if name in methods]
+    return {name: methods[name] for name in dict.fromkeys([*first, *methods])}
 
 
-def _cell(result: Result) -> _Cell:
+def _cell(result: Result) -> Cell:
     return result.tags.get("fold", ""), result.tags.get("reduced", ""), result.tags.get("seed", "")
 
 
-def _cells(runs: Sequence[_Run], reduced: Sequence[str]) -> dict[_Cell, _Run]:
+def _cells(runs: Sequence[Run], reduced: Sequence[str]) -> dict[Cell, Run]:
     cells = {_cell(run.result): run for run in runs}
     if any(r for _, r, _ in cells):
         return cells
     return {(fold, r, seed): run for (fold, _, seed), run in cells.items() for r in (reduced or [""])}
 
 
-def _row(method: str, cells: Mapping[str, Mapping[_Cell, _Run]], baseline: str | None, reduced: Sequence[str]) -> Row:
+def _row(
+    method: str,
+    cells: Mapping[str, Mapping[Cell, Run]],
+    baseline: str | None,
+    reduced: Sequence[str],
+    adjusted: bool,
+    origins: Sequence[str],
+) -> Row:
     own = cells[method]
     metrics = {cell: run.result.metrics for cell, run in own.items()}
     results = list({id(run): run.result for run in own.values()}.values())
+    classes = results[0].classes
     uar, uar_sd = _average({cell: m["uar"] for cell, m in metrics.items()})
+    noise_low, noise_high = noise_of_test_set(own)
+    at_own_bias = {cell: run.adjusted(cell[1]) for cell, run in own.items()} if adjusted else {}
+    confusions = {cell: sum(counts.values()) for cell, (_, counts) in at_own_bias.items()}
+    found = compare(own, cells[baseline], adjusted=adjusted) if baseline and baseline != method else NO_DIFFERENCES
     return Row(
         method=method,
         seen=any(r.allow_seen for r in results),
         uar=uar,
         uar_sd=uar_sd,
-        pooled_uar=pooled_uar(_pooled([own]).sum(axis=0)),
+        pooled_uar=pooled_uar(pooled([own]).sum(axis=0)),
         uar_by_reduced={
             c: _average({cell: m["uar"] for cell, m in metrics.items() if cell[1] == c})[0] for c in reduced
         },
         reduced_recall=_average({cell: m["recall"].get(cell[1]) for cell, m in metrics.items()})[0],
         reduced_auc=_average({cell: m["auc"].get(cell[1]) for cell, m in metrics.items()})[0],
         macro_f1=_average({cell: m["macro_f1"] for cell, m in metrics.items()})[0],
-        recall={c: _average({cell: m["recall"][c] for cell, m in metrics.items()})[0] for c in results[0].classes},
+        recall={c: _average({cell: m["recall"][c] for cell, m in metrics.items()})[0] for c in classes},
+        adjusted_uar=_average({cell: pooled_uar(c) for cell, c in confusions.items()})[0],
+        adjusted_recall=_average(
+            {cell: float(recalls(c)[classes.index(cell[1])]) for cell, c in confusions.items() if cell[1]}
+        )[0],
+        bias=_average({cell: bias for cell, (bias, _) in at_own_bias.items()})[0],
+        noise_low=noise_low,
+        noise_high=noise_high,
         n_results=len(results),
         n_ties=sum(int(r.metrics["n_ties"]) for r in results),
-        difference=_difference(own, cells[baseline]) if baseline and baseline != method else None,
+        n_updates=fmean(r.model["updates"] for r in results),
+        n_train_rows={origin: fmean(r.model["n_train_rows"].get(origin, 0) for r in results) for origin in origins},
+        difference=found.uar,
+        recall_difference=found.recall,
+        auc_difference=found.auc,
+        adjusted_difference=found.adjusted_uar,
+        fold_difference=found.over_folds,
+        p=found.p,
+        p_holm=nan,
         closure=_closure(method, cells),
     )
 
 
-def _average(score: Mapping[_Cell, float | None]) -> tuple[float, float]:
+def _average(score: Mapping[Cell, float | None]) -> tuple[float, float]:
     """Mean over folds, reduced classes and seeds, deviation over seeds; None where there is no score."""
     seeds = sorted({seed for _, _, seed in score})
     columns = sorted({cell[:2] for cell in score})
@@ -166,50 +184,10 @@ def _average(score: Mapping[_Cell, float | None]) -> tuple[float, float]:
     return fold_mean_sd(table)
 
 
-def _pooled(methods: Sequence[Mapping[_Cell, _Run]]) -> IntArray:
-    """Add up the confusion matrices of the places that all methods fill.
-
-    Gives counts of shape (n_speakers, n_methods, n_experiments, n_classes, n_classes); an experiment is a
-    reduced class and a seed, and pools its folds. One "speaker" where some utterance names none.
-    """
-    shared = [cell for cell in methods[0] if all(cell in other for other in methods[1:])]
-    for cell in shared:
-        first, *others = (m[cell] for m in methods)
-        for other in others:
-            if other.test_set != first.test_set:
-                raise ModelError(
-                    f"{other.result.source}: was tested on other utterances than {first.result.source}, "
-                    "though their fold, reduced class and seed agree; evaluate both on the same stores"
-                )
-    experiments = sorted({cell[1:] for cell in shared})
-    speakers = sorted({s for cell in shared for s in methods[0][cell].confusions})
-    known = bool(speakers) and speakers[0] != ""
-    n_classes = len(next(iter(methods[0].values())).result.classes)
-    counts = np.zeros(
-        (len(speakers) if known else 1, len(methods), len(experiments), n_classes, n_classes), dtype=np.int64
-    )
-    for cell in shared:
-        for m, runs in enumerate(methods):
-            for speaker, confusion in runs[cell].confusions.items():
-                s = speakers.index(speaker) if known else 0
-                counts[s, m, experiments.index(cell[1:])] += confusion
-    return counts
-
-
-def _difference(own: Mapping[_Cell, _Run], baseline: Mapping[_Cell, _Run]) -> Interval | None:
-    counts = _pooled([own, baseline])
-    difference = jackknife_t(counts, lambda c: pooled_uar(c[0]) - pooled_uar(c[1]))
-    return None if isnan(difference.estimate) else difference
-
-
-def _closure(method: str, cells: Mapping[str, Mapping[_Cell, _Run]]) -> Interval | None:
+def _closure(method: str, cells: Mapping[str, Mapping[Cell, Run]]) -> Interval | None:
     if method in (FULL, IMBALANCED) or FULL not in cells or IMBALANCED not in cells:
         return None
-    counts = _pooled([cells[method], cells[IMBALANCED], cells[FULL]])
-    gap = jackknife_t(counts, lambda c: pooled_uar(c[2]) - pooled_uar(c[1]))
-    if not gap.low > 0:  # dividing by what may be nothing
-        return None
-    return jackknife_t(counts, lambda c: gap_closure(pooled_uar(c[0]), pooled_uar(c[1]), pooled_uar(c[2])))
+    return gap_closed(cells[method], cells[IMBALANCED], cells[FULL])
 
 
 def _legend(report: Report) -> list[str]:
@@ -220,22 +198,42 @@ def _legend(report: Report) -> list[str]:
     notes = [f"All scores in percent, {averaged}{spread}; {tested}."]
     if report.reduced:
         notes.append(f"Reduced: {', '.join(report.reduced)}. Recall and AUC (against the rest) are that class's.")
-    if report.baseline:
+    if report.adjusted:
         notes.append(
-            f"vs {report.baseline}: difference of the UAR of the pooled folds, seeds averaged, in points "
-            "[95 % delete-one-speaker jackknife t interval]; one that holds 0 leaves open which is better."
+            f"adj.: each classifier with the bias towards {'that class' if report.reduced else 'rare classes'} that "
+            "gives the best UAR on its validation set, decided on mean posteriors even where raw decisions are "
+            "majority votes; a gain that is gone there was a shifted threshold."
+        )
+    if report.baseline and len(report.rows) > 1:
+        auc = "; AUC within folds, which weigh by their utterances of the class" if report.reduced else ""
+        notes.append(
+            f"vs {report.baseline}: differences in points, seeds averaged [95 % delete-one-speaker jackknife t "
+            "interval: these classifiers on new speakers]; one that holds 0 leaves open which is better. UAR of the "
+            f"pooled folds{auc}."
+        )
+        n_tests = _number(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
+        reference = f"; {FULL} is none" if report.rows[0].method == FULL != report.baseline else ""
+        notes.append(
+            f"p (Holm): Nadeau-Bengio corrected t test of the UAR over {_number(report.n_folds, 'fold')}, seeds "
+            f"averaged (training anew on other speakers), corrected for {n_tests}{reference}."
         )
     if any(row.closure for row in report.rows):
         notes.append(
             f"Gap closed: share of the pooled UAR between {IMBALANCED} and {FULL} that is won back "
-            "[same interval, in percent]."
+            "[jackknife interval, in percent]."
+        )
+    noise = max((row.noise_high - row.noise_low) / 2 for row in report.rows)
+    if isfinite(noise):
+        notes.append(
+            f"Other utterances of the same speakers move a pooled UAR by up to ± {100 * noise:.1f} points (95 % "
+            "utterance bootstrap): noise of the test set, no test of a method."
         )
     if any(row.seen for row in report.rows):
         notes.append("(seen!): a classifier had met rows of its test set; these numbers prove nothing.")
     return notes
 
 
-def _warnings(results: Sequence[Result], cells: Mapping[str, Mapping[_Cell, _Run]]) -> list[str]:
+def _warnings(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
     """Say where the rows are not alike."""
     notes = []
     if any(own.keys() != next(iter(cells.values())).keys() for own in cells.values()):
@@ -250,6 +248,11 @@ def _warnings(results: Sequence[Result], cells: Mapping[str, Mapping[_Cell, _Run
     n_partial = sum(None in r.metrics["recall"].values() for r in results)
     if n_partial:
         notes.append(f"{n_partial} of {len(results)} test sets lack a class; their UAR averages the others.")
+    n_validated = sum(bool(r.validation) for r in results)
+    if 0 < n_validated < len(results):
+        notes.append(
+            f"No adjusted scores: {len(results) - n_validated} of {len(results)} results lack evaluate --val."
+        )
     if any(not u.speaker for r in results for u in r.utterances):
         notes.append("No intervals where some utterances name no speaker.")
     return notes

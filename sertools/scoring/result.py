@@ -12,7 +12,7 @@ TAGS = ("method", "fold", "reduced", "seed")
 
 @dataclass(frozen=True, kw_only=True)
 class Utterance:
-    """One utterance of the test set.
+    """One utterance of the test set, or of the validation set.
 
     Attributes
     ----------
@@ -60,6 +60,9 @@ class Result:
         ``digest`` (hex), ``arch``, ``n_train_rows`` (origin → rows), ``updates``.
     utterances : tuple of Utterance
         At least one; no id twice.
+    validation : tuple of Utterance
+        What the same classifier said about the validation set, to choose an operating point on; none of the
+        utterances above. Empty if there was none.
     history : tuple of str
         One JSON line a tool.
     source : str
@@ -73,6 +76,7 @@ class Result:
     metrics: Mapping[str, Any]
     model: Mapping[str, Any]
     utterances: tuple[Utterance, ...]
+    validation: tuple[Utterance, ...] = ()
     history: tuple[str, ...] = ()
     source: str = field(default="", compare=False)
 

@@ -6,7 +6,7 @@ spread of the statistic enters a t interval (Tukey's jackknife; Efron and Tibshi
 Bootstrap", ch. 11).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
 from typing import Any
@@ -27,7 +27,7 @@ class Interval:
     estimate, low, high : float
         In the unit of the statistic.
     df : int
-        Degrees of freedom: speakers - 1.
+        Degrees of freedom: speakers - 1, or folds - 1.
     """
 
     estimate: float
@@ -68,18 +68,41 @@ def jackknife_t(
     Returns
     -------
     Interval
+        As `jackknife_interval` gives it.
+    """
+    total = per_speaker.sum(axis=0)
+    left_out = [statistic(total - one) for one in per_speaker] if len(per_speaker) > 1 else []
+    return jackknife_interval(float(statistic(total)), left_out, level)
+
+
+def jackknife_interval(estimate: float, left_out: Sequence[float], level: float = 0.95) -> Interval:
+    """Delete-one-speaker jackknife t interval, from the statistic with each speaker left out.
+
+    **What it covers.** The classifiers at hand on new speakers like those tested: 95 times in 100, or a little more
+    where folds differ (`tests/test_coverage.py`). Not their training anew on other speakers: no speaker is left out
+    of training, so what the choice of training speakers does to all folds alike is invisible here. In a simulation
+    where the training speakers matter as much as those tested, the interval holds what the method does on average
+    over training sets only 87 times in 100. `sertools.scoring.resampling.corrected_resampled_t` allows for that.
+
+    Parameters
+    ----------
+    estimate : float
+        Of all speakers.
+    left_out : sequence of float [length=n_speakers]
+        Of all but one; fewer than two where speakers are not known.
+    level : float [range=0…1]
+        Coverage.
+
+    Returns
+    -------
+    Interval
         Without bounds if there are fewer than two speakers, or if the statistic does not exist without one of
         them.
     """
-    n = len(per_speaker)
-    total = per_speaker.sum(axis=0)
-    estimate = float(statistic(total))
-    if n < 2:
+    n = len(left_out)
+    pseudo = n * estimate - (n - 1) * np.asarray(left_out, dtype=np.float64)
+    if n < 2 or not np.isfinite(pseudo).all():
         return Interval(estimate, nan, nan, max(n - 1, 0))
-    left_out = np.array([statistic(total - one) for one in per_speaker], dtype=np.float64)
-    pseudo = n * estimate - (n - 1) * left_out
-    if not np.isfinite(pseudo).all():
-        return Interval(estimate, nan, nan, n - 1)
     half = float(student_t.ppf((1 + level) / 2, n - 1)) * float(pseudo.std(ddof=1)) / sqrt(n)
     return Interval(estimate, estimate - half, estimate + half, n - 1)
 
