@@ -6,17 +6,29 @@
 # ---- What to run on -------------------------------------------------------------------------------------------
 CORPUS    ?=#                              a corpus folder; empty: a corpus spoken on the spot by espeak-ng
 READER    ?= folders#                      how that folder is read; see `sertools corpus --list`
-EMOTIONS  ?= angry happy sad neutral#      the classes
-REDUCED   ?= angry#                        the classes that are reduced, one at a time (§3.2 of the paper)
+RELABEL   ?=#                              emotions that count as another, such as calm=neutral
+PROFILE   ?= smoke#                        smoke: minutes; cpu: an hour or so on two cores; paper: the paper, for a GPU
+EMOTIONS  ?= angry happy sad neutral#      the classes of Table 2
+CLASSES   ?= $(CLASSES_$(PROFILE))#        those that are reduced, one at a time (§3.2 of the paper)
 KEEP      ?= 0.2#                          to this share of their utterances
-FOLDS     ?= 2#                            speaker-disjoint folds; all are run
+FOLDS     ?= $(FOLDS_$(PROFILE))#          all are run
+BY        ?= speaker#                      what a fold keeps together: speaker or session
+VAL       ?= $(VAL_$(PROFILE))#            one part in so many of the training set is for validation: to choose an
+#                                          operating point, never to train on; empty: none
+VAL_BY    ?= $(VAL_BY_$(PROFILE))#         and what that keeps together
 SEEDS     ?= 0#                            each: subset + generator + classifier
-METHODS   ?= full imbalanced CP decoder GAN
+METHODS   ?=#                              rows of the table; empty: those of METHODS_2 and METHODS_3 below
+NOISE     ?= $(wildcard $(dir $(CORPUS:/=))noise)#   background noise for SA, SAR, SARM, SARB; or beside the corpus
+TEST      ?=#                              Table 3: a store to test on; empty: fold 1 of 3, by speaker
+WILD      ?=#                              Table 3: its classes; empty: all of the corpus
+THIN      ?=#                              Table 3: thin the corpus out, such as THIN="sad=0.2 happy=0.5"
+RIVALS    ?=#                              CSVs of other tools' predictions, for the table; see `sertools report --help`
 
 # ---- How --------------------------------------------------------------------------------------------------------
-OUT       ?= build/$(if $(CORPUS),$(READER),demo)#   where everything goes; other settings want another folder
-PRESET    ?= smoke#                        paper: the paper's sizes, for a GPU; smoke: thin nets, for a CPU
-FRONT_END ?= --mels 64 --frames 64 --tail overlap
+OUT       ?= build/$(if $(CORPUS),$(READER),demo)-$(PROFILE)#   other settings want another folder
+PRESET    ?= $(PROFILE)#                   numbers of the training steps
+FRONT_END ?= $(FRONT_END_$(PROFILE))#      options of extract
+WIDTH     ?=#                              scales the filters of all nets; empty: the preset's
 AE_OPTS   ?=#                              further options of pretrain-ae, …
 COV_OPTS  ?=
 GAN_OPTS  ?=
@@ -24,6 +36,26 @@ CLF_OPTS  ?=
 DEVICE    ?= auto
 JOBS      ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)#   cells side by side in the demo; decoders
 RUN       ?=#                              put before every tool, such as RUN="srun -n1"
+
+CLASSES_smoke   := angry
+CLASSES_cpu     := angry happy sad
+CLASSES_paper   := angry happy sad
+FOLDS_smoke     := 2
+FOLDS_cpu       := 3
+FOLDS_paper     := 5
+VAL_smoke       :=
+VAL_cpu         := 4
+VAL_paper       := 10
+VAL_BY_smoke    := speaker
+VAL_BY_cpu      := speaker
+VAL_BY_paper    := utterance
+FRONT_END_smoke := --mels 64 --frames 64 --tail overlap
+FRONT_END_cpu   := --mels 64 --frames 64 --tail overlap --trim 35
+FRONT_END_paper :=
+FREE            := weighted focal logit-adjust balanced specaug mixup
+METHODS_2       := $(or $(METHODS),$(if $(filter smoke,$(PROFILE)),full imbalanced CP gauss gan,\
+                     full imbalanced $(FREE) CP SA smote gauss gan))
+METHODS_3       := $(or $(METHODS),imbalanced RS0.4 RS0.6 RS0.8 RS1.0 CP SA SAR SARM SARB SARS $(FREE) smote gauss gan)
 
 # ---- Installation -------------------------------------------------------------------------------------------------
 # Without a GPU, torch comes as its CPU build: first from where pip already looks, then from PyTorch's own index.
@@ -42,12 +74,14 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test test-slow lint types check clean
+.PHONY: help demo table2 table3 pictures test test-slow lint types check clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
 	@echo 'make demo CORPUS=RAVDESS READER=ravdess      the same on a real corpus'
-	@echo 'make table CORPUS=… REDUCED="angry sad" …    a grid of your own; the settings are at the top of the Makefile'
+	@echo 'make table2 CORPUS=… READER=… PROFILE=cpu    Table 2: one class reduced at a time, folds, seeds, rivals'
+	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'
+	@echo 'make -n table2 …                             what that would run; every setting is at the top of the Makefile'
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
 	@echo 'make test-slow                               the tests that train for minutes'
 
@@ -70,6 +104,7 @@ endif
 comma := ,
 empty :=
 space := $(empty) $(empty)
+commas = $(subst $(space),$(comma),$(strip $(1)))
 fold_numbers := $(shell n=1; while [ $$n -le $(FOLDS) ]; do echo $$n; n=$$((n + 1)); done)
 
 ifeq ($(strip $(CORPUS)),)
@@ -83,91 +118,188 @@ else
 labels := $(OUT)/labels.csv
 $(labels): | $(READY)
 	@mkdir -p $(@D)
-	$(SERTOOLS) corpus $(READER) $(CORPUS) > $@
+	$(SERTOOLS) corpus $(READER) $(CORPUS) $(foreach r,$(RELABEL),--relabel $(r)) > $@
 endif
 
 $(OUT)/all.h5: $(labels)
 	$(SERTOOLS) extract $< -o $@ --jobs $(JOBS) $(FRONT_END)
 
-$(OUT)/specs.h5: $(OUT)/all.h5
-	$(SERTOOLS) select $< --where emotion=$(subst $(space),$(comma),$(strip $(EMOTIONS))) -o $@
+# ---- What a method is: a store to train on, or options of train-clf ------------------------------------------------
+STRATEGIES := CP SA SAR SARM SARB SARS RS0.4 RS0.6 RS0.8 RS1.0
+GENERATORS := smote gauss gan
+OPTIONS_weighted     := --loss weighted
+OPTIONS_focal        := --loss focal
+OPTIONS_logit-adjust := --loss logit-adjust
+OPTIONS_balanced     := --sampling balanced
+OPTIONS_specaug      := --spec-augment strong
+OPTIONS_mixup        := --mixup 0.3
+strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(FREE),$(METHODS))
+$(if $(strange),$(error METHODS: $(strange): known are full imbalanced $(STRATEGIES) $(FREE) $(GENERATORS)))
 
-# One classifier and its result: $(1) folder, $(2) fold, $(3) reduced class, $(4) seed, $(5) method, $(6) stores.
+# What a classifier learns from: $(1) folder, $(2) training store, $(3) method.
+stores = $(if $(filter $(STRATEGIES),$(3)),$(1)/$(3).h5,$(2) $(if $(filter $(GENERATORS),$(3)),$(1)/$(3).h5))
+# The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
+val_option = $(if $(filter paper,$(PRESET)),$(if $(1),--val $(1)))
+
+# One classifier and its result: $(1) folder, $(2) training store, $(3) method, $(4) test, $(5) validation,
+# $(6) tags, $(7) seed.
 define CLASSIFIER
-$(1)/$(5).clf.safetensors: $(6)
+$(1)/$(3).clf.safetensors: $(call stores,$(1),$(2),$(3))
 	@mkdir -p $$(@D)
-	$$(SERTOOLS) train-clf $(6) -o $$@ --preset $$(PRESET) --seed $(4) --device $$(DEVICE) $$(CLF_OPTS)
+	$$(SERTOOLS) train-clf $(call stores,$(1),$(2),$(3)) -o $$@ --preset $$(PRESET) --seed $(7) --device $$(DEVICE) \
+	    $(call val_option,$(5)) $$(if $$(WIDTH),--width $$(WIDTH)) $$(OPTIONS_$(3)) $$(CLF_OPTS)
 
-$(1)/$(5).json: $(1)/$(5).clf.safetensors $(OUT)/$(2)/test.h5
-	$$(SERTOOLS) evaluate $$< $(OUT)/$(2)/test.h5 -o $$@ --device $$(DEVICE) \
-	    --tag method=$(5) --tag fold=$(2) $(if $(3),--tag reduced=$(3)) --tag seed=$(4)
+$(1)/$(3).json: $(1)/$(3).clf.safetensors $(4) $(5)
+	$$(SERTOOLS) evaluate $$< $(4) -o $$@ --device $$(DEVICE) $(if $(5),--val $(5)) \
+	    --tag method=$(3) $(6) --tag seed=$(7)
 endef
+
+# What the methods train on: $(1) folder, $(2) training store, $(3) seed.
+define GENERATOR
+$(1)/ae.safetensors: $(2)
+	@mkdir -p $$(@D)
+	$$(SERTOOLS) pretrain-ae $$< -o $$@ --preset $$(PRESET) --seed $(3) --device $$(DEVICE) \
+	    $$(if $$(WIDTH),--width $$(WIDTH)) $$(AE_OPTS)
+
+$(1)/latents.h5: $(1)/ae.safetensors $(2)
+	$$(SERTOOLS) fit-latents $$^ -o $$@ --device $$(DEVICE) $$(COV_OPTS)
+
+$(1)/gan.safetensors: $(1)/ae.safetensors $(1)/latents.h5 $(2)
+	$$(SERTOOLS) finetune-gan $$^ -o $$@ --preset $$(PRESET) --seed $(3) --device $$(DEVICE) $$(GAN_OPTS)
+
+$(1)/gauss.safetensors: $(1)/ae.safetensors $(1)/latents.h5 $(2)
+	$$(SERTOOLS) finetune-gan $$^ -o $$@ --preset $$(PRESET) --seed $(3) --device $$(DEVICE) --steps 0
+
+$(1)/gan.h5: $(1)/gan.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/gauss.h5: $(1)/gauss.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/smote.h5: $(1)/gauss.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --smote $(2) --seed $(3) --device $$(DEVICE) -o $$@
+endef
+
+# $(1) folder, $(2) training store, $(3) strategy, $(4) seed.
+define STRATEGY
+$(1)/$(3).h5: $(2)
+	@mkdir -p $$(@D)
+	$$(SERTOOLS) augment $$< --strategy $(3) $(if $(filter SA SAR SARM SARB,$(3)),$$(if $$(NOISE),--noise $$(NOISE))) \
+	    --seed $(4) -o $$@
+endef
+
+# ---- Table 2: folds, reduced classes, seeds -------------------------------------------------------------------------
+$(OUT)/specs.h5: $(OUT)/all.h5
+	$(SERTOOLS) select $< --where emotion=$(call commas,$(EMOTIONS)) -o $@
 
 # One fold: $(1) its number.
 define FOLD
 $(OUT)/$(1)/test.h5: $(OUT)/specs.h5
 	@mkdir -p $$(@D)
-	$$(SERTOOLS) select $$< --fold $(1)/$$(FOLDS) -o $$@
+	$$(SERTOOLS) select $$< --fold $(1)/$$(FOLDS) --by $$(BY) -o $$@
 
-$(OUT)/$(1)/full.h5: $(OUT)/specs.h5
+$(OUT)/$(1)/rest.h5: $(OUT)/specs.h5
 	@mkdir -p $$(@D)
-	$$(SERTOOLS) select $$< --fold $(1)/$$(FOLDS) -v -o $$@
-endef
+	$$(SERTOOLS) select $$< --fold $(1)/$$(FOLDS) --by $$(BY) -v -o $$@
 
-# One cell: $(1) its folder, $(2) fold, $(3) reduced class, $(4) seed.
-define CELL
-$(1)/train.h5: $(OUT)/$(2)/full.h5
+$(OUT)/$(1)/val.h5: $(OUT)/$(1)/rest.h5
+	$$(SERTOOLS) select $$< --fold 1/$$(VAL) --by $$(VAL_BY) -o $$@
+
+$(OUT)/$(1)/full.h5: $(OUT)/$(1)/rest.h5
+	$$(SERTOOLS) select $$< --fold 1/$$(VAL) --by $$(VAL_BY) -v -o $$@
+endef
+$(foreach f,$(fold_numbers),$(eval $(call FOLD,$(f))))
+full = $(OUT)/$(1)/$(if $(strip $(VAL)),full,rest).h5
+val  = $(if $(strip $(VAL)),$(OUT)/$(1)/val.h5)
+
+# The reduced training set of a cell: $(1) its folder, $(2) fold, $(3) class, $(4) seed.
+define REDUCED
+$(1)/train.h5: $(call full,$(2))
 	@mkdir -p $$(@D)
 	$$(SERTOOLS) select $$< --keep $(3)=$$(KEEP) --seed $(4) -o $$@
-
-$(1)/CP.h5: $(1)/train.h5
-	$$(SERTOOLS) augment $$< --strategy CP --seed $(4) -o $$@
-
-$(1)/ae.safetensors: $(1)/train.h5
-	$$(SERTOOLS) pretrain-ae $$< -o $$@ --preset $$(PRESET) --seed $(4) --device $$(DEVICE) $$(AE_OPTS)
-
-$(1)/latents.h5: $(1)/ae.safetensors $(1)/train.h5
-	$$(SERTOOLS) fit-latents $$^ -o $$@ --device $$(DEVICE) $$(COV_OPTS)
-
-$(1)/gan.safetensors: $(1)/ae.safetensors $(1)/latents.h5 $(1)/train.h5
-	$$(SERTOOLS) finetune-gan $$^ -o $$@ --preset $$(PRESET) --seed $(4) --device $$(DEVICE) $$(GAN_OPTS)
-
-$(1)/decoder.safetensors: $(1)/ae.safetensors $(1)/latents.h5 $(1)/train.h5
-	$$(SERTOOLS) finetune-gan $$^ -o $$@ --preset $$(PRESET) --seed $(4) --device $$(DEVICE) --steps 0
-
-$(1)/GAN.h5: $(1)/gan.safetensors $(1)/train.h5
-	$$(SERTOOLS) generate $$< --balance $(1)/train.h5 --seed $(4) --device $$(DEVICE) -o $$@
-
-$(1)/decoder.h5: $(1)/decoder.safetensors $(1)/train.h5
-	$$(SERTOOLS) generate $$< --balance $(1)/train.h5 --seed $(4) --device $$(DEVICE) -o $$@
-
-$(call CLASSIFIER,$(1),$(2),$(3),$(4),imbalanced,$(1)/train.h5)
-$(call CLASSIFIER,$(1),$(2),$(3),$(4),CP,$(1)/CP.h5)
-$(call CLASSIFIER,$(1),$(2),$(3),$(4),decoder,$(1)/train.h5 $(1)/decoder.h5)
-$(call CLASSIFIER,$(1),$(2),$(3),$(4),GAN,$(1)/train.h5 $(1)/GAN.h5)
 endef
 
-$(foreach f,$(fold_numbers),$(eval $(call FOLD,$(f))))
-# Nothing removed: one classifier a fold and seed, for all reduced classes.
+cell = $(OUT)/$(1)/$(2)/seed$(3)
 $(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),\
-  $(eval $(call CLASSIFIER,$(OUT)/$(f)/seed$(s),$(f),,$(s),full,$(OUT)/$(f)/full.h5))))
-$(foreach f,$(fold_numbers),$(foreach c,$(REDUCED),$(foreach s,$(SEEDS),\
-  $(eval $(call CELL,$(OUT)/$(f)/$(c)/seed$(s),$(f),$(c),$(s))))))
+  $(if $(filter full,$(METHODS_2)),$(eval $(call CLASSIFIER,$(OUT)/$(f)/seed$(s),$(call full,$(f)),full,\
+    $(OUT)/$(f)/test.h5,$(call val,$(f)),--tag fold=$(f),$(s))))\
+  $(foreach c,$(CLASSES),\
+    $(eval $(call REDUCED,$(call cell,$(f),$(c),$(s)),$(f),$(c),$(s)))\
+    $(eval $(call GENERATOR,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(s)))\
+    $(foreach m,$(filter $(STRATEGIES),$(METHODS_2)),\
+      $(eval $(call STRATEGY,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(m),$(s))))\
+    $(foreach m,$(filter-out full,$(METHODS_2)),\
+      $(eval $(call CLASSIFIER,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(m),\
+        $(OUT)/$(f)/test.h5,$(call val,$(f)),--tag fold=$(f) --tag reduced=$(c),$(s)))))))
 
-results := \
-  $(if $(filter full,$(METHODS)),$(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),$(OUT)/$(f)/seed$(s)/full.json))) \
-  $(foreach m,$(filter-out full,$(METHODS)),$(foreach f,$(fold_numbers),$(foreach c,$(REDUCED),\
-    $(foreach s,$(SEEDS),$(OUT)/$(f)/$(c)/seed$(s)/$(m).json))))
+results_2 := \
+  $(if $(filter full,$(METHODS_2)),$(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),$(OUT)/$(f)/seed$(s)/full.json))) \
+  $(foreach m,$(filter-out full,$(METHODS_2)),$(foreach f,$(fold_numbers),$(foreach c,$(CLASSES),\
+    $(foreach s,$(SEEDS),$(call cell,$(f),$(c),$(s))/$(m).json))))
 
-.PHONY: table pictures
-table: $(OUT)/table.txt
-	@cat $<
+$(OUT)/table2.txt: $(results_2) $(RIVALS)
+	$(BIN)/sertools report $^ --layout table2 --paper > $@.part
+	echo >> $@.part
+	$(BIN)/sertools report $^ >> $@.part
+	mv $@.part $@
 
-$(OUT)/table.txt: $(results)
-	$(BIN)/sertools report $(results) > $@
+# ---- Table 3: a corpus with its own imbalance, 80 % to train on and 20 % to validate, a test set apart ---------------
+wild := $(OUT)/wild
+
+$(wild)/all.h5: $(OUT)/all.h5
+	@mkdir -p $(@D)
+	$(SERTOOLS) select $< $(if $(strip $(WILD)),--where emotion=$(call commas,$(WILD))) -o $@
+
+ifeq ($(strip $(TEST)),)
+wild_test := $(wild)/test.h5
+$(wild)/test.h5: $(wild)/all.h5
+	$(SERTOOLS) select $< --fold 1/3 --by $(BY) -o $@
+
+$(wild)/rest.h5: $(wild)/all.h5
+	$(SERTOOLS) select $< --fold 1/3 --by $(BY) -v -o $@
+wild_rest := $(wild)/rest.h5
+else
+wild_test := $(TEST)
+wild_rest := $(wild)/all.h5
+endif
+
+$(wild)/pool.h5: $(wild_rest)
+	$(SERTOOLS) select $< $(foreach k,$(THIN),--keep $(k)) -o $@
+
+$(wild)/val.h5: $(wild)/pool.h5
+	$(SERTOOLS) select $< --fold 1/5 --by utterance -o $@
+
+$(wild)/train.h5: $(wild)/pool.h5
+	$(SERTOOLS) select $< --fold 1/5 --by utterance -v -o $@
+
+$(foreach s,$(SEEDS),\
+  $(eval $(call GENERATOR,$(wild)/seed$(s),$(wild)/train.h5,$(s)))\
+  $(foreach m,$(filter $(STRATEGIES),$(METHODS_3)),\
+    $(eval $(call STRATEGY,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(s))))\
+  $(foreach m,$(filter-out full,$(METHODS_3)),\
+    $(eval $(call CLASSIFIER,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(wild_test),$(wild)/val.h5,--tag fold=1,$(s)))))
+
+results_3 := $(foreach m,$(filter-out full,$(METHODS_3)),$(foreach s,$(SEEDS),$(wild)/seed$(s)/$(m).json))
+
+$(OUT)/table3.txt: $(results_3) $(RIVALS)
+	$(BIN)/sertools report $^ --layout table3 --paper > $@.part
+	echo >> $@.part
+	$(BIN)/sertools report $^ >> $@.part
+	mv $@.part $@
+
+# ---- Goals ----------------------------------------------------------------------------------------------------------
+# Thin nets gain more from cells side by side than from threads; and one thread gives the same bytes on any machine.
+ifeq ($(filter paper,$(PROFILE)),)
+thread = OMP_NUM_THREADS=1
+beside = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+endif
+
+table2 table3: $(READY)
+	$(thread) $(MAKE) $(beside) $(OUT)/$@.txt
+	@cat $(OUT)/$@.txt
 
 # Real beside generated of the first cell, and what the GAN's classifiers confuse.
-first := $(OUT)/1/$(firstword $(REDUCED))/seed$(firstword $(SEEDS))
+first := $(call cell,1,$(firstword $(CLASSES)),$(firstword $(SEEDS)))
 pictures: $(OUT)/real-and-generated.png $(OUT)/confusion.png
 
 $(OUT)/real-and-generated.png: $(first)/train.h5 $(first)/samples.h5
@@ -176,14 +308,13 @@ $(OUT)/real-and-generated.png: $(first)/train.h5 $(first)/samples.h5
 $(first)/samples.h5: $(first)/gan.safetensors
 	$(SERTOOLS) generate $< --per-class 16 -o $@ --device $(DEVICE)
 
-$(OUT)/confusion.png: $(filter %/GAN.json,$(results))
+$(OUT)/confusion.png: $(filter %/gan.json,$(results_2))
 	$(BIN)/sertools plot $^ -o $@ --title 'Trained with GAN rows'
 
-# Thin nets gain more from cells side by side than from threads; and one thread gives the same bytes on any machine.
 demo: $(READY)
-	OMP_NUM_THREADS=1 $(MAKE) -j$(JOBS) $(OUT)/table.txt pictures
+	$(thread) $(MAKE) $(beside) $(OUT)/table2.txt pictures
 	@echo
-	@cat $(OUT)/table.txt
+	@cat $(OUT)/table2.txt
 	@echo
 	@echo 'pictures: $(OUT)/real-and-generated.png $(OUT)/confusion.png'
 

@@ -12,7 +12,7 @@ import sertools
 PACKAGE = Path(sertools.__file__).parent
 # In the order in which data flows; each imports only from those before it.
 ROOMS = ("corpora", "sound", "store", "balance", "nets", "training", "scoring", "cli")
-ROOT_MODULES = ("config", "errors", "provenance")
+ROOT_MODULES = ("config", "errors", "parallel", "provenance")
 MOST_LINES = 300
 
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
@@ -85,6 +85,7 @@ def test_a_module_imports_only_from_rooms_before_its_own(name):
         ("h5py", ("store/", "training/latents.py")),
         ("matplotlib", ("scoring/",)),
         ("sklearn", ("training/latents.py",)),
+        ("pyarrow", ("corpora/audformat.py",)),
         ("typer", ("cli/",)),
         ("rich", ("cli/", "scoring/")),
     ],
@@ -108,7 +109,8 @@ def test_the_command_line_starts_with_the_standard_library_and_typer():
 def test_no_package_is_imported_that_is_not_declared():
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {line.split(">")[0].replace("-", "_") for line in project["dependencies"]}
+    lines = project["dependencies"] + project["optional-dependencies"]["audformat"]
+    declared = {line.split(">")[0].replace("-", "_") for line in lines}
     declared = declared - {"scikit_learn"} | {"sklearn", "sertools"}
     used = set().union(*(others(name) for name in SOURCES)) - set(sys.stdlib_module_names)
     assert used <= declared

@@ -16,7 +16,7 @@ from sertools.errors import StoreError
 from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
-from sertools.training.batches import batch_indices, open_rows
+from sertools.training.batches import balanced_indices, batch_indices, open_rows
 from sertools.training.scaling import Scaler
 
 FIRST = Selection(where=(Condition("speaker", ("1",)),))
@@ -41,6 +41,53 @@ def test_a_batch_depends_on_its_step_and_seed_alone():
     epochs = [batch_indices(50, 50, step, 0) for step in range(3)]
     assert not np.array_equal(epochs[0], epochs[1])
     assert not np.array_equal(epochs[0], np.arange(50))
+
+
+@st.composite
+def class_labels(draw):
+    """Labels of 2 to 5 classes with 1 to 12 rows each, in any order."""
+    counts = draw(st.lists(st.integers(1, 12), min_size=2, max_size=5))
+    return np.array(draw(st.permutations(np.repeat(np.arange(len(counts)), counts).tolist())))
+
+
+@given(
+    labels=class_labels(),
+    batch_size=st.integers(2, 40),
+    first=st.integers(0, 30),
+    n_steps=st.integers(1, 6),
+    seed=st.integers(0, 5),
+)
+def test_balanced_classes_come_equally_often_in_any_run_of_batches(labels, batch_size, first, n_steps, seed):
+    batches = [balanced_indices(labels, batch_size, step, seed) for step in range(first, first + n_steps)]
+    assert {len(batch) for batch in batches} == {batch_size}
+    counts = np.bincount(labels[np.concatenate(batches)], minlength=labels.max() + 1)
+    assert counts.max() - counts.min() <= 1
+
+
+@given(labels=class_labels(), batch_size=st.integers(2, 40), seed=st.integers(0, 5))
+def test_balanced_rows_come_again_only_after_their_whole_class(labels, batch_size, seed):
+    most = np.bincount(labels).max()
+    n_steps = -(-2 * most * (labels.max() + 1) // batch_size)
+    stream = np.concatenate([balanced_indices(labels, batch_size, step, seed) for step in range(n_steps)])
+    for number in np.unique(labels):
+        members = np.flatnonzero(labels == number)
+        drawn = stream[labels[stream] == number]
+        assert len(drawn) >= 2 * len(members)
+        for start in range(0, len(drawn) - len(members) + 1, len(members)):
+            assert sorted(drawn[start : start + len(members)]) == members.tolist()
+
+
+def test_a_balanced_batch_depends_on_its_step_and_seed_alone():
+    labels = np.array([0] * 40 + [1] * 8 + [2] * 8)
+    late = balanced_indices(labels, 9, 100, 3)
+    for step in range(20):
+        balanced_indices(labels, 9, step, 7)
+    assert np.array_equal(balanced_indices(labels, 9, 100, 3), late)
+    assert not np.array_equal(balanced_indices(labels, 9, 100, 4), late)
+    # Classes of the same size have orders of their own.
+    one_epoch = balanced_indices(labels, 24, 0, 0)
+    orders = [one_epoch[labels[one_epoch] == number] - 32 - 8 * number for number in (1, 2)]
+    assert not np.array_equal(*orders)
 
 
 @pytest.fixture
@@ -114,7 +161,7 @@ def test_the_same_real_row_in_two_stores_is_refused(two, tmp_path):
     select_store(first, tmp_path / "part.h5", FIRST)
     with pytest.raises(StoreError, match="would count twice"):
         open_rows([first, tmp_path / "part.h5"])
-    augment_store(first, tmp_path / "more.h5", strategy("CP"))
+    list(augment_store(first, tmp_path / "more.h5", strategy("CP")))
     with pytest.raises(StoreError, match="an augmented store already holds its source"):
         open_rows([first, tmp_path / "more.h5"])
     # Copied rows within a store are wanted, and two parts of one store are no overlap.

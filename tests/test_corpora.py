@@ -312,7 +312,7 @@ def test_find_audio_in_a_locked_folder(tmp_path):
 
 
 def test_the_readers():
-    assert list(READERS) == ["folders", "ravdess", "emodb"]
+    assert list(READERS)[:3] == ["folders", "ravdess", "emodb"]
     assert all(name == reader.name and "\n" not in reader.title for name, reader in READERS.items())
 
 

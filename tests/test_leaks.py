@@ -125,7 +125,7 @@ def test_by_the_gans_own_rows(chain, tmp_path):
 
 
 def test_by_copied_rows(chain, tmp_path):
-    augment_store(chain.train, tmp_path / "cp.h5", strategy("CP"))
+    list(augment_store(chain.train, tmp_path / "cp.h5", strategy("CP")))
     select(tmp_path / "cp.h5", tmp_path / "copies.h5", origin=["copied"])
     classify([tmp_path / "copies.h5"], tmp_path / "clf")
     refused(tmp_path / "clf", select(chain.train, tmp_path / "minority.h5", emotion=["angry", "happy", "sad"]))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from sertools.config import ARCHITECTURES, NetConfig
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.cnn import SmallCNN
+from sertools.nets.crnn import CRNN
 from sertools.nets.gan import (
     Autoencoder,
     Discriminator,
@@ -128,6 +129,8 @@ def test_normalisation_activation_and_dropout_follow_each_convolution_and_nothin
         (lambda: Generator(FULL, PAPER), 16_829_185),
         # convolutions 20,023,232; dense 33,558,528 + 16,781,312 + 16,388
         (lambda: VGG19(FULL, 4), 70_379_460),
+        # normalisation 256 + 320; convolutions 46,384; two LSTMs of 147,968; head 1,028
+        (lambda: CRNN(FULL, 4), 343_924),
         (lambda: VGG19(FULL, 4, batch_norm=True), 70_379_460 + 2 * sum(CONFIGURATION_E)),
     ],
 )
@@ -231,6 +234,7 @@ def test_every_classifier_gives_a_logit_a_class_and_learns(arch, shape):
 
 def test_the_architectures_by_name():
     assert count_parameters(meta(build_classifier, "vgg19", FULL, 4, 1.0)) == 70_379_460
+    assert isinstance(meta(build_classifier, "crnn", FULL, 4, 1.0), CRNN)
     assert isinstance(meta(build_classifier, "cnn", FULL, 4, 1.0), SmallCNN)
     assert count_parameters(meta(build_classifier, "vgg19-bn", FULL, 4, 1.0)) > 70_379_460
 
@@ -241,3 +245,53 @@ def test_the_small_net_sees_each_mel_bin_on_its_own_scale():
     x = torch.randn(8, 1, 32, 32)
     gain, level = torch.rand(32, 1) + 0.5, 3 * torch.randn(32, 1)
     torch.testing.assert_close(net(x * gain + level), net(x), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (32, 32), (128, 32), (64, 128), (128, 128)])
+def test_the_crnn_leaves_a_sequence_of_a_quarter_of_the_frames(shape):
+    net = CRNN(shape, 4, 1 / 4).eval()
+    seen = []
+    net.over_time.register_forward_hook(lambda _m, inputs, _y: seen.append(inputs[0].shape))
+    assert net(torch.randn(2, 1, *shape)).shape == (2, 4)
+    assert seen == [(2, shape[1] // 4, 16 * shape[0] // 16)]
+
+
+def test_width_scales_the_crnn():
+    net = meta(CRNN, FULL, 4, 1 / 8)
+    assert [m.out_channels for m in net.modules() if isinstance(m, nn.Conv2d)] == [2, 4, 6, 8]
+    assert (net.over_time.hidden_size, net.over_time.bidirectional) == (8, True)
+    assert count_parameters(meta(CRNN, FULL, 4, 1e-6)) > 0
+
+
+def two_events(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A low and a high tone in noise; the class is which comes first.
+
+    They lie further apart than a convolution sees, and so far from the ends that it cannot tell where it is.
+    """
+    x = 0.1 * torch.randn(n, 1, 16, 128, generator=generator)
+    y = torch.randint(0, 2, (n,), generator=generator)
+    early = torch.randint(20, 64, (n,), generator=generator)
+    for picture, low_is_late, start in zip(x[:, 0], y.tolist(), early.tolist(), strict=True):
+        low, high = (start + 40, start) if low_is_late else (start, start + 40)
+        picture[3:5, low : low + 4] += 1
+        picture[11:13, high : high + 4] += 1
+    return x, y
+
+
+def test_the_crnn_hears_which_event_came_first():
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(1)
+    net = CRNN((16, 128), 2, 1 / 2)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=5e-3)
+    for _ in range(60):
+        x, y = two_events(32, generator)
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(net.train()(x), y).backward()
+        optimiser.step()
+    x, y = two_events(200, generator)
+    with torch.no_grad():
+        logits = net.eval()(x)
+        assert torch.equal(logits, net(x))
+        assert (logits.argmax(1) == y).float().mean() > 0.95
+        # Played backwards, the other event comes first.
+        assert (net(x.flip(3)).argmax(1) == 1 - y).float().mean() > 0.95

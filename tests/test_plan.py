@@ -111,7 +111,8 @@ def test_an_unknown_strategy_names_the_known() -> None:
 
 
 def test_copying(tiny_store: Path, tmp_path: Path) -> None:
-    counts = augment_store(tiny_store, tmp_path / "cp.h5", CP, seed=1)
+    *_, last = augment_store(tiny_store, tmp_path / "cp.h5", CP, seed=1)
+    counts = last.counts
     before, after = open_store(tiny_store), open_store(tmp_path / "cp.h5")
     sizes = Counter(before.contents.emotion.tolist())
     assert counts == {name: (n, max(sizes.values())) for name, n in sizes.items()}
@@ -139,14 +140,14 @@ def test_copying(tiny_store: Path, tmp_path: Path) -> None:
 
 def test_the_seed_fixes_it(tiny_store: Path, tmp_path: Path) -> None:
     for name, seed in (("a.h5", 3), ("b.h5", 3), ("c.h5", 4)):
-        augment_store(tiny_store, tmp_path / name, CP, seed=seed)
+        list(augment_store(tiny_store, tmp_path / name, CP, seed=seed))
     a, b, c = (open_store(tmp_path / name) for name in ("a.h5", "b.h5", "c.h5"))
     assert a.path.read_bytes() == b.path.read_bytes()
     assert sorted(a.contents.segments["parent"]) != sorted(c.contents.segments["parent"])
 
 
 def test_what_it_was_made_of_counts_as_trained_on(tiny_store: Path, tmp_path: Path) -> None:
-    augment_store(tiny_store, tmp_path / "cp.h5", CP, seed=2)
+    list(augment_store(tiny_store, tmp_path / "cp.h5", CP, seed=2))
     before, after = open_store(tiny_store).contents, open_store(tmp_path / "cp.h5").contents
     assert after.lineage.trained_on == set(before.utterances["digest"].tolist())
     line = json.loads(after.history[-1])
@@ -155,7 +156,7 @@ def test_what_it_was_made_of_counts_as_trained_on(tiny_store: Path, tmp_path: Pa
 
 
 def test_children_stay_on_their_parents_side(tiny_store: Path, tmp_path: Path) -> None:
-    augment_store(tiny_store, tmp_path / "cp.h5", CP)
+    list(augment_store(tiny_store, tmp_path / "cp.h5", CP))
     for k in (1, 2):
         select_store(tmp_path / "cp.h5", tmp_path / f"{k}.h5", Selection(fold=(k, 2)))
     first, second = (set(open_store(tmp_path / f"{k}.h5").contents.segments["digest"]) for k in (1, 2))
@@ -165,18 +166,19 @@ def test_children_stay_on_their_parents_side(tiny_store: Path, tmp_path: Path) -
 def test_what_cannot_be_balanced(tiny_store: Path, tmp_path: Path) -> None:
     select_store(tiny_store, tmp_path / "sad.h5", Selection(where=(parse_condition("emotion=sad"),)))
     with pytest.raises(StoreError, match=r"sad\.h5: only 1 class to balance \(sad\)"):
-        augment_store(tmp_path / "sad.h5", tmp_path / "cp.h5", CP)
+        list(augment_store(tmp_path / "sad.h5", tmp_path / "cp.h5", CP))
     assert not (tmp_path / "cp.h5").exists()
     store = Path(shutil.copy(tiny_store, tmp_path / "s.h5"))
     select_store(store, tmp_path / "v.h5", Selection())
     for output in (store, tmp_path / "v.h5"):
         with pytest.raises(UsageError, match="is read by this command"):
-            augment_store(tmp_path / "v.h5", output, CP)
+            list(augment_store(tmp_path / "v.h5", output, CP))
 
 
 def test_a_balanced_store_stays_as_it_is(tiny_store: Path, tmp_path: Path) -> None:
-    augment_store(tiny_store, tmp_path / "cp.h5", CP)
-    counts = augment_store(tmp_path / "cp.h5", tmp_path / "again.h5", CP)
+    list(augment_store(tiny_store, tmp_path / "cp.h5", CP))
+    *_, last = augment_store(tmp_path / "cp.h5", tmp_path / "again.h5", CP)
+    counts = last.counts
     assert all(before == after for before, after in counts.values())
     np.testing.assert_array_equal(
         read_all(open_store(tmp_path / "again.h5")), read_all(open_store(tmp_path / "cp.h5"))

@@ -48,7 +48,7 @@ def test_the_autoencoder_follows_the_squared_error_of_its_batch(rows, tmp_path):
 def test_the_classifier_follows_the_cross_entropy_of_its_batch(rows, tmp_path):
     torch.manual_seed(0)
     net = build_classifier("cnn", rows.shape, 3, 1 / 4)
-    labels = torch.from_numpy(rows.labels(("a", "b", "c")))
+    labels = rows.labels(("a", "b", "c"))
     by_hand = copy.deepcopy(net).train()
     trainer = ClassifierTrainer(net, rows, labels, None, rows.fit_scaler(), CLF, Run(tmp_path / "clf", seed=SEED))
     trainer.net.eval()

@@ -2,7 +2,10 @@
 
 import dataclasses
 import itertools
+import json
+import math
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +16,22 @@ import pytest
 import torch
 from chains import AE, CLF, GAN, classify, finetune, noise, pretrain, stop_after, write_rows
 
+from sertools.config import ARCHITECTURES, LOSSES, PRESETS, override
 from sertools.errors import LineageError, ModelError, Stopped, TrainingError, UsageError
+from sertools.nets.classifiers import build_classifier
 from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
 from sertools.training.autoencoder import AutoencoderTrainer, load_autoencoder, reconstruction_mse
 from sertools.training.batches import open_rows
-from sertools.training.checkpoint import load_header, load_model
-from sertools.training.classifier import learning_rate, load_classifier
+from sertools.training.checkpoint import load_header, load_model, save_model
+from sertools.training.classifier import (
+    ClassifierTrainer,
+    learning_rate,
+    load_classifier,
+    posteriors,
+    train_classifier,
+)
+from sertools.training.loop import Run
 
 
 @dataclass(frozen=True)
@@ -34,14 +46,28 @@ class Stage:
         return self.train(output, config or self.config, **run)
 
 
-@pytest.fixture(params=["autoencoder", "autoencoder with --val", "gan", "classifier", "classifier with --val"])
+# Every rival that goes with the others, on the net with a memory.
+RIVALS = dataclasses.replace(CLF, arch="crnn", loss="focal", sampling="balanced", spec_augment="strong", mixup=0.4)
+
+
+@pytest.fixture(
+    params=[
+        "autoencoder",
+        "autoencoder with --val",
+        "gan",
+        "classifier",
+        "classifier with --val",
+        "classifier with rivals",
+    ]
+)
 def stage(request, chain) -> Stage:
     val = chain.val if "--val" in request.param else None
     if "autoencoder" in request.param:
         return Stage(request.param, AE, lambda out, config, **run: pretrain([chain.train], out, config, val, **run))
     if "classifier" in request.param:
         stores = [chain.train, chain.synth]
-        return Stage(request.param, CLF, lambda out, config, **run: classify(stores, out, config, val, **run))
+        config = RIVALS if "rivals" in request.param else CLF
+        return Stage(request.param, config, lambda out, config, **run: classify(stores, out, config, val, **run))
     return Stage(
         "gan", GAN, lambda out, config, **run: finetune(chain.ae, chain.latents, [chain.train], out, config, **run)
     )
@@ -182,6 +208,20 @@ def test_the_validation_keeps_the_best_weights(chain, tmp_path):
     assert reconstruction_mse(net, val, kept.scaler, torch.device("cpu")) == pytest.approx(scores[best], rel=1e-4)
 
 
+def test_the_classifier_keeps_the_weights_of_the_highest_uar(chain, tmp_path):
+    config = dataclasses.replace(CLF, steps=6, validate_every=2)
+    scores = iter((0.3, 0.9, 0.5))
+    run = Run(tmp_path / "clf")
+    list(train_classifier([chain.train], run, config, val_path=chain.val, score=lambda *_: next(scores)))
+    assert load_header(tmp_path / "clf").facts["val_uar"] == 0.9
+    # At a constant rate, four steps of six are a run of four.
+    classify([chain.train], tmp_path / "four", dataclasses.replace(config, steps=4))
+    classify([chain.train], tmp_path / "six", config)
+    kept, four, six = (weights(tmp_path / name) for name in ("clf", "four", "six"))
+    assert all(torch.equal(a, b) for a, b in zip(kept, four, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(kept, six, strict=True))
+
+
 @pytest.mark.parametrize("train", [pretrain, classify])
 def test_no_steps_write_the_untrained_net(chain, tmp_path, train):
     config = dataclasses.replace(AE if train is pretrain else CLF, steps=0)
@@ -242,6 +282,19 @@ def test_the_classifier_file(chain):
     assert all(p.requires_grad for p in net.parameters())
 
 
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_every_net_is_read_as_it_was_written(arch, rng, tmp_path):
+    store = write_rows(tmp_path / "s.h5", noise(rng, 8), ["sad", "angry"] * 4)
+    classify([store], tmp_path / "clf", dataclasses.replace(CLF, arch=arch, width=1 / 16))
+    _, read = load_classifier(tmp_path / "clf")
+    _, tensors = load_model(tmp_path / "clf", "classifier")
+    filled = build_classifier(arch, (32, 32), 2, 1 / 16)
+    filled.load_state_dict(tensors)
+    x = torch.rand(3, 1, 32, 32) * 2 - 1
+    torch.testing.assert_close(read(x), filled.eval()(x))
+    assert read(x).std() > 0
+
+
 def test_the_one_cycle_rises_and_falls():
     config = dataclasses.replace(CLF, schedule="one-cycle", steps=100, lr=1.0)
     rates = [learning_rate(step, config) for step in range(100)]
@@ -251,6 +304,157 @@ def test_the_one_cycle_rises_and_falls():
     assert all(a < b for a, b in itertools.pairwise(rates[:31]))
     assert all(a > b for a, b in itertools.pairwise(rates[30:]))
     assert {learning_rate(step, CLF) for step in range(4)} == {CLF.lr}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *({"loss": name} for name in LOSSES[1:]),
+        {"loss": "focal", "focal_gamma": 0.5},
+        {"loss": "logit-adjust", "logit_tau": 0.5},
+        {"sampling": "balanced"},
+        {"spec_augment": "weak"},
+        {"spec_augment": "strong"},
+        {"mixup": 0.2},
+        {"mixup": 2.0},
+    ],
+    ids=str,
+)
+def test_each_rival_changes_the_weights_and_is_written_down(option, rng, tmp_path):
+    emotions = ["sad"] * 9 + ["angry"] * 4 + ["happy"] * 3
+    store = write_rows(tmp_path / "s.h5", noise(rng, 16), emotions)
+    classify([store], tmp_path / "plain")
+    nearest = dataclasses.replace(CLF, loss=option["loss"]) if len(option) > 1 else CLF
+    classify([store], tmp_path / "nearest", nearest)
+    (record,) = classify([store], tmp_path / "clf", dataclasses.replace(CLF, **option))
+    for other in ("plain", "nearest"):
+        assert any(
+            not torch.equal(a, b) for a, b in zip(weights(tmp_path / "clf"), weights(tmp_path / other), strict=True)
+        ), other
+    assert 0 <= record.values["accuracy"] <= 1
+    header, _ = load_classifier(tmp_path / "clf")
+    assert dataclasses.asdict(CLF) | option == header.config
+    assert all(json.loads(header.history[-1])["options"][name] == value for name, value in option.items())
+
+
+def test_a_balanced_batch_reaches_the_net_with_its_own_labels(rng, tmp_path):
+    """Pictures of one level a class: what was drawn shows in them."""
+    labels = np.array([0] * 30 + [1] * 3)
+    pictures = np.repeat([-60.0, -20.0], (30, 3))[:, None, None] + noise(rng, 33, -1.0, 1.0)
+    store = write_rows(tmp_path / "s.h5", pictures.astype(np.float32), ["angry"] * 30 + ["sad"] * 3)
+    rows, config = open_rows([store]), dataclasses.replace(CLF, sampling="balanced")
+    net = build_classifier("cnn", rows.shape, 2, 1 / 16)
+    trainer = ClassifierTrainer(net, rows, labels, None, rows.fit_scaler(), config, Run(tmp_path / "clf"))
+    for step in range(5):
+        x, targets = trainer.batch(step)
+        assert targets.sum(0).tolist() == [4, 4]
+        assert torch.equal(targets[:, 1] == 1, x.mean((1, 2, 3)) > 0)
+
+
+@pytest.mark.parametrize(
+    "option", [{"loss": "weighted"}, {"loss": "logit-adjust"}, {"sampling": "balanced"}], ids=str
+)
+def test_what_corrects_class_sizes_finds_more_of_a_rare_class(option, rng, tmp_path):
+    """Two classes whose levels overlap, 10 to 1: the plain loss gives the overlap to the large one."""
+
+    def pictures(n_angry: int, n_sad: int) -> np.ndarray:
+        levels = np.concatenate([rng.normal(-42, 6, n_angry), rng.normal(-36, 6, n_sad)])
+        return (levels[:, None, None] + noise(rng, n_angry + n_sad, -0.1, 0.1)).astype(np.float32)
+
+    train = write_rows(tmp_path / "train.h5", pictures(200, 20), ["angry"] * 200 + ["sad"] * 20)
+    test = open_rows([write_rows(tmp_path / "test.h5", pictures(100, 100), ["angry"] * 100 + ["sad"] * 100)])
+    recalls = []
+    for choice in ({}, option):
+        config = dataclasses.replace(
+            CLF, width=1 / 16, steps=80, batch_size=32, lr=0.02, schedule="one-cycle", **choice
+        )
+        classify([train], tmp_path / "clf", config)
+        header, net = load_classifier(tmp_path / "clf")
+        chosen = posteriors(net, test, header.scaler, torch.device("cpu")).argmax(1)
+        recalls.append([(chosen[:100] == 0).mean(), (chosen[100:] == 1).mean()])
+    (plain_angry, plain_sad), (angry, sad) = recalls
+    assert sad > plain_sad + 0.2
+    assert angry < plain_angry
+    assert angry + sad > plain_angry + plain_sad
+
+
+def test_the_command_line_hands_the_rivals_on(chain, call, tmp_path):
+    line = f"train-clf {chain.train} -o clf --preset smoke --steps 2 --batch-size 8 --arch crnn --width 1/16"
+    done = call(*f"{line} --loss focal --sampling balanced --spec-augment weak --mixup 0.3".split())
+    assert done.code == 0, done.err
+    config = load_header(tmp_path / "clf").config
+    asked = {"arch": "crnn", "loss": "focal", "sampling": "balanced", "spec_augment": "weak", "mixup": 0.3}
+    assert {name: config[name] for name in asked} == asked
+
+
+@pytest.mark.parametrize("option", [{"spec_augment": "weak"}, {"mixup": 1.0}], ids=str)
+def test_every_step_draws_its_own_changes(option, rng, tmp_path):
+    """Eight times the same picture, each a class of its own: the order of the rows shows nowhere."""
+    store = write_rows(tmp_path / "s.h5", noise(rng, 1).repeat(8, axis=0), list("abcdefgh"))
+    rows, config = open_rows([store]), dataclasses.replace(CLF, **option)
+    net, run = build_classifier("cnn", rows.shape, 8, 1 / 16), Run(tmp_path / "clf")
+    trainer = ClassifierTrainer(net, rows, rows.labels(rows.classes()), None, rows.fit_scaler(), config, run)
+    seen: list[torch.Tensor] = []
+    if "mixup" in option:
+        seen = [trainer.batch(step)[1].amax(1) for step in (0, 1, 0)]
+    else:
+        net.register_forward_pre_hook(lambda _net, inputs: seen.append(inputs[0].sum((1, 2, 3))))
+        for step in (0, 1, 0):
+            trainer.step(step)
+    assert torch.equal(seen[0], seen[2])
+    assert not torch.isclose(seen[0].sort()[0], seen[1].sort()[0])[:-1].any()
+
+
+def test_mixed_rows_keep_the_accuracy_meaningful(rng, tmp_path):
+    """Two classes that a glance tells apart are learnt to 100 %, though no row is of one class alone."""
+    pictures = np.repeat([-60.0, -20.0], 8)[:, None, None] + noise(rng, 16, -1.0, 1.0)
+    store = write_rows(tmp_path / "s.h5", pictures.astype(np.float32), ["angry"] * 8 + ["sad"] * 8)
+    config = dataclasses.replace(CLF, steps=60, batch_size=16, lr=0.01, mixup=0.1)
+    *_, last = classify([store], tmp_path / "clf", config)
+    assert last.values["accuracy"] > 0.9
+    assert last.values["loss"] > 0.01
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"loss": "hinge"}, "--loss 'hinge': expected one of cross-entropy, weighted, focal, logit-adjust"),
+        ({"sampling": "random"}, "--sampling 'random': expected one of shuffled, balanced"),
+        ({"spec_augment": "on"}, "--spec-augment 'on': expected one of none, weak, strong"),
+        ({"mixup": -0.1}, "--mixup -0.1: must be positive"),
+        ({"mixup": math.inf}, "--mixup inf: must be positive"),
+        ({"mixup": math.nan}, "--mixup nan: must be positive"),
+        ({"loss": "weighted", "sampling": "balanced"}, "--loss weighted: together with --sampling balanced"),
+        ({"loss": "logit-adjust", "sampling": "balanced"}, "correct class sizes twice"),
+    ],
+    ids=str,
+)
+def test_rivals_that_make_no_sense_are_refused(option, words):
+    with pytest.raises(UsageError, match=re.escape(words)):
+        override(CLF, **option)
+
+
+def test_the_presets_have_no_rival_on_and_zero_turns_mixup_off():
+    for preset in PRESETS.values():
+        config = preset.classifier
+        assert (config.loss, config.sampling, config.spec_augment, config.mixup) == (
+            "cross-entropy",
+            "shuffled",
+            "none",
+            0,
+        )
+    assert override(RIVALS, mixup=0.0).mixup == 0
+
+
+def test_a_classifier_file_from_before_the_rivals_is_read(chain, tmp_path):
+    header, tensors = load_model(chain.clf, "classifier")
+    rivals = {"loss", "focal_gamma", "logit_tau", "sampling", "spec_augment", "mixup"}
+    before = {name: value for name, value in header.config.items() if name not in rivals}
+    assert len(before) == len(header.config) - len(rivals)
+    save_model(tmp_path / "clf", dataclasses.replace(header, config=before), tensors)
+    found, net = load_classifier(tmp_path / "clf")
+    assert found.config == before
+    assert all(torch.equal(value, tensors[name]) for name, value in net.state_dict().items())
 
 
 def test_small_pictures_are_not_for_vgg19(rng, tmp_path):

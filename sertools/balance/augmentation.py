@@ -1,61 +1,226 @@
 """A plan carried out: the whole augmented training store (§2.5).
 
-Rows that are copied or kept stay where they are; the output maps to them. A new row belongs to its source's
-utterance, so any later selection keeps parent and child on the same side.
+Rows that are copied or kept stay where they are: the output maps to them, and holds only rows that are new. A new row
+belongs to its source's utterance, so any later selection keeps parent and child on the same side.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from sertools.balance.plan import plan_rows
+from sertools.balance.alteration import TRANSFORMS, Alteration, Parent, alter
+from sertools.balance.plan import RowPlan, plan_rows
 from sertools.balance.strategies import Strategy
-from sertools.errors import StoreError
+from sertools.errors import StoreError, UsageError
+from sertools.parallel import ordered_map
 from sertools.provenance import history_line, join_histories, refuse_clobber
-from sertools.store.reader import open_store
+from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
+from sertools.store.format import OWN_PICTURES, unescape_name
+from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
-from sertools.store.writer import write_virtual
+from sertools.store.writer import OwnRows, Spool, write_virtual
+
+Index = npt.NDArray[np.int64]
 
 
-def augment_store(source: Path, output: Path, strategy: Strategy, *, seed: int = 0) -> dict[str, tuple[int, int]]:
-    """Write `source` with its classes balanced by `strategy`.
+@dataclass(frozen=True)
+class AugmentProgress:
+    """How far an augmentation is: rows altered of all; class → (rows before, rows after)."""
 
-    Returns
-    -------
-    Class → (rows before, rows after).
+    done: int
+    total: int
+    counts: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The output's rows, in order.
+
+    Attributes
+    ----------
+    source
+        Row of the source that each is, or is made from [shape=(N,)].
+    origin
+        Empty for a row that stays as it is.
+    entropy
+        Place of each new row → what seeds it.
+    """
+
+    source: Index
+    origin: npt.NDArray[np.str_]
+    entropy: dict[int, int]
+
+
+def augment_store(
+    source: Path,
+    output: Path,
+    strategy: Strategy,
+    *,
+    seed: int = 0,
+    noise: NoiseFolder | None = None,
+    audio_root: Path | None = None,
+    jobs: int = 1,
+) -> Iterator[AugmentProgress]:
+    """Write `source` with its classes balanced by `strategy`; complete when the iterator ends.
+
+    Parameters
+    ----------
+    noise
+        Background noise, for strategies that add it.
+    audio_root
+        Where the corpus lies, if it is no longer where the store says.
+    jobs
+        Processes that alter audio.
 
     Raises
     ------
     StoreError
-        If the store has fewer than two labelled classes.
+        If the store has fewer than two labelled classes, or a row that is to be altered has no audio, or audio
+        that is missing or has changed.
+    UsageError
+        If the strategy needs noise and there is none.
     """
     store = open_store(source)
     refuse_clobber(output, [source, *(s.path for s in store.row_map.sources)])
+    _check_noise(strategy, noise)
     contents = store.contents
     try:
         plan = plan_rows(contents.emotion.tolist(), strategy, seed)
     except StoreError as error:
         raise StoreError(f"{source}: {error}") from error
-    index = np.concatenate([np.arange(len(store)), plan.add])
-    segments = contents.segments.take(index)
-    is_new = np.arange(len(index)) >= len(store)
-    (origin,) = strategy.transforms
-    segments = segments.with_column("origin", np.where(is_new, origin, segments["origin"]))
+    rows = _lay_out(store, plan, strategy, seed)
+    altered = np.flatnonzero(np.isin(rows.origin, list(TRANSFORMS)))
+    segments, utterances = contents.take(rows.source)
+    is_new = rows.origin != ""
+    segments = segments.with_column("origin", np.where(is_new, rows.origin, segments["origin"]))
     segments = segments.with_column("parent", np.where(is_new, segments["digest"], segments["parent"]))
-    augmented = dataclasses.replace(
-        contents,
-        segments=segments,
-        lineage=contents.lineage.trained(contents.utterances["digest"].tolist()),
-        history=join_histories(
-            [contents.history],
-            history_line("augment", {"strategy": strategy.name}, {"store": contents.digest()}, seed),
-        ),
-        audio_root=moved_root(store, output),
-        shard=None,
-    )
-    write_virtual(output, augmented, store.row_map.take(index))
-    before, after = contents.emotion, augmented.emotion
-    return {name: (int((before == name).sum()), int((after == name).sum())) for name in contents.classes()}
+    after = Counter(contents.emotion[rows.source].tolist())
+    before = Counter(contents.emotion.tolist())
+    counts = {name: (before[name], after[name]) for name in contents.classes()}
+    yield AugmentProgress(0, len(altered), counts)
+    parents = _parents(store, rows, altered, audio_root)
+    texts: list[str] = []
+    digests: list[str] = []
+    n_valid: list[int] = []
+    with Spool(output, contents.front_end) as spool:
+        for made in ordered_map(partial(alter, front_end=contents.front_end, noise=noise), parents, jobs):
+            digests += spool.add(made.pictures)
+            texts += made.params
+            n_valid += made.n_valid_frames
+            yield AugmentProgress(len(digests), len(altered), counts)
+        row_map, own = store.row_map.take(rows.source), None
+        if len(altered):
+            for name, values in (("digest", digests), ("params", texts), ("n_valid_frames", n_valid)):
+                segments = segments.with_column(name, _replaced(segments[name], altered, np.asarray(values)))
+            row_map = _with_own(row_map, Source(output, OWN_PICTURES), altered)
+            own = OwnRows(digests, spool.blocks())
+        inputs: dict[str, object] = {"store": contents.digest()}
+        if noise:
+            inputs["noise"] = noise.digest()
+        augmented = dataclasses.replace(
+            contents,
+            segments=segments,
+            utterances=utterances,
+            lineage=contents.lineage.trained(contents.utterances["digest"].tolist()),
+            history=join_histories(
+                [contents.history], history_line("augment", {"strategy": strategy.name}, inputs, seed)
+            ),
+            audio_root=moved_root(store, output),
+            shard=None,
+        )
+        write_virtual(output, augmented, row_map, own)
+
+
+def _check_noise(strategy: Strategy, noise: NoiseFolder | None) -> None:
+    needing = [name for name in strategy.transforms if name in TRANSFORMS and TRANSFORMS[name].needs_noise]
+    if needing and noise is None:
+        raise UsageError(
+            f"--strategy {strategy.name}: adds background noise; give a folder of it by --noise DIR "
+            f"({WHERE_TO_GET_IT}), or take a strategy without, such as SARS"
+        )
+
+
+def _lay_out(store: Store, plan: RowPlan, strategy: Strategy, seed: int) -> _Rows:
+    """Put the rows in order: the source's, less those removed, replaced ones at their place; then those added."""
+    n = len(store)
+    kept = np.setdiff1d(np.arange(n), plan.remove)
+    source = np.concatenate([kept, plan.add]).astype(np.int64)
+    is_new = np.concatenate([np.isin(kept, plan.replace), np.ones(len(plan.add), dtype=bool)])
+    origin = np.full(len(source), "", dtype="<U32")
+    entropy = {}
+    made: Counter[int] = Counter()
+    ids, starts = store.contents.column("id"), store.contents.segments["start"]
+    for at in np.flatnonzero(is_new):
+        row = int(source[at])
+        # The k-th row made of this one, so that two copies differ.
+        made[row] += 1
+        words = f"{seed}\0{ids[row]}\0{starts[row]:.6f}\0{made[row]}"
+        number = int.from_bytes(hashlib.blake2b(words.encode(), digest_size=16).digest(), "little")
+        origin[at] = strategy.transforms[np.random.default_rng([number, 1]).integers(len(strategy.transforms))]
+        entropy[int(at)] = number
+    return _Rows(source, origin, entropy)
+
+
+def _parents(store: Store, rows: _Rows, altered: Index, audio_root: Path | None) -> list[Parent]:
+    """Group neighbouring rows that are to be altered by utterance: each group is decoded once."""
+    segments, utterances = store.contents.segments, store.contents.utterances
+    strange = altered[segments["origin"][rows.source[altered]] != "real"]
+    if len(strange):
+        row = int(rows.source[strange[0]])
+        raise StoreError(
+            f"{store.path}: row {row} is {segments['origin'][row]}, not real speech, and cannot be altered; "
+            "augment the store that it was made from, or `select --where origin=real` first"
+        )
+    parents, missing = [], set()
+    for utterance, group in itertools.groupby(altered.tolist(), lambda at: segments["utterance"][rows.source[at]]):
+        path = _audio_path(store, int(utterance), audio_root)
+        if not path.is_file():
+            missing.add(path)
+        parents.append(
+            Parent(
+                path,
+                float(utterances["start"][utterance]),
+                float(utterances["duration"][utterance]),
+                str(utterances["digest"][utterance]),
+                tuple(
+                    Alteration(float(segments["start"][rows.source[at]]), str(rows.origin[at]), rows.entropy[at])
+                    for at in group
+                ),
+            )
+        )
+    if missing:
+        raise StoreError(
+            f"{store.path}: {len(missing)} recordings that are to be altered are missing, "
+            f"{min(missing)} among them; say where the corpus lies by --audio-root DIR"
+        )
+    return parents
+
+
+def _audio_path(store: Store, utterance: int, audio_root: Path | None) -> Path:
+    if audio_root is None:
+        return store.audio_path(utterance)
+    return audio_root / unescape_name(str(store.contents.utterances["path"][utterance]))
+
+
+def _replaced(column: npt.NDArray[Any], at: Index, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    result = column.astype(np.result_type(column, values))
+    result[at] = values
+    return result.astype(column.dtype) if column.dtype.kind != "U" else result
+
+
+def _with_own(row_map: RowMap, own: Source, at: Index) -> RowMap:
+    """Point the rows `at`, in order, to those of the store itself."""
+    source, physical = row_map.source.copy(), row_map.row.copy()
+    source[at], physical[at] = len(row_map.sources), np.arange(len(at))
+    return RowMap((*row_map.sources, own), source, physical)

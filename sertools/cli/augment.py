@@ -8,7 +8,7 @@ import typer
 from sertools.balance.strategies import STRATEGIES
 from sertools.balance.strategies import strategy as find
 from sertools.cli.options import Seed, output, verb
-from sertools.cli.progress import voice
+from sertools.cli.progress import drain, voice
 
 
 @verb
@@ -16,19 +16,35 @@ def augment(
     store: Annotated[Path, typer.Argument(metavar="TRAIN.h5", help="The training store.", show_default=False)],
     out: Annotated[Path, output("OUT.h5", "The whole augmented training store.")],
     strategy: Annotated[
-        str, typer.Option(metavar="|".join(STRATEGIES), help="A strategy of the paper's Table 1.")
+        str, typer.Option(metavar="|".join(STRATEGIES), help="A strategy of the paper's Table 1 or 3.")
     ] = "CP",
+    noise: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Background noise, for SA, SAR, SARM and SARB.")
+    ] = None,
+    audio_root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The corpus, if it is no longer where the store says.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Processes.")] = 1,
     seed: Seed = 0,
 ) -> None:
     """Balance a training store without a GAN.
 
-    The output holds the old rows and the new.
+    CP copies rows; SA and its kin alter the audio that rows stem from (stretch,
+    shift, noise); RS removes rows. The output holds the old rows and the new.
 
     \b
     Example:
       sertools augment train.h5 --strategy CP -o train-cp.h5
+      sertools augment train.h5 --strategy SAR --noise noise/ -o train-sar.h5
     """
     from sertools.balance.augmentation import augment_store
+    from sertools.sound.noise import open_noise
+    from sertools.store.reader import open_store
 
-    counts = augment_store(store, out, find(strategy), seed=seed)
-    voice.say(f"{out}: " + ", ".join(f"{name} {before} → {after}" for name, (before, after) in counts.items()))
+    chosen = find(strategy)
+    folder = open_noise(noise, open_store(store).contents.front_end.segment_seconds) if noise else None
+    steps = augment_store(store, out, chosen, seed=seed, noise=folder, audio_root=audio_root, jobs=jobs)
+    last = drain("augment", steps, lambda p: (p.done, p.total, ""))
+    if last:
+        counts = ", ".join(f"{name} {before} → {after}" for name, (before, after) in last.counts.items())
+        voice.say(f"{out}: {counts}")

@@ -9,6 +9,7 @@ import typer
 
 from sertools.cli.options import verb
 from sertools.cli.progress import voice
+from sertools.errors import UsageError
 
 
 @verb
@@ -17,31 +18,47 @@ def corpus(
         str | None, typer.Argument(metavar="NAME", help="A reader; see --list.", show_default=False)
     ] = None,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="Where the corpus lies.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="DIR", help="Where the corpus lies; for nkululeko, its CSV.", show_default=False),
     ] = None,
     list_readers: Annotated[bool, typer.Option("--list", help="Name the readers and their corpora.")] = False,
     ambiguous: Annotated[
         str, typer.Option(help="keep or drop recordings on which the annotators disagree.")
     ] = "keep",
+    relabel: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Count one emotion as another, such as calm=neutral. Repeatable."),
+    ] = None,
 ) -> None:
     """Print a corpus folder's labels as CSV.
 
     \b
     Example:
       sertools corpus ravdess RAVDESS/ > labels.csv
+      sertools corpus ravdess RAVDESS/ --relabel calm=neutral > labels.csv
     """
     from sertools.corpora import READERS, read_corpus
     from sertools.corpora.table import write_labels
 
     if list_readers:
+        width = max(map(len, READERS))
         for reader in READERS.values():
-            print(f"{reader.name:10} {reader.title}")
+            print(f"{reader.name:{width}} {reader.title}")
         return
     if name is None or folder is None:
         raise typer.BadParameter("NAME and DIR are needed, such as: sertools corpus ravdess RAVDESS/")
-    recordings = read_corpus(name, folder, ambiguous=ambiguous)
+    recordings = read_corpus(
+        name, folder, ambiguous=ambiguous, relabel=dict(_read_pair(text) for text in relabel or ())
+    )
     text = io.StringIO(newline="")
     write_labels(recordings, text)
     sys.stdout.buffer.write(text.getvalue().encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
     voice.detail(f"{len(recordings)} recordings")
+
+
+def _read_pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (equals and old and new):
+        raise UsageError(f"--relabel {text!r}: expected OLD=NEW, such as calm=neutral")
+    return old, new

@@ -50,6 +50,12 @@ def extract(
     min_tail: Annotated[
         float, typer.Option(help="A last piece shorter than this many seconds joins the one before.")
     ] = FrontEnd.min_tail_seconds,
+    trim: Annotated[
+        float,
+        typer.Option(
+            metavar="DB", help="Leave out silence at both ends, this far below the loudest; 35 is usual, 0 keeps it."
+        ),
+    ] = FrontEnd.trim_db,
 ) -> None:
     """Turn audio into a store of log-mel spectrograms.
 
@@ -77,6 +83,7 @@ def extract(
         tail=tail,
         pad=pad,
         min_tail_seconds=min_tail,
+        trim_db=trim,
     )
     part = parse_part(shard, "--shard") if shard else None
     stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="")

@@ -60,14 +60,10 @@ def output(metavar: str, what: str) -> Any:
 def preset_default(stage: str, name: str) -> str:
     """Say in a help text what the presets hold."""
     values = {preset: getattr(getattr(numbers, stage), name) for preset, numbers in PRESETS.items()}
-    return (
-        " ["
-        + ", ".join(
-            f"{preset}: {value:g}" if isinstance(value, (int, float)) else f"{preset}: {value}"
-            for preset, value in values.items()
-        )
-        + "]"
-    )
+    texts = {p: f"{v:g}" if isinstance(v, (int, float)) else str(v) for p, v in values.items()}
+    if len(set(texts.values())) == 1:
+        return f" [{texts['paper']}]"
+    return f" [{', '.join(f'{preset}: {text}' for preset, text in texts.items())}]"
 
 
 _SHARED = (

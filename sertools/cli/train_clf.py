@@ -7,7 +7,7 @@ import typer
 
 from sertools.cli.options import Device, PresetName, Seed, Stores, Val, Width, output, preset_default, verb
 from sertools.cli.progress import drain, read_training, stop_on_signals, voice
-from sertools.config import ARCHITECTURES
+from sertools.config import ARCHITECTURES, LOSSES, SAMPLINGS, SPEC_AUGMENTS
 
 
 @verb
@@ -26,6 +26,35 @@ def train_clf(
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate." + preset_default("classifier", "lr"))] = None,
     width: Width = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(LOSSES),
+            help="What rare classes weigh in the loss." + preset_default("classifier", "loss"),
+        ),
+    ] = None,
+    sampling: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(SAMPLINGS),
+            help="Rows as they come, or every class equally often." + preset_default("classifier", "sampling"),
+        ),
+    ] = None,
+    spec_augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(SPEC_AUGMENTS),
+            help="Masks, shifts and gains of training pictures." + preset_default("classifier", "spec_augment"),
+        ),
+    ] = None,
+    mixup: Annotated[
+        float | None,
+        typer.Option(
+            metavar="ALPHA",
+            help="Mix pairs of rows, shares from Beta(ALPHA, ALPHA); 0 is off."
+            + preset_default("classifier", "mixup"),
+        ),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -42,7 +71,18 @@ def train_clf(
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device
 
-    config = override(find(preset).classifier, arch=arch, steps=steps, batch_size=batch_size, lr=lr, width=width)
+    config = override(
+        find(preset).classifier,
+        arch=arch,
+        steps=steps,
+        batch_size=batch_size,
+        lr=lr,
+        width=width,
+        loss=loss,
+        sampling=sampling,
+        spec_augment=spec_augment,
+        mixup=mixup,
+    )
     with stop_on_signals() as stop:
         run = Run(out, seed, pick_device(device), stop)
         steps_taken = train_classifier(stores, run, config, val_path=val, score=utterance_uar)

@@ -2,17 +2,30 @@
 
 >>> from pathlib import Path
 >>> from sertools.corpora import READERS, read_corpus
->>> list(READERS)
+>>> list(READERS)[:3]
 ['folders', 'ravdess', 'emodb']
 >>> recordings = read_corpus("ravdess", Path("RAVDESS"))  # doctest: +SKIP
 """
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sertools.corpora import emodb, folders, ravdess
+from sertools.corpora import (
+    audformat,
+    crema_d,
+    emodb,
+    esd,
+    folders,
+    iemocap,
+    meld,
+    msp_podcast,
+    nkululeko,
+    ravdess,
+    savee,
+    tess,
+)
 from sertools.corpora.table import Recording
 from sertools.errors import CorpusError, UsageError
 
@@ -28,7 +41,7 @@ class Reader:
     title : str
         One line: which corpus, under which licence.
     read : callable
-        From the corpus's folder to its recordings.
+        From the corpus's folder to its recordings; of audformat and nkululeko also from a table's path.
     """
 
     name: str
@@ -42,11 +55,27 @@ READERS: dict[str, Reader] = {
         Reader("folders", "any corpus with one folder an emotion", folders.read),
         Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", ravdess.read),
         Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", emodb.read),
+        Reader("iemocap", "IEMOCAP: English, 10 actors in 5 sessions; research only, by agreement", iemocap.read),
+        Reader("crema-d", "CREMA-D: English, 91 actors, 6 intended emotions; ODbL 1.0", crema_d.read),
+        Reader("crema-d-voice", "CREMA-D as listeners heard it: 6 emotions and ties; ODbL 1.0", crema_d.read_voice),
+        Reader(
+            "msp-podcast", "MSP-Podcast: English podcasts, 8 emotions; research only, by agreement", msp_podcast.read
+        ),
+        Reader("meld", "MELD: English, the series Friends, 7 emotions; repository GPL 3, TV material", meld.read),
+        Reader("tess", "TESS: English, 2 actresses, 7 emotions; CC BY-NC-ND 4.0", tess.read),
+        Reader("savee", "SAVEE: English, 4 actors, 7 emotions; research, on registration", savee.read),
+        Reader("esd", "ESD: Mandarin and English, 20 speakers, 5 emotions; research only", esd.read),
+        Reader(
+            "audformat", "a database of audformat, saved or in audb's cache: db.yaml, tables, audio", audformat.read
+        ),
+        Reader("nkululeko", "a CSV of nkululeko, or a folder with one a split: _train, _dev, _test", nkululeko.read),
     )
 }
 
 
-def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Recording]:
+def read_corpus(
+    name: str, folder: Path, *, ambiguous: str = "keep", relabel: Mapping[str, str] | None = None
+) -> list[Recording]:
     """List the recordings of a corpus.
 
     Parameters
@@ -54,9 +83,12 @@ def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Rec
     name : str
         A key of `READERS`.
     folder : Path
-        Where the corpus lies; files are named below it as ``find`` would.
+        Where the corpus lies; files are named below it as ``find`` would. For nkululeko a CSV too, for audformat
+        one table of the database.
     ambiguous : {"keep", "drop"}
         What to do with recordings on whose emotion the annotators did not agree.
+    relabel : mapping of str to str
+        Emotions that count as another, such as ``{"calm": "neutral"}``.
 
     Returns
     -------
@@ -68,7 +100,7 @@ def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Rec
     CorpusError
         No such reader, no such folder, or nothing of that corpus in it.
     UsageError
-        `ambiguous` is neither "keep" nor "drop".
+        `ambiguous` is neither "keep" nor "drop", or no recording has an emotion of `relabel`.
     """
     if name not in READERS:
         close = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.4)
@@ -77,4 +109,15 @@ def read_corpus(name: str, folder: Path, *, ambiguous: str = "keep") -> list[Rec
     if ambiguous not in ("keep", "drop"):
         raise UsageError(f"ambiguous is {ambiguous!r}; choose keep or drop")
     recordings = READERS[name].read(folder)
-    return [r for r in recordings if ambiguous == "keep" or r.emotion != "ambiguous"]
+    relabel = relabel or {}
+    emotions = {recording.emotion for recording in recordings}
+    for old in relabel:
+        if old not in emotions:
+            raise UsageError(
+                f"--relabel {old}=…: no recording is {old!r}; they are {', '.join(sorted(emotions - {''}))}"
+            )
+    return [
+        replace(recording, emotion=relabel.get(recording.emotion, recording.emotion))
+        for recording in recordings
+        if ambiguous == "keep" or recording.emotion != "ambiguous"
+    ]

@@ -5,27 +5,35 @@ Each finding is one `CorpusWarning`; the rows that are left stay usable.
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from sertools.corpora.table import CorpusWarning, Recording
+from sertools.errors import CorpusError
+
+Label = TypeVar("Label")
 
 # A warning stays one readable line.
 _MAX_EXAMPLES = 4
 
 
-def without_duplicates(paths: Iterable[Path], folder: Path) -> list[Path]:
-    """Keep the first path of each base name (suffix aside) and warn how many copies were left out."""
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+def without_duplicates(paths: Iterable[Path], folder: Path, name_of: Callable[[Path], str] = _stem) -> list[Path]:
+    """Keep the first path of each name (the base name without suffix) and warn how many copies were left out."""
     first: dict[str, Path] = {}
     copies: list[Path] = []
     for path in paths:
-        if first.setdefault(path.stem, path) is not path:
+        if first.setdefault(name_of(path), path) is not path:
             copies.append(path)
     if copies:
         warnings.warn(
             f"{folder}: {len(first)} recordings expected, {len(first) + len(copies)} files found: left out "
             f"{_files(len(copies))} whose base names occur before, such as {copies[0]} "
-            f"(kept: {first[copies[0].stem]})",
+            f"(kept: {first[name_of(copies[0])]})",
             CorpusWarning,
             stacklevel=3,
         )
@@ -57,19 +65,83 @@ def compare_counts(recordings: Iterable[Recording], folder: Path, expected: Mapp
     found = Counter((r.speaker, r.emotion) for r in recordings)
     speakers = sorted({speaker for speaker, _ in found})
     published = Counter({(s, e): n for s in speakers for e, n in expected.get(s, {}).items()})
-    differing = sorted(cell for cell in found.keys() | published.keys() if found[cell] != published[cell])
-    if not differing:
-        return
-    examples = [f"{s} {e} {found[s, e]} instead of {published[s, e]}" for s, e in differing[:_MAX_EXAMPLES]]
+    cells = [Counter({f"{s} {e}": n for (s, e), n in counts.items()}) for counts in (found, published)]
+    if differing := differences(*cells):
+        warnings.warn(
+            f"{folder}: {found.total()} recordings found, {published.total()} expected of "
+            f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}: speaker {differing}",
+            CorpusWarning,
+            stacklevel=3,
+        )
+
+
+def differences(found: Counter[str], published: Mapping[str, int]) -> str:
+    """Say which counts are not the published ones, the first few by name; empty if all are equal."""
+    expected = Counter(published)
+    differing = sorted(cell for cell in found.keys() | expected.keys() if found[cell] != expected[cell])
+    examples = [f"{cell} {found[cell]} instead of {expected[cell]}" for cell in differing[:_MAX_EXAMPLES]]
     if len(differing) > _MAX_EXAMPLES:
         examples.append(f"and {len(differing) - _MAX_EXAMPLES} more")
-    warnings.warn(
-        f"{folder}: {found.total()} recordings found, {published.total()} expected of "
-        f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}: speaker {', '.join(examples)}",
-        CorpusWarning,
-        stacklevel=3,
-    )
+    return ", ".join(examples)
+
+
+def match_labels(
+    audio: Mapping[str, Path], labels: Mapping[str, Label], folder: Path
+) -> list[tuple[str, Path, Label]]:
+    """Join the audio files of a corpus to the labels that lie elsewhere in it.
+
+    Parameters
+    ----------
+    audio : mapping of str to Path
+        Audio by the name of its utterance.
+    labels : mapping of str to anything
+        What is known of each utterance, by the same names.
+    folder : Path
+        Named in messages.
+
+    Returns
+    -------
+    list of tuple
+        Utterance, path and label where both exist, in the order of `audio`.
+
+    Raises
+    ------
+    CorpusError
+        Nothing matches.
+
+    Warns
+    -----
+    CorpusWarning
+        Labels without audio and audio without a label, each counted in one line.
+    """
+    matched = [(name, path, labels[name]) for name, path in audio.items() if name in labels]
+    silent = [name for name in labels if name not in audio]
+    unlabelled = [path for name, path in audio.items() if name not in labels]
+    if not matched:
+        some = f"the first label is of {silent[0]}" if silent else "there are no labels"
+        raise CorpusError(
+            f"{folder}: none of {len(audio)} audio files has one of the {len(labels)} labels ({some}); "
+            "check that audio and labels are of the same corpus and both unpacked"
+        )
+    if silent:
+        warnings.warn(
+            f"{folder}: {len(labels)} audio files expected, {len(matched)} found: left out "
+            f"{_labels(len(silent))} without audio, such as that of {silent[0]}",
+            CorpusWarning,
+            stacklevel=3,
+        )
+    if unlabelled:
+        warnings.warn(
+            f"{folder}: left out {_files(len(unlabelled))} without a label, such as {unlabelled[0]}",
+            CorpusWarning,
+            stacklevel=3,
+        )
+    return matched
 
 
 def _files(number: int) -> str:
     return f"{number} file{'s' * (number != 1)}"
+
+
+def _labels(number: int) -> str:
+    return f"{number} label{'s' * (number != 1)}"

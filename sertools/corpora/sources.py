@@ -84,7 +84,7 @@ def _from_path(source: str) -> _Found:
         recordings = folders.read(path)
         return recordings, any(recording.emotion for recording in recordings)
     if _is_table(source):
-        return _read_table(path), True
+        return read_table(path), True
     if not path.exists() and path.suffix.lower() not in AUDIO_SUFFIXES:
         raise CorpusError(f"{path}: no such file or folder")
     # An audio file that is missing or broken is the decoder's to report, with all the others.
@@ -129,7 +129,14 @@ def _from_stdin(stdin: TextIO) -> _Found:
     return [Recording(file=line.rstrip("\r\n")) for line in lines if line.strip()], False
 
 
-def _read_table(path: Path) -> list[Recording]:
+def read_table(path: Path) -> list[Recording]:
+    """Read a labels CSV whose files lie relative to its own folder or to the working folder.
+
+    Raises
+    ------
+    CorpusError
+        As `read_labels`; or a file is in neither folder, or another one in each.
+    """
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
             return _resolved(read_labels(stream, str(path)), path.parent, str(path))
@@ -164,7 +171,7 @@ def _resolved(recordings: Iterable[Recording], folder: Path | None, name: str) -
 
 def _labelled(found: list[Recording], labels: Path) -> list[Recording]:
     rows: dict[str, list[Recording]] = {}
-    for row in _read_table(labels):
+    for row in read_table(labels):
         rows.setdefault(os.path.realpath(row.file), []).append(row)
     unknown = [r.file for r in found if os.path.realpath(r.file) not in rows]
     if unknown:

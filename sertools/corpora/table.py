@@ -9,15 +9,15 @@ streams with ``encoding="utf-8", errors="surrogateescape", newline=""``.
 """
 
 import csv
-import math
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import zip_longest
 from typing import TextIO
 
+from sertools.corpora.cells import canonical_gender, seconds_of
 from sertools.corpora.emotions import EMOTIONS, canonical_emotion
+from sertools.corpora.files import AUDIO_SUFFIXES, find_audio
 from sertools.errors import CorpusError, SertoolsWarning
 
 __all__ = [
@@ -32,18 +32,9 @@ __all__ = [
     "write_labels",
 ]
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
-
-_GENDER_OF = {"f": "female", "w": "female", "m": "male", "unknown": "", "nan": ""}
-
 _COLUMNS = ("file", "emotion", "speaker", "session", "gender")
 _COLUMN_ALIASES = {"speaker_id": "speaker", "label": "emotion", "sex": "gender"}
 _HEADER = ",".join(_COLUMNS)
-
-# audformat writes "0 days 00:00:00.050000", and "0 days" where a whole column holds no fraction of a day.
-_CLOCK = re.compile(
-    r"(?:(?P<days>\d+) days?)?\s*(?:(?P<hours>\d+):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(?:[.,]\d*)?))?"
-)
 
 
 class CorpusWarning(SertoolsWarning):
@@ -78,48 +69,6 @@ class Recording:
     start: float | None = None
     end: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-
-def find_audio(folder: Path) -> list[Path]:
-    """List the audio files below a folder, sorted, under the names that ``find`` would print.
-
-    Names that start with a dot and ``__MACOSX`` are skipped. Links to folders are followed, but every
-    real folder is listed once, so neither a loop nor a second link doubles the corpus. Broken links are
-    listed: that a file is missing must come to light.
-
-    Raises
-    ------
-    CorpusError
-        The folder does not exist, is a file, or cannot be listed.
-    """
-    if not folder.is_dir():
-        if folder.exists():
-            raise CorpusError(f"{folder}: is a file, not a folder; unpack it and name the folder")
-        raise CorpusError(f"{folder}: no such folder; check the path")
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    folders = [folder]
-    links: list[Path] = []
-    while folders or links:
-        # Real folders first: their own names win over those of links to them.
-        here = folders.pop() if folders else links.pop(0)
-        try:
-            status = here.stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
-                if entry.name.startswith(".") or entry.name == "__MACOSX":
-                    continue
-                path = here / entry.name
-                if path.is_dir():
-                    (links if entry.is_symlink() else folders).append(path)
-                elif path.suffix.lower() in AUDIO_SUFFIXES and (path.is_file() or entry.is_symlink()):
-                    found.append(path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise CorpusError(f"{here}: cannot be listed ({reason}); check its permissions") from error
-    return sorted(found, key=lambda path: path.parts)
 
 
 def write_labels(recordings: Iterable[Recording], stream: TextIO) -> None:
@@ -173,9 +122,19 @@ def read_labels(stream: Iterable[str], name: str) -> list[Recording]:
         No header or no such column, a row that does not fit it, a time that is none, ``start`` not before
         ``end``, no file, or the same file and span twice.
     """
+    return recordings_of(read_rows(stream, name, ("file", "emotion")), name)
+
+
+# The number of a row in its table, and its cells by column, stripped; absent cells are empty.
+Row = tuple[int, Mapping[str, str]]
+
+
+def read_rows(stream: Iterable[str], name: str, needed: Sequence[str]) -> Iterator[Row]:
+    """Read any CSV table as `read_labels` does, before its cells are made sense of.
+
+    The columns `needed` must stand in the header, and no row may end before the last of them.
+    """
     rows = csv.reader(_lines(stream, name), strict=True)
-    recordings: list[Recording] = []
-    line_of: dict[tuple[str, float, float | None], int] = {}
     columns: list[str] | None = None
     try:
         for row in rows:
@@ -184,20 +143,14 @@ def read_labels(stream: Iterable[str], name: str) -> list[Recording]:
                 continue
             where = f"{name}:{rows.line_num}"
             if columns is None:
-                columns = _header(cells, where)
+                columns = _header(cells, where, needed)
                 continue
             if len(cells) > len(columns):
                 problem = f"{len(cells)} cells under {len(columns)} columns"
                 raise CorpusError(f"{where}: {problem}; quote cells that hold commas")
-            recording = _recording(dict(zip(columns, cells, strict=False)), columns, where)
-            span = (recording.file, recording.start or 0.0, recording.end)
-            if span in line_of:
-                raise CorpusError(
-                    f"{where}: {recording.file!r} stands in line {line_of[span]} too; remove one of them, "
-                    "or give each its own start and end"
-                )
-            line_of[span] = rows.line_num
-            recordings.append(recording)
+            if cut := [column for column in needed if columns.index(column) >= len(cells)]:
+                raise CorpusError(f"{where}: {len(cells)} cells, ends before {cut[0]!r}; complete the row")
+            yield rows.line_num, dict(zip_longest(columns, cells, fillvalue=""))
     except csv.Error as error:
         where = f"{name}:{rows.line_num}"
         raise CorpusError(f"{where}: not a CSV row ({error}); mend its quotes or line ends") from error
@@ -206,6 +159,22 @@ def read_labels(stream: Iterable[str], name: str) -> list[Recording]:
         raise CorpusError(f"{name}: not UTF-8 (byte {byte:#04x}); save it as UTF-8") from error
     if columns is None:
         raise CorpusError(f"{name}: empty, without a header; its first line must be like {_HEADER}")
+
+
+def recordings_of(rows: Iterable[Row], name: str) -> list[Recording]:
+    """Make sense of the rows of a labels table; the errors are those of `read_labels`."""
+    recordings: list[Recording] = []
+    line_of: dict[tuple[str, float, float | None], int] = {}
+    for number, cells in rows:
+        recording = _recording(cells, f"{name}:{number}")
+        span = (recording.file, recording.start or 0.0, recording.end)
+        if span in line_of:
+            raise CorpusError(
+                f"{name}:{number}: {recording.file!r} stands in line {line_of[span]} too; remove one of them, "
+                "or give each its own start and end"
+            )
+        line_of[span] = number
+        recordings.append(recording)
     return recordings
 
 
@@ -223,7 +192,7 @@ def _column(name: str) -> str:
     return known if known in (*_COLUMNS, "start", "end") else name
 
 
-def _header(cells: list[str], where: str) -> list[str]:
+def _header(cells: list[str], where: str, needed: Sequence[str]) -> list[str]:
     """Names of the columns, aliases resolved; a column without a name stays empty."""
     shown = ", ".join(cells)
     for separator, word in ((";", "semicolons"), ("\t", "tabs")):
@@ -232,49 +201,38 @@ def _header(cells: list[str], where: str) -> list[str]:
     names = {cell.lower() for cell in cells}
     # Where "emotion" and "label" both stand, the second is a column of its own.
     columns = [cell if _column(cell) in names - {cell.lower()} else _column(cell) for cell in cells]
-    if "file" not in columns:
-        raise CorpusError(f"{where}: no column 'file' in the header (found: {shown}); begin with {_HEADER}")
-    if "emotion" not in columns:
-        raise CorpusError(f"{where}: no column 'emotion' in the header (found: {shown}); add or rename it")
+    for column in needed:
+        if column not in columns:
+            remedy = f"begin with {_HEADER}" if column == "file" else "add or rename it"
+            raise CorpusError(f"{where}: no column {column!r} in the header (found: {shown}); {remedy}")
     for column in columns:
         if column and columns.count(column) > 1:
             raise CorpusError(f"{where}: {columns.count(column)} columns {column!r}; remove or rename one")
     return columns
 
 
-def _recording(cells: dict[str, str], columns: list[str], where: str) -> Recording:
+def _recording(cells: Mapping[str, str], where: str) -> Recording:
     if not cells.get("file"):
         raise CorpusError(f"{where}: no file in column 'file'; fill it or remove the row")
-    if "emotion" not in cells:
-        raise CorpusError(f"{where}: {len(cells)} cells, ends before 'emotion'; complete the row")
     start, end = (_seconds(cells.get(column, ""), column, where) for column in ("start", "end"))
     if end is not None and (start or 0.0) >= end:
         raise CorpusError(f"{where}: start {start or 0.0:g} s is not before end {end:g} s; mend the times")
-    gender = cells.get("gender", "").lower()
     known = {"", *_COLUMNS, "start", "end"}
     return Recording(
         file=cells["file"],
-        emotion=canonical_emotion(cells["emotion"]),
+        emotion=canonical_emotion(cells.get("emotion", "")),
         speaker=cells.get("speaker", ""),
         session=cells.get("session", ""),
-        gender=_GENDER_OF.get(gender, gender),
+        gender=canonical_gender(cells.get("gender", "")),
         start=start,
         end=end,
-        extra={column: cells.get(column, "") for column in columns if column not in known},
+        extra={column: cell for column, cell in cells.items() if column not in known},
     )
 
 
 def _seconds(cell: str, column: str, where: str) -> float | None:
-    """Seconds of a cell, None where it is empty or a missing value of pandas."""
-    if cell.lower() in {"", "nat", "nan"}:
-        return None
-    if clock := _CLOCK.fullmatch(cell):
-        days, hours, minutes = (int(clock[part] or 0) for part in ("days", "hours", "minutes"))
-        return ((days * 24 + hours) * 60 + minutes) * 60 + float((clock["seconds"] or "0").replace(",", "."))
     try:
-        seconds = float(cell)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise CorpusError(f"{where}: {column} is {cell!r}; write seconds, such as 1.25, or leave it empty")
-    return seconds
+        return seconds_of(cell)
+    except ValueError as error:
+        problem = f"{column} is {cell!r}; write seconds, such as 1.25, or leave it empty"
+        raise CorpusError(f"{where}: {problem}") from error

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from sertools.nets.cnn import SmallCNN
+from sertools.nets.crnn import CRNN
 from sertools.nets.vgg import VGG19
 
 Shape = tuple[int, int]
@@ -14,6 +15,7 @@ Shape = tuple[int, int]
 BUILDERS: Mapping[str, Callable[[Shape, int, float], nn.Module]] = {
     "vgg19": lambda shape, n_classes, width: VGG19(shape, n_classes, width),
     "vgg19-bn": lambda shape, n_classes, width: VGG19(shape, n_classes, width, batch_norm=True),
+    "crnn": CRNN,
     "cnn": SmallCNN,
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,13 @@ import soxr
 from sertools.config import FrontEnd
 from sertools.errors import AudioError
 from sertools.provenance import digest_bytes
+from sertools.sound.activity import speech_span
 
 Samples = npt.NDArray[np.float32]
 
 _LFS_MARK = b"version https://git-lfs"
 _LONGEST_HOURS = 24.0
+_TRIM_MARGIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,14 @@ class Utterance:
     digest
         Digest of the decoded mono samples at the file's own rate; empty for silent or constant audio, which has
         no identity to trace.
+    offset
+        Seconds that were trimmed before `y`.
     """
 
     y: Samples
     duration: float
     digest: str
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,19 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     return Utterance(resampled, y.size / file_sr, digest)
 
 
+def trimmed(utterance: Utterance, front_end: FrontEnd) -> Utterance:
+    """Leave out the silence before and after the speech, if the front end says so."""
+    if not front_end.trim_db:
+        return utterance
+    first, last = speech_span(utterance.y, front_end.sr, front_end.trim_db, _TRIM_MARGIN_SECONDS)
+    return replace(utterance, y=utterance.y[first:last], offset=first / front_end.sr)
+
+
 def _span(path: Path, n_frames: int, sr: int, start: float | None, end: float | None) -> tuple[int, int]:
     """Turn seconds into the first and the last sample, and refuse what lies outside the file."""
-    first = 0 if start is None else round(start * sr)
-    last = n_frames if end is None else round(end * sr)
+    # Half up, so that a span starts and ends alike wherever it lies.
+    first = 0 if start is None else math.floor(start * sr + 0.5)
+    last = n_frames if end is None else math.floor(end * sr + 0.5)
     slack = math.ceil(0.05 * sr)  # labels round times; a twentieth of a second past the end is not an error
     if first >= n_frames > 0 or last > n_frames + slack:
         raise AudioError(

@@ -6,12 +6,8 @@ the store's bytes do not depend on how many worked on it.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -24,8 +20,9 @@ from sertools.config import FrontEnd
 from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
 from sertools.errors import AudioError, StoreError
+from sertools.parallel import ordered_map
 from sertools.provenance import history_line, refuse_clobber
-from sertools.sound.audio import cut, piece_samples, read_utterance
+from sertools.sound.audio import cut, piece_samples, read_utterance, trimmed
 from sertools.sound.features import log_mel, valid_frames
 from sertools.store.format import (
     REJECTED_COLUMNS,
@@ -39,8 +36,6 @@ from sertools.store.format import (
 )
 from sertools.store.reader import Pictures
 from sertools.store.writer import Spool, write_store
-
-_FILES_A_TASK = 8
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ def extract(
     utterances: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []
     with Spool(output, front_end) as spool:
-        for done, result in enumerate(_extracted(jobs_listed, front_end, jobs), 1):
+        for done, result in enumerate(ordered_map(partial(_extract_one, front_end=front_end), jobs_listed, jobs), 1):
             if result.pictures is None:
                 rejected.append({"path": result.job.path, "reason": result.reason})
             else:
@@ -174,28 +169,12 @@ def _named(listing: Listing) -> list[_Job]:
     return jobs
 
 
-def _extracted(jobs: Sequence[_Job], front_end: FrontEnd, n_processes: int) -> Iterator[_Extracted]:
-    work = partial(_extract_one, front_end=front_end)
-    if n_processes == 1 or len(jobs) <= _FILES_A_TASK:
-        yield from map(work, jobs)
-        return
-    # spawn: safe whatever threads this process has started, and the same on every system.
-    spawn = multiprocessing.get_context("spawn")
-    # Ctrl-C reaches every process of a terminal; this one ends the others.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    pool = ProcessPoolExecutor(n_processes, mp_context=spawn, initializer=signal.signal, initargs=ignore)
-    try:
-        yield from pool.map(work, jobs, chunksize=_FILES_A_TASK)
-    except BrokenProcessPool as error:
-        raise StoreError("a decoding process was killed, perhaps for want of memory; use fewer --jobs") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def _extract_one(job: _Job, front_end: FrontEnd) -> _Extracted:
     recording = job.recording
     try:
-        utterance = read_utterance(Path(recording.file), front_end.sr, recording.start, recording.end)
+        utterance = trimmed(
+            read_utterance(Path(recording.file), front_end.sr, recording.start, recording.end), front_end
+        )
     except AudioError as error:
         # The path is already in the message's front; the rejected table has a column for it.
         return _Extracted(job, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
@@ -207,7 +186,7 @@ def _extract_one(job: _Job, front_end: FrontEnd) -> _Extracted:
         job,
         duration=utterance.duration,
         digest=utterance.digest,
-        starts=tuple(piece.start / front_end.sr for piece in pieces),
+        starts=tuple(utterance.offset + piece.start / front_end.sr for piece in pieces),
         n_valid_frames=tuple(valid_frames(piece.n_valid, front_end) for piece in pieces),
         pictures=pictures,
     )

@@ -24,6 +24,12 @@ from sertools.store.lineage import Lineage
 KIND = "spectrograms"
 VERSION = 1
 
+# Where pictures lie in a file, and where their digests do: a store's own, or those that `augment` adds to a
+# virtual one.
+PICTURES = "/spectrogram"
+OWN_PICTURES = "/own/spectrogram"
+DIGESTS_OF = {PICTURES: "/segment/digest", OWN_PICTURES: "/own/digest"}
+
 Column = npt.NDArray[Any]
 
 # None marks text, kept as fixed-length UTF-8: no heap, so the bytes are the same every time.

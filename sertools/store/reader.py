@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 from sertools.errors import StoreError
 from sertools.store.format import (
+    DIGESTS_OF,
     KIND,
+    PICTURES,
     VERSION,
     Contents,
     picture_digest,
@@ -38,7 +40,7 @@ class Source:
     """A dataset that physically holds pictures."""
 
     path: Path
-    dataset: str = "/spectrogram"
+    dataset: str = PICTURES
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def open_store(path: Path) -> Store:
     except _DAMAGE as error:
         raise _damaged(path, error) from error
     for number, source in enumerate(row_map.sources):
-        if source.path != path:
+        if source != Source(path):
             _check_source(path, contents, row_map, number)
     return Store(path, contents, row_map)
 
@@ -189,6 +191,8 @@ def _read_row_map(file: h5py.File, path: Path, contents: Contents) -> RowMap:
         if there[1][0] - there[0][0] != last - first:
             raise ValueError("a virtual mapping is not row by row")
         target = _resolve(path, mapping.file_name, mapping.dset_name)
+        if target.dataset not in DIGESTS_OF:
+            raise ValueError(f"a virtual mapping leads to {target.dataset}")
         if target.path == path and file[target.dataset].is_virtual:
             # Reading it would crash libhdf5.
             raise ValueError("a virtual mapping leads back to itself")
@@ -201,6 +205,7 @@ def _read_row_map(file: h5py.File, path: Path, contents: Contents) -> RowMap:
 
 
 def _resolve(path: Path, file_name: str, dataset: str) -> Source:
+    dataset = "/" + dataset.lstrip("/")
     if file_name == ".":
         return Source(path, dataset)
     # HDF5 reads % as a pattern, so names carry it doubled.
@@ -222,7 +227,7 @@ def _check_source(path: Path, contents: Contents, row_map: RowMap, number: int) 
     try:
         with h5py.File(source.path, "r", locking=False) as file:
             check_kind(file, source.path, KIND, VERSION)
-            found = decode_text(file["segment/digest"][:])
+            found = decode_text(file[DIGESTS_OF[source.dataset]][:])
             same = file[source.dataset].shape[1:] == (contents.front_end.n_mels, contents.front_end.n_frames)
             physical = not file[source.dataset].is_virtual
             n_rows = min(len(found), len(file[source.dataset]))

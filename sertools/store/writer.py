@@ -23,8 +23,18 @@ import numpy as np
 from sertools.config import FrontEnd
 from sertools.errors import StoreError
 from sertools.provenance import atomic_output, cannot_write
-from sertools.store.format import KIND, VERSION, Contents, Table, escape_name, picture_digest
-from sertools.store.image import LIBVER, Image, hdf5_output
+from sertools.store.format import (
+    DIGESTS_OF,
+    KIND,
+    OWN_PICTURES,
+    PICTURES,
+    VERSION,
+    Contents,
+    Table,
+    escape_name,
+    picture_digest,
+)
+from sertools.store.image import LIBVER, Image
 from sertools.store.lineage import Lineage
 from sertools.store.reader import Pictures, RowMap
 
@@ -97,62 +107,102 @@ def write_store(path: Path, contents: Contents, pictures: Iterable[Pictures]) ->
     SertoolsError
         If it cannot be written; nothing is left under `path` then, and an older file stays.
     """
-    shape = (len(contents), contents.front_end.n_mels, contents.front_end.n_frames)
     with atomic_output(path) as part:
         image = Image()
         with h5py.File(image, "w", libver=LIBVER) as file:
             _write_tables(file, contents)
-            create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-            create.set_layout(h5py.h5d.CONTIGUOUS)
-            create.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-            create.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-            create.set_obj_track_times(False)
-            dataset = h5py.h5d.create(
-                file.id, b"spectrogram", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple(shape), create
-            )
-            offset = dataset.get_offset()
+            offset = _reserve(file, PICTURES, len(contents), contents.front_end)
         image.save(part)
-        with part.open("r+b") as stream:
-            stream.seek(offset or 0)
-            n_written = 0
-            for block in pictures:
-                stream.write(np.ascontiguousarray(block, dtype="<f4").data)
-                n_written += len(block)
-        if n_written != len(contents):
-            raise StoreError(f"{path}: {n_written} pictures for {len(contents)} rows; nothing was written")
+        _fill(part, offset, len(contents), pictures)
 
 
-def write_virtual(path: Path, contents: Contents, row_map: RowMap) -> None:
+@dataclasses.dataclass(frozen=True)
+class OwnRows:
+    """Rows that a virtual store holds itself, beside those it maps to."""
+
+    digests: list[str]
+    pictures: Iterable[Pictures]
+
+
+def write_virtual(path: Path, contents: Contents, row_map: RowMap, own: OwnRows | None = None) -> None:
     """Write a store whose pictures stay where they are: an HDF5 virtual dataset over the physical stores.
+
+    Parameters
+    ----------
+    own
+        New rows; `row_map` names them as ``Source(path, OWN_PICTURES)``.
 
     Raises
     ------
     SertoolsError
         If it cannot be written.
     """
+    with atomic_output(path) as part:
+        image = Image()
+        with h5py.File(image, "w", libver=LIBVER) as file:
+            _write_tables(file, contents)
+            offset = 0
+            if own:
+                offset = _reserve(file, OWN_PICTURES, len(own.digests), contents.front_end)
+                file.create_dataset(DIGESTS_OF[OWN_PICTURES], **text_column(own.digests), track_times=False)
+            _map(file, path, contents, row_map)
+        image.save(part)
+        if own:
+            _fill(part, offset, len(own.digests), own.pictures)
+
+
+def _reserve(file: h5py.File, name: str, n_rows: int, front_end: FrontEnd) -> int:
+    """Make room for a contiguous block of pictures, and say where in the file it lies."""
+    create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    create.set_layout(h5py.h5d.CONTIGUOUS)
+    create.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    create.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    create.set_obj_track_times(False)
+    group = file.require_group(name.rpartition("/")[0] or "/")
+    space = h5py.h5s.create_simple((n_rows, front_end.n_mels, front_end.n_frames))
+    dataset = h5py.h5d.create(group.id, name.rpartition("/")[2].encode(), h5py.h5t.IEEE_F32LE, space, create)
+    return dataset.get_offset() or 0
+
+
+def _fill(part: Path, offset: int, n_rows: int, pictures: Iterable[Pictures]) -> None:
+    """Write the pictures at their place."""
+    n_written = 0
+    with part.open("r+b") as stream:
+        stream.seek(offset)
+        for block in pictures:
+            stream.write(np.ascontiguousarray(block, dtype="<f4").data)
+            n_written += len(block)
+    if n_written != n_rows:
+        raise StoreError(f"{n_written} pictures for {n_rows} rows; nothing was written")
+
+
+def _map(file: h5py.File, path: Path, contents: Contents, row_map: RowMap) -> None:
+    """Lay the virtual dataset over the files that hold the pictures."""
     shape = (len(contents), contents.front_end.n_mels, contents.front_end.n_frames)
-    folder = path.parent.resolve()
-    names = [
-        escape_name(os.path.relpath(source.path.resolve(), folder)).replace("%", "%%") for source in row_map.sources
-    ]
-    with hdf5_output(path) as file:
-        _write_tables(file, contents)
-        # The low-level call: h5py's create_virtual_dataset writes the time of day.
-        create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        create.set_obj_track_times(False)
-        create.set_fill_value(np.array(np.nan, dtype="<f4"))
-        here = h5py.h5s.create_simple(shape)
-        for first, length in _runs(row_map):
-            source = row_map.sources[row_map.source[first]]
-            start = int(row_map.row[first])
-            # The space need only reach the last row that is mapped; HDF5 does not compare it with the source.
-            there = h5py.h5s.create_simple((start + length, *shape[1:]))
-            here.select_hyperslab((first, 0, 0), (length, *shape[1:]))
-            there.select_hyperslab((start, 0, 0), (length, *shape[1:]))
-            name = names[row_map.source[first]]
-            create.set_virtual(here, name.encode(), source.dataset.encode(), there)
-        here.select_all()
-        h5py.h5d.create(file.id, b"spectrogram", h5py.h5t.IEEE_F32LE, here, create)
+    names = [_name_of(source.path, path) for source in row_map.sources]
+    # The low-level call: h5py's create_virtual_dataset writes the time of day.
+    create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    create.set_obj_track_times(False)
+    create.set_fill_value(np.array(np.nan, dtype="<f4"))
+    here = h5py.h5s.create_simple(shape)
+    for first, length in _runs(row_map):
+        source = row_map.sources[row_map.source[first]]
+        start = int(row_map.row[first])
+        # The space need only reach the last row that is mapped; HDF5 does not compare it with the source.
+        there = h5py.h5s.create_simple((start + length, *shape[1:]))
+        here.select_hyperslab((first, 0, 0), (length, *shape[1:]))
+        there.select_hyperslab((start, 0, 0), (length, *shape[1:]))
+        name = names[row_map.source[first]]
+        create.set_virtual(here, name.encode(), source.dataset.encode(), there)
+    here.select_all()
+    h5py.h5d.create(file.id, b"spectrogram", h5py.h5t.IEEE_F32LE, here, create)
+
+
+def _name_of(source: Path, path: Path) -> str:
+    """Name a source as seen from the virtual store; HDF5 calls a store itself ``.`` and reads % as a pattern."""
+    if source == path:
+        return "."
+    return escape_name(os.path.relpath(source.resolve(), path.parent.resolve())).replace("%", "%%")
 
 
 def _runs(row_map: RowMap) -> Iterator[tuple[int, int]]:

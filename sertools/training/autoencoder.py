@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,33 +17,26 @@ from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows, batch_indices, open_rows
-from sertools.training.checkpoint import (
-    Header,
-    load_model,
-    optimiser_tensors,
-    prefixed,
-    rebuild,
-    restore_optimiser,
-    save_model,
-)
+from sertools.training.checkpoint import Header, load_model, rebuild, save_model
 from sertools.training.loop import Record, Run, train
 from sertools.training.runtime import place, seed_torch
 from sertools.training.scaling import Scaler
+from sertools.training.validated import ValidatedTrainer, Validation
 
 KIND = "autoencoder"
 _EVAL_BATCH = 64
 
 
-class AutoencoderTrainer:
+class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
     """The autoencoder, its optimiser, and the best weights so far where there is a validation set."""
 
     def __init__(self, rows: Rows, val: Rows | None, config: AutoencoderConfig, scaler: Scaler, run: Run) -> None:
-        self.rows, self.val, self.config, self.scaler, self.run = rows, val, config, scaler, run
+        self.rows, self.config, self.scaler, self.run = rows, config, scaler, run
         seed_torch(run.seed, KIND, "init")
-        self.net = place(Autoencoder(rows.shape, config.net), run.device)
-        self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.lr, betas=(config.beta1, config.beta2))
-        self.best: dict[str, Tensor] = {}
-        self.best_mse = torch.tensor(torch.inf)
+        net = place(Autoencoder(rows.shape, config.net), run.device)
+        optimiser = torch.optim.Adam(net.parameters(), lr=config.lr, betas=(config.beta1, config.beta2))
+        score = None if val is None else lambda net: reconstruction_mse(net, val, scaler, run.device)
+        super().__init__(net, optimiser, Validation("mse", False, score, config.validate_every, config.steps))
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update."""
@@ -55,30 +48,7 @@ class AutoencoderTrainer:
         loss = F.mse_loss(self.net(x), x)
         loss.backward()
         self.optimiser.step()
-        losses = {"mse": loss.detach()}
-        done = step + 1
-        if self.val is not None and (done % self.config.validate_every == 0 or done == self.config.steps):
-            mse = torch.tensor(reconstruction_mse(self.net, self.val, self.scaler, self.run.device))
-            losses["val_mse"] = mse
-            if mse < self.best_mse:
-                self.best, self.best_mse = {k: v.clone() for k, v in prefixed(self.net, "").items()}, mse
-        return losses
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights, optimiser and best weights."""
-        return {
-            **prefixed(self.net, "net."),
-            **optimiser_tensors(self.optimiser, "adam."),
-            **{f"best.{name}": value for name, value in self.best.items()},
-            "best_mse": self.best_mse,
-        }
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go back to a state."""
-        self.net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
-        restore_optimiser(self.optimiser, tensors, "adam.")
-        self.best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
-        self.best_mse = tensors["best_mse"]
+        return {"mse": loss.detach(), **self.validate(step)}
 
 
 def pretrain_autoencoder(
@@ -106,11 +76,9 @@ def pretrain_autoencoder(
     signature = {"verb": "pretrain-ae", "options": options, "seed": run.seed, "inputs": inputs}
     trainer = AutoencoderTrainer(rows, val, config, scaler, run)
     yield from train(trainer, config.steps, run, signature)
-    facts: dict[str, object] = {"n_rows": len(rows), "updates": config.steps}
+    facts = {"n_rows": len(rows), "updates": config.steps, **trainer.facts()}
     if val:
         lineage = lineage.selected(val.seen)
-    if trainer.best:
-        facts["val_mse"] = round(float(trainer.best_mse), 6)
     header = Header(
         kind=KIND,
         config=dataclasses.asdict(config),
@@ -120,7 +88,7 @@ def pretrain_autoencoder(
         lineage=lineage,
         facts=facts,
     )
-    save_model(run.output, header, trainer.best or prefixed(trainer.net, ""))
+    save_model(run.output, header, trainer.chosen())
     run.state_path.unlink(missing_ok=True)
 
 

@@ -203,14 +203,40 @@ def batch_indices(n_rows: int, batch_size: int, step: int, seed: int) -> Index:
     A pure function of its arguments, so a run can go on at any step; and no batch is ever short, so batch
     normalisation never meets a last batch of one row.
     """
-    positions = np.arange(step * batch_size, (step + 1) * batch_size)
+    return _stream(np.arange(step * batch_size, (step + 1) * batch_size), n_rows, seed)
+
+
+def balanced_indices(labels: Index, batch_size: int, step: int, seed: int) -> Index:
+    """Return the rows of one step's batch where every class is drawn equally often.
+
+    The classes take turns, over the ends of batches too, and each has a stream of reshuffled epochs of its own: in
+    any run of batches their counts differ by one at most, and no row comes again before its whole class has come.
+    As pure as `batch_indices`.
+
+    Parameters
+    ----------
+    labels
+        Class of each row [shape=(N,)]; every number from 0 to the largest occurs.
+    """
+    n_classes = int(labels.max()) + 1
+    rounds, turns = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n_classes)
+    batch = np.empty(batch_size, dtype=np.int64)
+    for turn in range(n_classes):
+        members = np.flatnonzero(labels == turn)
+        batch[turns == turn] = members[_stream(rounds[turns == turn], len(members), seed, "class", turn)]
+    return batch
+
+
+def _stream(positions: Index, n_rows: int, seed: int, *purpose: object) -> Index:
+    """Rows at these positions of an endless stream of reshuffled epochs."""
     epochs, within = np.divmod(positions, n_rows)
     return np.array(
-        [_permutation(n_rows, seed, int(epoch))[at] for epoch, at in zip(epochs, within, strict=True)],
+        [_permutation(n_rows, seed, *purpose, int(epoch))[at] for epoch, at in zip(epochs, within, strict=True)],
         dtype=np.int64,
     )
 
 
-@lru_cache(maxsize=4)
-def _permutation(n_rows: int, seed: int, epoch: int) -> Index:
-    return np.random.default_rng(mixed_seed(seed, "order", epoch)).permutation(n_rows)
+# A few epochs of some classes: one batch may hold the end of one and the start of the next.
+@lru_cache(maxsize=16)
+def _permutation(n_rows: int, seed: int, *purpose: object) -> Index:
+    return np.random.default_rng(mixed_seed(seed, "order", *purpose)).permutation(n_rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +17,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sertools.config import ClassifierConfig
+from sertools.config import SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.classifiers import build_classifier
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.training.autoencoder import open_validation
-from sertools.training.batches import Rows, batch_indices, open_rows
-from sertools.training.checkpoint import (
-    Header,
-    load_model,
-    optimiser_tensors,
-    prefixed,
-    rebuild,
-    restore_optimiser,
-    save_model,
-)
+from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
+from sertools.training.checkpoint import Header, load_model, rebuild, save_model
 from sertools.training.loop import Record, Run, train
-from sertools.training.runtime import place, seed_torch
+from sertools.training.losses import make_loss
+from sertools.training.mixup import mix
+from sertools.training.runtime import mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
+from sertools.training.spec_augment import spec_augment
+from sertools.training.validated import ValidatedTrainer, Validation
 
 KIND = "classifier"
 Posteriors = npt.NDArray[np.float64]
@@ -55,63 +51,57 @@ def learning_rate(step: int, config: ClassifierConfig) -> float:
     return config.lr * max(1e-4, share)
 
 
-class ClassifierTrainer:
+class ClassifierTrainer(ValidatedTrainer[nn.Module]):
     """The classifier, its optimiser, and the best weights so far where there is a validation set."""
 
     def __init__(
         self,
         net: nn.Module,
         rows: Rows,
-        labels: Tensor,
+        labels: Index,
         validate: Callable[[nn.Module], float] | None,
         scaler: Scaler,
         config: ClassifierConfig,
         run: Run,
     ) -> None:
-        self.net = place(net, run.device)
-        self.rows, self.labels, self.validate = rows, labels, validate
+        net = place(net, run.device)
+        optimiser = torch.optim.AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        super().__init__(net, optimiser, Validation("uar", True, validate, config.validate_every, config.steps))
+        self.rows, self.labels = rows, labels
         self.scaler, self.config, self.run = scaler, config, run
-        self.optimiser = torch.optim.AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-        self.best: dict[str, Tensor] = {}
-        self.best_uar = torch.tensor(-1.0)
+        counts = np.bincount(labels)
+        self.targets = torch.eye(len(counts), device=run.device)[torch.from_numpy(labels)]
+        self.loss = make_loss(config, counts, run.device)
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pictures of a step [shape=(B, 1, n_mels, n_frames)] and their class shares [shape=(B, n_classes)]."""
+        config, seed = self.config, self.run.seed
+        if config.sampling == "balanced":
+            index = balanced_indices(self.labels, config.batch_size, step, seed)
+        else:
+            index = batch_indices(len(self.rows), config.batch_size, step, seed)
+        x, targets = self.rows.tensor(index, self.scaler, self.run.device), self.targets[torch.from_numpy(index)]
+        if sizes := SPEC_AUGMENTS[config.spec_augment]:
+            x = spec_augment(x, sizes, self.scaler.high_db - self.scaler.low_db)
+        if config.mixup:
+            x, targets = mix(x, targets, config.mixup, mixed_seed(seed, KIND, "mixup", step))
+        return x, targets
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update."""
         seed_torch(self.run.seed, KIND, step)
-        index = batch_indices(len(self.rows), self.config.batch_size, step, self.run.seed)
-        labels = self.labels[torch.from_numpy(index)]
+        x, targets = self.batch(step)
         self.net.train()
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(step, self.config)
         self.optimiser.zero_grad()
-        logits = self.net(self.rows.tensor(index, self.scaler, self.run.device))
-        loss = F.cross_entropy(logits, labels)
+        logits = self.net(x)
+        loss = self.loss(logits, targets)
         loss.backward()
         self.optimiser.step()
-        values = {"loss": loss.detach(), "accuracy": (logits.argmax(1) == labels).float().mean()}
-        done = step + 1
-        if self.validate and (done % self.config.validate_every == 0 or done == self.config.steps):
-            uar = torch.tensor(self.validate(self.net))
-            values["val_uar"] = uar
-            if uar > self.best_uar:
-                self.best, self.best_uar = {k: v.clone() for k, v in prefixed(self.net, "").items()}, uar
-        return values
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights, optimiser and best weights."""
-        return {
-            **prefixed(self.net, "net."),
-            **optimiser_tensors(self.optimiser, "adam."),
-            **{f"best.{name}": value for name, value in self.best.items()},
-            "best_uar": self.best_uar,
-        }
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go back to a state."""
-        self.net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
-        restore_optimiser(self.optimiser, tensors, "adam.")
-        self.best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
-        self.best_uar = tensors["best_uar"]
+        # Of a mixed row, the class with the larger share counts.
+        values = {"loss": loss.detach(), "accuracy": (logits.argmax(1) == targets.argmax(1)).float().mean()}
+        return values | self.validate(step)
 
 
 def train_classifier(
@@ -161,17 +151,15 @@ def train_classifier(
             return score(truth, found, val.utterance) if np.isfinite(found).all() else math.nan
 
         lineage = lineage.selected(val.seen)
-    labels = torch.from_numpy(rows.labels(classes)).to(run.device)
-    trainer = ClassifierTrainer(net, rows, labels, validate, scaler, config, run)
+    trainer = ClassifierTrainer(net, rows, rows.labels(classes), validate, scaler, config, run)
     yield from train(trainer, config.steps, run, signature)
     origins, counts = np.unique(rows.origin, return_counts=True)
     facts: dict[str, object] = {
         "n_train_rows": dict(zip(origins.tolist(), counts.tolist(), strict=True)),
         "updates": config.steps,
         "speakers": sorted(set(rows.utterance_column("speaker").tolist()) - {""}),
+        **trainer.facts(),
     }
-    if trainer.best:
-        facts["val_uar"] = round(float(trainer.best_uar), 6)
     header = Header(
         kind=KIND,
         config=options,
@@ -182,7 +170,7 @@ def train_classifier(
         classes=classes,
         facts=facts,
     )
-    save_model(run.output, header, trainer.best or prefixed(trainer.net, ""))
+    save_model(run.output, header, trainer.chosen())
     run.state_path.unlink(missing_ok=True)
 
 

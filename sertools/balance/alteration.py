@@ -1,0 +1,203 @@
+"""One row altered by a signal transform of its source audio (§2.5).
+
+The transform acts on the row's own stretch of the recording, read with a little context on either side and cut to
+the segment again: one row in, one row out. Its parameters are drawn from a hash of the seed and the row, so
+they do not depend on the other rows, on the number of processes or on the order of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from sertools.config import FrontEnd
+from sertools.errors import StoreError
+from sertools.provenance import canonical_json
+from sertools.sound.audio import Piece, Samples, Utterance, piece_samples, read_utterance, trimmed
+from sertools.sound.features import log_mel, valid_frames
+from sertools.sound.noise import NoiseFolder
+from sertools.sound.transforms import add_noise, pitch_shift, time_stretch
+from sertools.store.reader import Pictures
+
+_CONTEXT_SECONDS = 0.25  # lets a transform settle before the segment begins
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a transform works on.
+
+    Attributes
+    ----------
+    y
+        The samples, context included [shape=(n,)].
+    sr
+        Their rate in Hz.
+    noise
+        A folder of background noise, where there is one.
+    """
+
+    y: Samples
+    sr: int
+    noise: NoiseFolder | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transform:
+    """A signal transform: how its parameters are drawn, and how it is applied.
+
+    Attributes
+    ----------
+    draw
+        Draws the parameters.
+    apply
+        From signal, parameters and generator to the altered samples; may add to the parameters.
+    needs_noise
+        Whether it needs a folder of noise.
+    """
+
+    draw: Callable[[np.random.Generator], Params]
+    apply: Callable[[Signal, Params, np.random.Generator], Samples]
+    needs_noise: bool = False
+
+
+def _background(signal: Signal, params: Params, rng: np.random.Generator) -> Samples:
+    assert signal.noise is not None  # as `check_needs` holds
+    noise, which = signal.noise.draw(len(signal.y), signal.sr, rng)
+    params.update(which)
+    return add_noise(signal.y, noise, signal.sr, params["snr_db"])
+
+
+def _gaussian(signal: Signal, params: Params, rng: np.random.Generator) -> Samples:
+    noise = rng.standard_normal(len(signal.y), dtype=np.float32)
+    return add_noise(signal.y, noise, signal.sr, params["snr_db"])
+
+
+def _snr(rng: np.random.Generator) -> Params:
+    # The paper gives none; audible, and far from burying the speech.
+    return {"snr_db": round(float(rng.uniform(10.0, 30.0)), 2)}
+
+
+# The ranges of Salamon & Bello 2017, the paper's reference [13].
+TRANSFORMS: Mapping[str, Transform] = {
+    "time_stretch": Transform(
+        draw=lambda rng: {"rate": float(rng.choice([0.81, 0.93, 1.07, 1.23]))},
+        apply=lambda signal, params, _: time_stretch(signal.y, params["rate"]),
+    ),
+    "pitch_shift": Transform(
+        draw=lambda rng: {"n_steps": int(rng.choice([-2, -1, 1, 2]))},
+        apply=lambda signal, params, _: pitch_shift(signal.y, signal.sr, params["n_steps"]),
+    ),
+    "gaussian_noise": Transform(draw=_snr, apply=_gaussian),
+    "background_noise": Transform(draw=_snr, apply=_background, needs_noise=True),
+}
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """One new row to be made.
+
+    Attributes
+    ----------
+    start
+        Of the source row, seconds from the start of its utterance.
+    transform
+        A key of `TRANSFORMS`.
+    entropy
+        Seeds the row's own generator.
+    """
+
+    start: float
+    transform: str
+    entropy: int
+
+
+@dataclass(frozen=True)
+class Parent:
+    """An utterance's audio, and the new rows that are to be made of it."""
+
+    path: Path
+    start: float
+    duration: float
+    digest: str
+    alterations: tuple[Alteration, ...]
+
+
+@dataclass(frozen=True)
+class Altered:
+    """The new rows of one utterance, in the order of its alterations."""
+
+    pictures: Pictures
+    n_valid_frames: list[int] = field(default_factory=list)
+    params: list[str] = field(default_factory=list)
+
+
+def alter(parent: Parent, front_end: FrontEnd, noise: NoiseFolder | None) -> Altered:
+    """Make the new rows of one utterance.
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be read.
+    StoreError
+        If it is not the audio that the store was extracted from.
+    """
+    end = parent.start + parent.duration
+    utterance = read_utterance(parent.path, front_end.sr, parent.start, end)
+    if utterance.digest != parent.digest:
+        raise StoreError(
+            f"{parent.path}: is not the audio that the store was extracted from; "
+            "give its folder by --audio-root, or extract again"
+        )
+    utterance = trimmed(utterance, front_end)
+    pictures = np.empty((len(parent.alterations), front_end.n_mels, front_end.n_frames), dtype=np.float32)
+    altered = Altered(pictures)
+    # One BLAS thread: the same bytes, however many processes share the machine.
+    with threadpool_limits(1, user_api="blas"):
+        for number, alteration in enumerate(parent.alterations):
+            y, params = _altered_samples(utterance, alteration, front_end, noise)
+            pictures[number] = log_mel(piece_samples(y, Piece(0, len(y)), front_end), front_end)
+            altered.n_valid_frames.append(valid_frames(len(y), front_end))
+            altered.params.append(canonical_json(params))
+    return altered
+
+
+def _altered_samples(
+    utterance: Utterance, alteration: Alteration, front_end: FrontEnd, noise: NoiseFolder | None
+) -> tuple[Samples, Params]:
+    """Give at most a segment of altered samples."""
+    sr, length = front_end.sr, front_end.segment_samples
+    transform = TRANSFORMS[alteration.transform]
+    rng = np.random.default_rng(alteration.entropy)
+    params = transform.draw(rng)
+    rate = params.get("rate", 1.0)
+    first, last = _span(utterance, alteration.start, front_end, rate)
+    context = round(_CONTEXT_SECONDS * sr)
+    before = min(first, context)
+    y = utterance.y[first - before : last + context]
+    if not np.ptp(y):
+        return utterance.y[first:last], params  # silence stays silence: there is no speech to alter
+    made = transform.apply(Signal(y, sr, noise), params, rng)
+    skipped = round(before / rate)
+    return made[skipped : skipped + max(1, min(length, round((last - first) / rate)))], params
+
+
+def _span(utterance: Utterance, start: float, front_end: FrontEnd, rate: float) -> tuple[int, int]:
+    """First and last sample that a row's altered version is made from.
+
+    A full segment at another speed needs `rate` times as much speech, taken evenly from both sides as far as the
+    utterance reaches. A padded one has no more than it has.
+    """
+    length, n = front_end.segment_samples, len(utterance.y)
+    first = min(round((start - utterance.offset) * front_end.sr), n - 1)
+    if n - first < length:
+        return first, n
+    wanted = min(n, round(length * rate))
+    first = min(max(0, first - (wanted - length) // 2), n - wanted)
+    return first, first + wanted

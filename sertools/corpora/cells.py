@@ -1,0 +1,36 @@
+"""What single cells of a table mean: times and genders, in the spellings that are met."""
+
+import math
+import re
+
+_GENDER_OF = {"f": "female", "w": "female", "m": "male", "unknown": "", "nan": ""}
+
+# audformat writes "0 days 00:00:00.050000", and "0 days" where a whole column holds no fraction of a day.
+_CLOCK = re.compile(
+    r"(?:(?P<days>\d+) days?)?\s*(?:(?P<hours>\d+):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(?:[.,]\d*)?))?"
+)
+
+
+def canonical_gender(word: str) -> str:
+    """Translate a gender's letter to "female" or "male"; unknown is empty, other words stay, in lower case."""
+    word = word.lower()
+    return _GENDER_OF.get(word, word)
+
+
+def seconds_of(cell: str) -> float | None:
+    """Seconds of a cell, a number or a clock time; None where it is empty or a missing value of pandas.
+
+    Raises
+    ------
+    ValueError
+        No time, or not within 0 and infinity.
+    """
+    if cell.lower() in {"", "nat", "nan"}:
+        return None
+    if clock := _CLOCK.fullmatch(cell):
+        days, hours, minutes = (int(clock[part] or 0) for part in ("days", "hours", "minutes"))
+        return ((days * 24 + hours) * 60 + minutes) * 60 + float((clock["seconds"] or "0").replace(",", "."))
+    seconds = float(cell)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(cell)
+    return seconds

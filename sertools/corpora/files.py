@@ -1,0 +1,67 @@
+"""The search for a corpus's files."""
+
+import os
+from collections.abc import Container
+from pathlib import Path
+
+from sertools.errors import CorpusError
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
+
+
+def find_audio(folder: Path) -> list[Path]:
+    """List the audio files below a folder, as `find_files` does.
+
+    Raises
+    ------
+    CorpusError
+        The folder does not exist, is a file, or cannot be listed.
+    """
+    return find_files(folder, AUDIO_SUFFIXES)
+
+
+def find_files(folder: Path, suffixes: Container[str]) -> list[Path]:
+    """List the files below a folder whose suffix in lower case is one of some, sorted, named as ``find`` would.
+
+    Names that start with a dot and ``__MACOSX`` are skipped. Links to folders are followed, but every
+    real folder is listed once, so neither a loop nor a second link doubles the corpus. Broken links are
+    listed: that a file is missing must come to light.
+
+    Raises
+    ------
+    CorpusError
+        The folder does not exist, is a file, or cannot be listed.
+    """
+    require_folder(folder)
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    folders = [folder]
+    links: list[Path] = []
+    while folders or links:
+        # Real folders first: their own names win over those of links to them.
+        here = folders.pop() if folders else links.pop(0)
+        try:
+            status = here.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
+                if entry.name.startswith(".") or entry.name == "__MACOSX":
+                    continue
+                path = here / entry.name
+                if path.is_dir():
+                    (links if entry.is_symlink() else folders).append(path)
+                elif path.suffix.lower() in suffixes and (path.is_file() or entry.is_symlink()):
+                    found.append(path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CorpusError(f"{here}: cannot be listed ({reason}); check its permissions") from error
+    return sorted(found, key=lambda path: path.parts)
+
+
+def require_folder(folder: Path) -> None:
+    """Raise `CorpusError` unless there is a folder of that name."""
+    if not folder.is_dir():
+        if folder.exists():
+            raise CorpusError(f"{folder}: is a file, not a folder; unpack it and name the folder")
+        raise CorpusError(f"{folder}: no such folder; check the path")

@@ -1,0 +1,115 @@
+"""A folder of background noise, for mixing with speech (§2.5: the paper takes ESC-50 and FMA)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from sertools.corpora.table import find_audio
+from sertools.errors import AudioError, CorpusError, SertoolsWarning
+from sertools.provenance import digest_bytes
+from sertools.sound.audio import Samples, read_utterance
+
+_DRAWS = 20
+WHERE_TO_GET_IT = "ESC-50 (github.com/karolpiczak/ESC-50), FMA (github.com/mdeff/fma), MUSAN (openslr.org/17)"
+
+
+@dataclass(frozen=True)
+class NoiseFolder:
+    """Audio files below a folder, any of which may serve as background.
+
+    Attributes
+    ----------
+    folder
+        Where they lie.
+    names
+        Paths below the folder, sorted.
+    seconds
+        Duration of each.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    seconds: tuple[float, ...]
+
+    def digest(self) -> str:
+        """Digest of the names and durations: the folder may be too large to read whole."""
+        return digest_bytes(
+            *(
+                f"{n}\0{s:.6f}".encode("utf-8", "surrogateescape")
+                for n, s in zip(self.names, self.seconds, strict=True)
+            )
+        )
+
+    def draw(self, n_samples: int, sr: int, rng: np.random.Generator) -> tuple[Samples, dict[str, object]]:
+        """Draw a stretch of noise that is not silent, and say which.
+
+        A file shorter than `n_samples` is repeated.
+
+        Returns
+        -------
+        The samples [shape=(n_samples,)], and the file's name and the stretch's start in seconds.
+
+        Raises
+        ------
+        AudioError
+            If a file cannot be read, or twenty draws in a row are silent.
+        """
+        wanted = n_samples / sr
+        for _ in range(_DRAWS):
+            number = int(rng.integers(len(self.names)))
+            start = round(float(rng.uniform(0.0, max(0.0, self.seconds[number] - wanted))), 3)
+            y = _read(self.folder / self.names[number], sr, start, min(start + wanted, self.seconds[number]))
+            y = np.resize(y, n_samples)  # repeats a short one; cuts or repeats what resampling rounded
+            if np.ptp(y) > 0.0:
+                return y, {"noise": self.names[number], "noise_start": start}
+        raise AudioError(f"{self.folder}: {_DRAWS} draws of noise in a row are silent; remove the silent files")
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, sr: int, start: float, end: float) -> Samples:
+    return read_utterance(path, sr, start, end).y
+
+
+def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
+    """List a folder of noise.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such folder, or no audio in it.
+    AudioError
+        If a file is not readable as audio, or empty.
+
+    Warns
+    -----
+    SertoolsWarning
+        If files are shorter than a segment, and will be repeated.
+    """
+    paths = find_audio(folder)
+    if not paths:
+        raise CorpusError(f"{folder}: no audio files below it; noise can be had from {WHERE_TO_GET_IT}")
+    seconds = []
+    for path in paths:
+        try:
+            seconds.append(soundfile.info(str(path)).duration)
+        except (soundfile.SoundFileError, RuntimeError, UnicodeError) as error:
+            raise AudioError(f"{path}: noise that is not readable as audio; remove it ({error})") from error
+        if not math.isfinite(seconds[-1]) or seconds[-1] <= 0:
+            raise AudioError(f"{path}: noise that holds no samples; remove it")
+    short = sum(s < segment_seconds for s in seconds)
+    if short:
+        warnings.warn(
+            f"{folder}: {short} of {len(paths)} noise files are shorter than a segment of {segment_seconds:g} s, "
+            "and are repeated",
+            SertoolsWarning,
+            stacklevel=2,
+        )
+    names = tuple(path.relative_to(folder).as_posix() for path in paths)
+    return NoiseFolder(folder, names, tuple(seconds))
