@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from sertools.scoring.statistics import Interval
 
+FULL = "full"  # nothing removed
+IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
