@@ -356,6 +356,20 @@ def test_one_folder_tells_no_emotion(tmp_path):
     assert [r.emotion for r in read_corpus("folders", tmp_path)] == ["", ""]
 
 
+def test_an_emotion_can_count_as_another(tmp_path):
+    for name in ("calm/a.wav", "sad/b.wav", "neutral/c.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    found = read_corpus("folders", tmp_path, relabel={"calm": "neutral"})
+    assert [(Path(r.file).name, r.emotion) for r in found] == [
+        ("a.wav", "neutral"),
+        ("c.wav", "neutral"),
+        ("b.wav", "sad"),
+    ]
+    with pytest.raises(UsageError, match="no recording is 'clam'; they are calm, neutral, sad"):
+        read_corpus("folders", tmp_path, relabel={"clam": "neutral"})
+
+
 def test_ambiguous_rows_can_be_dropped(tmp_path):
     touch(tmp_path, "xxx/1.wav", "sad/2.wav")
     assert [r.emotion for r in read_corpus("folders", tmp_path)] == ["sad", "ambiguous"]

@@ -23,16 +23,22 @@ def generate(
     count: Annotated[
         list[str] | None, typer.Option(metavar="CLASS=N", help="A number for one class. Repeatable.")
     ] = None,
+    smote: Annotated[
+        Path | None,
+        typer.Option(metavar="TRAIN.h5", help="Draw latents between neighbours of this store's rows (SMOTE)."),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Generate spectrograms of chosen classes.
 
-    Give one of --balance, --per-class and --count.
+    Give one of --balance, --per-class and --count. Latents are drawn from the
+    class Gaussians, or by --smote.
 
     \b
     Example:
       sertools generate gan.safetensors --balance train.h5 -o synth.h5
+      sertools generate gan.safetensors --balance train.h5 --smote train.h5 -o smote.h5
     """
     from sertools.provenance import refuse_clobber
     from sertools.training.batches import open_rows
@@ -53,7 +59,7 @@ def generate(
         counts = dict(_read_count(text) for text in count or ())
     drain(
         "generate",
-        run(gan, out, counts, seed=seed, device=pick_device(device)),
+        run(gan, out, counts, smote=smote, seed=seed, device=pick_device(device)),
         lambda p: (p.done, p.total, ""),
     )
     voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}")

@@ -235,6 +235,8 @@ def finetune_gan(
     tensors = {
         **prefixed(trainer.generator, "generator."),
         **prefixed(trainer.discriminator, "discriminator."),
+        # Left as it was, so that `generate` can place real rows among the latents.
+        **prefixed(encoder, "encoder."),
         "latents.mean": torch.from_numpy(gaussians.mean),
         "latents.covariance": torch.from_numpy(gaussians.covariance),
     }

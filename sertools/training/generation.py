@@ -17,9 +17,12 @@ from sertools.provenance import digest_file, history_line, join_histories, refus
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, same_front_end
 from sertools.store.reader import Pictures, open_store
 from sertools.store.writer import Spool, write_store
+from sertools.training.batches import open_rows
 from sertools.training.checkpoint import load_header
 from sertools.training.gan import KIND, load_generator
+from sertools.training.latents import ClassGaussians
 from sertools.training.runtime import place
+from sertools.training.smote import LatentSmote, fit_smote
 
 _BATCH = 64
 
@@ -58,7 +61,13 @@ def counts_per_class(gan_path: Path, per_class: int) -> dict[str, int]:
 
 
 def generate(
-    gan_path: Path, output: Path, counts: Mapping[str, int], *, seed: int = 0, device: torch.device
+    gan_path: Path,
+    output: Path,
+    counts: Mapping[str, int],
+    *,
+    smote: Path | None = None,
+    seed: int = 0,
+    device: torch.device,
 ) -> Iterator[GenerateProgress]:
     """Write a store of generated rows; the file is complete when the iterator ends.
 
@@ -66,9 +75,13 @@ def generate(
     ----------
     counts
         Class → rows. Each class draws from a seed of its own, so one count does not change another's rows.
+    smote
+        A store between whose rows the latents are drawn; without it they come from the class Gaussians.
 
     Raises
     ------
+    StoreError
+        If the store's front end is not the GAN's, or a class has fewer than two rows there.
     UsageError
         If the GAN does not know a class, or a count is negative.
     """
@@ -77,7 +90,17 @@ def generate(
     _check_counts(counts, header.classes)
     place(generator, device)
     gan_digest = digest_file(gan_path)
-    run_name = f"{gan_digest[:8]}-{seed}"
+    sampler: ClassGaussians | LatentSmote = gaussians
+    inputs: dict[str, object] = {"gan": gan_digest}
+    histories, lineage = [header.history], header.lineage
+    if smote:
+        rows = open_rows([smote])
+        refuse_clobber(output, rows.files)
+        same_front_end(header.front_end, rows.front_end, str(gan_path), rows.name)
+        sampler = fit_smote(gan_path, header, rows, device)
+        inputs["smote"] = rows.digests
+        histories, lineage = [*histories, *rows.histories], lineage | rows.lineage()
+    run_name = f"{'smote-' if smote else ''}{gan_digest[:8]}-{seed}"
     total, done = sum(counts.values()), 0
     segments: list[dict[str, Any]] = []
     utterances: list[dict[str, Any]] = []
@@ -86,7 +109,7 @@ def generate(
             rng = np.random.default_rng([seed, number])
             wanted = counts.get(emotion, 0)
             for first in range(0, wanted, _BATCH):
-                z = gaussians.sample(number, min(_BATCH, wanted - first), rng)
+                z = sampler.sample(number, min(_BATCH, wanted - first), rng)
                 digests = spool.add(header.scaler.unscale(_pictures(generator, z, device)))
                 for place_in_class, digest in enumerate(digests, first):
                     name = f"generated/{run_name}/{emotion}/{place_in_class:06d}"
@@ -110,13 +133,13 @@ def generate(
                     )
                 done += len(z)
                 yield GenerateProgress(done, total)
-        line = history_line("generate", {"counts": dict(counts)}, {"gan": gan_digest}, seed)
+        line = history_line("generate", {"counts": dict(counts)}, inputs, seed)
         contents = Contents(
             front_end=header.front_end,
             segments=make_table(SEGMENT_COLUMNS, segments),
             utterances=make_table(UTTERANCE_COLUMNS, utterances),
-            history=join_histories([header.history], line),
-            lineage=header.lineage,
+            history=join_histories(histories, line),
+            lineage=lineage,
         )
         write_store(output, contents, spool.blocks())
 
