@@ -241,6 +241,23 @@ def test_adjusted_scores_need_a_validation_set_in_every_result() -> None:
     assert "adj" not in without
 
 
+def test_a_validation_set_without_the_class_chooses_no_bias() -> None:
+    def lacking(run: Result) -> Result:
+        return replace(run, validation=tuple(u for u in run.validation if u.emotion != "angry"))
+
+    report = summarise([*IMBALANCED, *map(lacking, GAN)])
+    text = " ".join(render(report).split())
+    assert "Methods differ in validation sets: their biases are not chosen alike." in text
+    assert "6 of 24 validation sets lack the reduced class; no bias is chosen there." in text
+    only = [lacking(r) for r in GAN if r.tags["reduced"] == "angry"]
+    found = summarise(only).rows[0]
+    assert found.bias == 0
+    means = [np.mean([CLASSES[int(np.argmax(u.posterior))] == "angry" for u in r.utterances if u.emotion == "angry"])
+             for r in only]  # fmt: skip
+    assert found.adjusted_recall == pytest.approx(np.mean(means))
+    assert "validation sets" not in render(REPORT)
+
+
 def test_p_values_are_over_folds_with_seeds_averaged_and_full_is_no_comparison() -> None:
     other = grid("CP", 1.0)
     rows = {row.method: row for row in summarise([*FULL, *IMBALANCED, *GAN, *other]).rows}

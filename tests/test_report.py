@@ -16,12 +16,13 @@ from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
 from sertools.scoring.comparison import Report, Row
+from sertools.scoring.formats import Format
 from sertools.scoring.metrics import scores
 from sertools.scoring.report import summarise
 from sertools.scoring.result import Result, Utterance
 from sertools.scoring.result_file import write_result
 from sertools.scoring.statistics import Interval
-from sertools.scoring.tables import Format, render
+from sertools.scoring.tables import render
 
 CLASSES = ("angry", "happy", "sad")
 FOLDS = ("1", "2", "3")

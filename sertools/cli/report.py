@@ -6,14 +6,26 @@ from typing import Annotated
 import typer
 
 from sertools.cli.options import verb
+from sertools.errors import UsageError
 
 
 @verb
 def report(
-    results: Annotated[list[Path], typer.Argument(metavar="R.json", help="From evaluate.", show_default=False)],
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="R.json", help="From evaluate; or CSV of another tool's predictions.", show_default=False
+        ),
+    ],
     baseline: Annotated[
         str | None, typer.Option(metavar="METHOD", help="What the others are compared with. [imbalanced]")
     ] = None,
+    layout: Annotated[
+        str, typer.Option(metavar="summary|table2|table3", help="Our table, or the paper's Table 2 or 3.")
+    ] = "summary",
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Put the paper's own figures beside ours, in its layouts.")
+    ] = False,
     table_format: Annotated[
         str,
         typer.Option("--format", metavar="text|markdown|latex|csv|json", help="How the table is written."),
@@ -22,14 +34,22 @@ def report(
     """Put many results into one table, with intervals.
 
     Rows: full, imbalanced, then the others in the order in which the files name them. CSV and JSON hold every number.
+    CSV of another tool: method, id, emotion, predicted; and fold, reduced, seed, speaker, p_CLASS if you like.
 
     \b
     Example:
       sertools report results/*.json --format markdown
+      sertools report results/*.json --layout table3 --paper
     """
-    from sertools.scoring.report import summarise
-    from sertools.scoring.result_file import read_result
-    from sertools.scoring.tables import check_format, render
+    from typing import cast
 
+    from sertools.scoring.formats import check_format
+    from sertools.scoring.layouts import Layout, render_layout
+    from sertools.scoring.report import summarise
+    from sertools.scoring.rivals import read_results
+
+    if baseline is not None and layout in ("table2", "table3"):
+        raise UsageError(f"--baseline: {layout} compares nothing; leave it out, or use --layout summary")
     known_format = check_format(table_format)
-    print(render(summarise([read_result(path) for path in results], baseline), known_format), end="")
+    found = summarise(read_results(results), baseline)
+    print(render_layout(found, cast(Layout, layout), known_format, paper), end="")

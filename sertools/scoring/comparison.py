@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from sertools.scoring.statistics import Interval
 
+FULL = "full"  # nothing removed
+IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -19,17 +22,17 @@ class Row:
         Mean over folds and seeds, and standard deviation over seeds.
     pooled_uar : float
         Of the pooled folds, mean over seeds and reduced classes.
-    uar_by_reduced : dict of str to float
-        Reduced class → mean UAR (the paper's Table 2).
+    uar_by_reduced, uar_sd_by_reduced : dict of str to float
+        Reduced class → mean UAR (the paper's Table 2), and its standard deviation over seeds.
     reduced_recall, reduced_auc : float
         Of the reduced class.
-    macro_f1 : float
-        Mean.
+    macro_f1, macro_f1_sd : float
+        Mean, and standard deviation over seeds.
     recall : dict of str to float
         Class → mean recall.
     adjusted_uar, adjusted_recall, bias : float
         UAR and recall of the reduced class where each run has the bias that suits it on its validation set, and the
-        mean of these biases; NaN unless every result of the report has a validation set.
+        mean of these biases; NaN unless every result of the report, but those of other tools, has a validation set.
     noise_low, noise_high : float
         Bounds of `pooled_uar` by the utterance bootstrap: noise of the test set.
     n_results, n_ties : int
@@ -55,9 +58,11 @@ class Row:
     uar_sd: float
     pooled_uar: float
     uar_by_reduced: dict[str, float]
+    uar_sd_by_reduced: dict[str, float]
     reduced_recall: float
     reduced_auc: float
     macro_f1: float
+    macro_f1_sd: float
     recall: dict[str, float]
     adjusted_uar: float
     adjusted_recall: float
@@ -91,11 +96,15 @@ class Report:
     baseline : str or None
         The method of the differences.
     adjusted : bool
-        Whether every result has a validation set, so that the rows hold adjusted scores.
+        Whether every result, but those of other tools, has a validation set, so that the rows hold adjusted scores.
     n_folds, n_seeds, n_speakers, n_utterances : int
         Different ones over all runs.
+    averaged : str
+        Sentence: over what the scores are averaged, and on what they were tested.
     notes : tuple of str
-        Sentences for below the table.
+        Sentences for below the table, on its columns.
+    cautions : tuple of str
+        Sentences on the runs, which hold for any table of them.
     """
 
     rows: tuple[Row, ...]
@@ -107,4 +116,6 @@ class Report:
     n_seeds: int
     n_speakers: int
     n_utterances: int
+    averaged: str
     notes: tuple[str, ...]
+    cautions: tuple[str, ...]

@@ -13,22 +13,20 @@ does not exist is NaN in memory, null in JSON, empty in CSV and a dash elsewhere
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isfinite, nan
+from math import nan
 from statistics import fmean
 
 import numpy as np
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.comparison import Report, Row
+from sertools.scoring.comparison import FULL, IMBALANCED, Report, Row
 from sertools.scoring.metrics import recalls
+from sertools.scoring.notes import averaged_over, cautions, legend, trained_here
 from sertools.scoring.pairs import NO_DIFFERENCES, compare, gap_closed, noise_of_test_set, pooled
 from sertools.scoring.resampling import holm
 from sertools.scoring.result import TAGS, Result
 from sertools.scoring.runs import Cell, Run
 from sertools.scoring.statistics import Interval, fold_mean_sd, pooled_uar
-
-FULL = "full"
-IMBALANCED = "imbalanced"
 
 
 def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
@@ -61,7 +59,8 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
         raise UsageError(f"no result has the tag method={baseline}: name one of {', '.join(methods)}")
     classes = results[0].classes
     reduced = tuple(c for c in classes if any(r.tags.get("reduced") == c for r in results))
-    adjusted = all(r.validation for r in results)
+    trained = trained_here(results)
+    adjusted = bool(trained) and all(r.validation for r in trained)
     runs = {id(r): Run(r) for r in results}
     cells = {name: _cells([runs[id(r)] for r in own], reduced) for name, own in methods.items()}
     origins = sorted({origin for r in results for origin in r.model["n_train_rows"]})
@@ -78,9 +77,12 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
         n_seeds=len({r.tags.get("seed", "") for r in results}),
         n_speakers=len({s for run in runs.values() for s in run.confusions if s}),
         n_utterances=len({u.id for r in results for u in r.utterances}),
+        averaged="",
         notes=(),
+        cautions=tuple(cautions(results, cells)),
     )
-    return replace(report, notes=(*_legend(report), *_warnings(results, cells)))
+    averaged = averaged_over(report)
+    return replace(report, averaged=averaged, notes=(averaged, *legend(report)))
 
 
 def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -134,23 +136,30 @@ def _row(
     metrics = {cell: run.result.metrics for cell, run in own.items()}
     results = list({id(run): run.result for run in own.values()}.values())
     classes = results[0].classes
+    trained = trained_here(results)
     uar, uar_sd = _average({cell: m["uar"] for cell, m in metrics.items()})
+    by_reduced = {c: _average({cell: m["uar"] for cell, m in metrics.items() if cell[1] == c}) for c in reduced}
+    macro_f1, macro_f1_sd = _average({cell: m["macro_f1"] for cell, m in metrics.items()})
     noise_low, noise_high = noise_of_test_set(own)
+    adjusted = adjusted and all(r.validation for r in results)
     at_own_bias = {cell: run.adjusted(cell[1]) for cell, run in own.items()} if adjusted else {}
     confusions = {cell: sum(counts.values()) for cell, (_, counts) in at_own_bias.items()}
-    found = compare(own, cells[baseline], adjusted=adjusted) if baseline and baseline != method else NO_DIFFERENCES
+    found = NO_DIFFERENCES
+    if baseline and baseline != method:
+        both = adjusted and all(run.result.validation for run in cells[baseline].values())
+        found = compare(own, cells[baseline], adjusted=both)
     return Row(
         method=method,
         seen=any(r.allow_seen for r in results),
         uar=uar,
         uar_sd=uar_sd,
         pooled_uar=pooled_uar(pooled([own]).sum(axis=0)),
-        uar_by_reduced={
-            c: _average({cell: m["uar"] for cell, m in metrics.items() if cell[1] == c})[0] for c in reduced
-        },
+        uar_by_reduced={c: mean for c, (mean, _) in by_reduced.items()},
+        uar_sd_by_reduced={c: sd for c, (_, sd) in by_reduced.items()},
         reduced_recall=_average({cell: m["recall"].get(cell[1]) for cell, m in metrics.items()})[0],
         reduced_auc=_average({cell: m["auc"].get(cell[1]) for cell, m in metrics.items()})[0],
-        macro_f1=_average({cell: m["macro_f1"] for cell, m in metrics.items()})[0],
+        macro_f1=macro_f1,
+        macro_f1_sd=macro_f1_sd,
         recall={c: _average({cell: m["recall"][c] for cell, m in metrics.items()})[0] for c in classes},
         adjusted_uar=_average({cell: pooled_uar(c) for cell, c in confusions.items()})[0],
         adjusted_recall=_average(
@@ -161,8 +170,11 @@ def _row(
         noise_high=noise_high,
         n_results=len(results),
         n_ties=sum(int(r.metrics["n_ties"]) for r in results),
-        n_updates=fmean(r.model["updates"] for r in results),
-        n_train_rows={origin: fmean(r.model["n_train_rows"].get(origin, 0) for r in results) for origin in origins},
+        n_updates=fmean(r.model["updates"] for r in trained) if trained else nan,
+        n_train_rows={
+            origin: fmean(r.model["n_train_rows"].get(origin, 0) for r in trained) if trained else nan
+            for origin in origins
+        },
         difference=found.uar,
         recall_difference=found.recall,
         auc_difference=found.auc,
@@ -188,75 +200,3 @@ def _closure(method: str, cells: Mapping[str, Mapping[Cell, Run]]) -> Interval |
     if method in (FULL, IMBALANCED) or FULL not in cells or IMBALANCED not in cells:
         return None
     return gap_closed(cells[method], cells[IMBALANCED], cells[FULL])
-
-
-def _legend(report: Report) -> list[str]:
-    spread = " (± standard deviation over seeds)" if any(isfinite(row.uar_sd) for row in report.rows) else ""
-    simulations = f", {len(report.reduced)} reduced classes" if len(report.reduced) > 1 else ""
-    averaged = f"mean over {_number(report.n_folds, 'fold')}{simulations} and {_number(report.n_seeds, 'seed')}"
-    tested = f"{_number(report.n_speakers, 'speaker')}, {_number(report.n_utterances, 'utterance')}"
-    notes = [f"All scores in percent, {averaged}{spread}; {tested}."]
-    if report.reduced:
-        notes.append(f"Reduced: {', '.join(report.reduced)}. Recall and AUC (against the rest) are that class's.")
-    if report.adjusted:
-        notes.append(
-            f"adj.: each classifier with the bias towards {'that class' if report.reduced else 'rare classes'} that "
-            "gives the best UAR on its validation set, decided on mean posteriors even where raw decisions are "
-            "majority votes; a gain that is gone there was a shifted threshold."
-        )
-    if report.baseline and len(report.rows) > 1:
-        auc = "; AUC within folds, which weigh by their utterances of the class" if report.reduced else ""
-        notes.append(
-            f"vs {report.baseline}: differences in points, seeds averaged [95 % delete-one-speaker jackknife t "
-            "interval: these classifiers on new speakers]; one that holds 0 leaves open which is better. UAR of the "
-            f"pooled folds{auc}."
-        )
-        n_tests = _number(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
-        reference = f"; {FULL} is none" if report.rows[0].method == FULL != report.baseline else ""
-        notes.append(
-            f"p (Holm): Nadeau-Bengio corrected t test of the UAR over {_number(report.n_folds, 'fold')}, seeds "
-            f"averaged (training anew on other speakers), corrected for {n_tests}{reference}."
-        )
-    if any(row.closure for row in report.rows):
-        notes.append(
-            f"Gap closed: share of the pooled UAR between {IMBALANCED} and {FULL} that is won back "
-            "[jackknife interval, in percent]."
-        )
-    noise = max((row.noise_high - row.noise_low) / 2 for row in report.rows)
-    if isfinite(noise):
-        notes.append(
-            f"Other utterances of the same speakers move a pooled UAR by up to ± {100 * noise:.1f} points (95 % "
-            "utterance bootstrap): noise of the test set, no test of a method."
-        )
-    if any(row.seen for row in report.rows):
-        notes.append("(seen!): a classifier had met rows of its test set; these numbers prove nothing.")
-    return notes
-
-
-def _warnings(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
-    """Say where the rows are not alike."""
-    notes = []
-    if any(own.keys() != next(iter(cells.values())).keys() for own in cells.values()):
-        notes.append("Methods differ in folds, reduced classes or seeds: compare differences, not means.")
-    for what, values in (
-        ("vote", {r.vote for r in results}),
-        ("architecture", {str(r.model["arch"]) for r in results}),
-        ("number of updates", {str(r.model["updates"]) for r in results}),
-    ):
-        if len(values) > 1:
-            notes.append(f"Classifiers differ in {what}: {', '.join(sorted(values))}.")
-    n_partial = sum(None in r.metrics["recall"].values() for r in results)
-    if n_partial:
-        notes.append(f"{n_partial} of {len(results)} test sets lack a class; their UAR averages the others.")
-    n_validated = sum(bool(r.validation) for r in results)
-    if 0 < n_validated < len(results):
-        notes.append(
-            f"No adjusted scores: {len(results) - n_validated} of {len(results)} results lack evaluate --val."
-        )
-    if any(not u.speaker for r in results for u in r.utterances):
-        notes.append("No intervals where some utterances name no speaker.")
-    return notes
-
-
-def _number(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

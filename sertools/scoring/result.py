@@ -8,6 +8,7 @@ from typing import Any
 KIND = "result"
 VERSION = 1
 TAGS = ("method", "fold", "reduced", "seed")
+EXTERNAL = "external"  # arch of a model that sertools did not train
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
@@ -109,13 +109,19 @@ def read_result(path: str | Path) -> Result:
     name = printable(str(path))
     try:
         with open(path, "rb") as file:
-            head = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")
-            if not head.startswith(b"{"):  # do not load a store of many gigabytes to say so
-                raise Defect("is not a result file")
-            text = (head + file.read()).decode("utf-8")
-        return parse(_clean(_load(text)), source=name)
+            return parse_result(file, name)
     except OSError as error:
         raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from None
+
+
+def parse_result(file: BinaryIO, name: str) -> Result:
+    """Read a result from an open binary file as `read_result` does; `name` is for messages."""
+    try:
+        head = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")
+        if not head.startswith(b"{"):  # do not load a store of many gigabytes to say so
+            raise Defect("is not a result file")
+        text = (head + file.read()).decode("utf-8")
+        return parse(_clean(_load(text)), source=name)
     except UnicodeDecodeError:
         raise ModelError(f"{name}: is not a result file (not UTF-8); {_REMEDY}") from None
     except Defect as defect:

@@ -1,5 +1,7 @@
 """A run: one classifier on one test fold, its counts by speaker, raw and at its own operating point."""
 
+from math import nan
+
 import numpy as np
 
 from sertools.scoring.metrics import IntArray, auc_against_rest, confusion_matrix
@@ -52,17 +54,17 @@ class Run:
         Returns
         -------
         bias : float
-            As `choose_bias` finds it.
+            As `choose_bias` finds it; 0 where no validation utterance is of the class, which says nothing of it.
         confusions : dict
             Of the mean posteriors with that bias.
         """
         if reduced not in self._adjusted:
             classes = self.result.classes
             truth = [classes.index(u.emotion) for u in self.result.validation]
-            direction = (
-                towards_class(classes.index(reduced), len(classes)) if reduced else towards_rare(truth, len(classes))
-            )
-            bias = choose_bias(truth, np.array([u.posterior for u in self.result.validation]), direction)
+            towards = classes.index(reduced) if reduced else None
+            direction = towards_rare(truth, len(classes)) if towards is None else towards_class(towards, len(classes))
+            posterior = np.array([u.posterior for u in self.result.validation])
+            bias = choose_bias(truth, posterior, direction) if towards is None or towards in truth else 0.0
             self._adjusted[reduced] = bias, self._by_speaker(decide(self._posterior, direction, bias))
         return self._adjusted[reduced]
 
@@ -79,7 +81,7 @@ class Run:
         Returns
         -------
         area : float [range=0…1]
-            NaN if either side is empty.
+            NaN if either side is empty, or the result has no posteriors.
         n : int
             Utterances of the class.
         """
@@ -88,5 +90,7 @@ class Run:
             kept = self._speaker != key[1] if key[1] is not None else np.full(len(self._truth), True)
             k = self.result.classes.index(reduced)
             member = self._truth[kept] == k
-            self._areas[key] = auc_against_rest(self._posterior[kept, k], member), int(member.sum())
+            known = self.result.metrics["auc"][reduced] is not None
+            area = auc_against_rest(self._posterior[kept, k], member) if known else nan
+            self._areas[key] = area, int(member.sum())
         return self._areas[key]

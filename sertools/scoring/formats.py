@@ -1,0 +1,153 @@
+"""Tables of text, their notes and records, written as text, Markdown, LaTeX, CSV or JSON.
+
+Scores are fractions in memory and percent with one decimal here. What does not exist is null in JSON, empty in CSV
+and a dash elsewhere.
+"""
+
+import csv
+import io
+import json
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from math import isfinite, nan
+from typing import Any, Literal, cast, get_args
+
+from sertools.errors import UsageError
+
+Format = Literal["text", "markdown", "csv", "latex", "json"]
+DASH = "\N{EN DASH}"
+Table = list[list[str]]  # head and rows
+
+
+def check_format(name: str) -> Format:
+    """Refuse a format that is unknown.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+
+    Returns
+    -------
+    {"text", "markdown", "csv", "latex", "json"}
+        The same.
+
+    Raises
+    ------
+    UsageError
+        Naming the formats there are.
+    """
+    if name not in get_args(Format):
+        raise UsageError(f"format {name!r} is unknown: use one of {', '.join(get_args(Format))}")
+    return cast(Format, name)
+
+
+def write_tables(format: Format, tables: Sequence[Table], document: Mapping[str, Any], n_names: int = 1) -> str:
+    """Write tables in a format.
+
+    Parameters
+    ----------
+    format : {"text", "markdown", "csv", "latex", "json"}
+        JSON holds the document, CSV its rows alone, the others the tables and the notes.
+    tables : sequence of list of list of str
+        Of each, head and rows.
+    document : mapping
+        ``rows`` (records of the same fields, plain values, at most one deep), ``notes`` (sentences), and what else
+        JSON should hold.
+    n_names : int
+        How many of the first columns hold names and stand to the left.
+
+    Returns
+    -------
+    str
+        Ends in a newline.
+
+    Raises
+    ------
+    UsageError
+        If the format is unknown.
+    """
+    if check_format(format) == "json":
+        lines = [json.dumps(document, indent=1, ensure_ascii=False)]
+    elif format == "csv":
+        lines = _csv(document["rows"])
+    else:
+        write = {"text": _text, "markdown": _markdown, "latex": _latex}[format]
+        lines = [line for table in tables for line in (*write(table, n_names), "")]
+        lines += [_note(note, format) for note in document["notes"]]
+    return "\n".join(lines) + "\n"
+
+
+def rounded(fraction: float) -> float | None:
+    """Fraction → percent with one decimal; None where there is none."""
+    return round(100 * fraction, 1) + 0.0 if isfinite(fraction) else None  # + 0.0: no -0.0
+
+
+def percent(fraction: float, spread: float = nan, sign: str = "") -> str:
+    """Fraction → text, with ``±`` where there is a spread."""
+    value = rounded(fraction)
+    if value is None:
+        return DASH
+    return f"{value:{sign}.1f}" + (f" ± {percent(spread)}" if isfinite(spread) else "")
+
+
+def _note(note: str, format: Format) -> str:
+    mark = {"markdown": "- ", "latex": "% "}
+    return mark[format] + note if format in mark else textwrap.fill(note, 100, break_on_hyphens=False)
+
+
+def _text(table: Table, n_names: int) -> list[str]:
+    columns = []
+    for k, column in enumerate(zip(*table, strict=True)):
+        # Where ± may follow a number, the decimal points meet on the left.
+        left = k < n_names or any("±" in cell for cell in column)
+        width = max(map(len, column))
+        columns.append([cell.ljust(width) if left else cell.rjust(width) for cell in column])
+    return ["  ".join(line) for line in zip(*columns, strict=True)]
+
+
+def _markdown(table: Table, n_names: int) -> list[str]:
+    head, *body = [[cell.replace("|", r"\|") for cell in line] for line in table]
+    rule = ["---"] * n_names + ["---:"] * (len(head) - n_names)
+    return [f"| {' | '.join(line)} |" for line in (head, rule, *body)]
+
+
+def _latex(table: Table, n_names: int) -> list[str]:
+    special = str.maketrans(
+        {c: rf"\{c}" for c in "&%$#_{}"}
+        | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+        | {"±": r"$\pm$", "<": r"$<$", DASH: "--"}
+    )
+    lines = [" & ".join(cell.translate(special) for cell in line) + r" \\" for line in table]
+    head, *body = [re.sub(r"(?<!\w)-(?=\d)", "$-$", line) for line in lines]  # minus, not hyphen
+    columns = "l" * n_names + "r" * (len(table[0]) - n_names)
+    return [
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\hline",
+        head,
+        r"\hline",
+        *body,
+        r"\hline",
+        r"\end{tabular}",
+    ]
+
+
+def _csv(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    stream = io.StringIO()
+    flat = [_flat(record) for record in records]
+    writer = csv.DictWriter(stream, list(flat[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return stream.getvalue().splitlines()
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Join nested names: {"recall": {"sad": 1}} becomes {"recall_sad": 1}."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}_{part}": item for part, item in value.items()}
+        else:
+            flat[name] = value
+    return flat
