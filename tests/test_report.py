@@ -179,12 +179,12 @@ def test_the_gap_closed_is_a_share_of_a_gap_that_is_there() -> None:
     assert "gap closed" not in render(report)
 
 
-def test_rows_stand_as_full_imbalanced_and_then_as_they_came() -> None:
-    names = ["mixup", "GAN", "imbalanced", "decoder", "CP", "full"]
+def test_rows_stand_in_the_order_of_the_paper_and_strangers_last_as_they_came() -> None:
+    names = ["mixup", "GAN", "decoder", "SARM", "class-weights", "cp", "RS0.4", "SA", "imbalanced", "full"]
     report = summarise([make_run(name, fold=fold) for name in names for fold in FOLDS])
-    expected = ["full", "imbalanced", "mixup", "GAN", "decoder", "CP"]
+    expected = ["full", "imbalanced", "cp", "SA", "SARM", "RS0.4", "decoder", "GAN", "mixup", "class-weights"]
     assert [row.method for row in report.rows] == expected
-    assert [line.split()[0] for line in render(report).splitlines()[1:7]] == expected
+    assert [line.split()[0] for line in render(report).splitlines()[1:11]] == expected
 
 
 def test_the_difference_is_over_what_both_have() -> None:
@@ -397,13 +397,22 @@ def test_an_unknown_format_is_refused() -> None:
         render(summarise(GAN), "html")  # type: ignore[arg-type]
 
 
-def test_an_unknown_format_is_refused_before_any_file_is_read(call: Callable[..., Outcome]) -> None:
-    done = call("report", "no-such-file.json", "--format", "html")
-    assert (done.code, done.out) == (2, "")
-    assert done.err == "sertools report: format 'html' is unknown: use one of text, markdown, csv, latex, json\n"
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--format", "html"], "format 'html' is unknown: use one of text, markdown, csv, latex, json"),
+        (["--layout", "table4"], "layout 'table4' is unknown: use one of summary, table2, table3"),
+        (["--paper"], "--paper: the summary is no table of the paper; use --layout table2 or table3"),
+    ],
+)
+def test_an_unknown_option_is_refused_before_any_file_is_read(
+    call: Callable[..., Outcome], options: Sequence[str], said: str
+) -> None:
+    done = call("report", "no-such-file.json", *options)
+    assert (done.code, done.out, done.err) == (2, "", f"sertools report: {said}\n")
 
 
-def test_the_command_line_prints_the_rows_in_the_order_of_the_files(
+def test_the_command_line_prints_strangers_in_the_order_of_the_files(
     call: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     for name in ("b", "a", "imbalanced"):

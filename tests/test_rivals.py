@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_report import CLASSES, DASH, grid, make_run, row
+from test_report import CLASSES, DASH, grid, make_run, row, with_validation
 
 from sertools.errors import ModelError, SertoolsError
 from sertools.scoring.comparison import Report
@@ -122,6 +122,34 @@ def test_it_takes_no_adjusted_scores_from_the_others(rival):
     assert re.search(rf"^SVM .* {DASH} +{DASH} +3$", render(report), re.MULTILINE)
     alone = summarise([*ours, *read_results([rival(as_csv(SVM))])], baseline="SVM")
     assert row(alone, "GAN").adjusted_difference is None
+
+
+def test_ten_methods_and_a_rival_fit_a_terminal_of_120_columns(rival):
+    names = ["full", "imbalanced", *(f"balanced-sampling-{k}" for k in range(8))]
+    reduced, seeds = ("angry", "sad"), ("0", "1")
+    ours = [
+        with_validation(run)
+        for k, name in enumerate(names)
+        for run in grid(name, 1.0 if name == "full" else k / 12, reduced=reduced, seeds=seeds)
+    ]
+    text = as_csv(grid("eGeMAPS+SVM", 0.8, reduced=reduced, seeds=seeds), posteriors=False)
+    written = render(summarise([*ours, *read_results([rival(text)])]))
+    tables = [table.splitlines() for table in written.split("\n\n")[:2]]
+    assert [len(table) for table in tables] == [12, 11]
+    dashes = [re.split(r"  +", table[-1]).count(DASH) for table in tables]
+    assert dashes == [3, 2]  # AUC, adj. UAR, adj. recall; differences of AUC and adj. UAR
+    assert "gap closed" in tables[1][0]
+    assert max(map(len, written.splitlines())) <= 120
+
+
+def test_what_is_said_of_validation_sets_is_said_beside_a_rival_too(rival):
+    ours = [with_validation(run) for run in OURS]
+    other = replace(ours[-1], validation=tuple(u for u in ours[-1].validation if u.emotion != "angry"))
+    beside = summarise([*ours[:-1], other, *read_results([rival(as_csv(SVM))])])
+    assert "Methods differ in validation sets: their biases are not chosen alike." in beside.cautions
+    assert "1 of 6 validation sets lack the reduced class; no bias is chosen there." in beside.cautions
+    equal = summarise([*ours, *read_results([rival(as_csv(SVM))])])
+    assert "validation sets" not in " ".join(equal.cautions)
 
 
 def test_one_fold_without_posteriors_leaves_the_auc_of_the_others(ours, rival, tmp_path):

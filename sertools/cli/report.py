@@ -33,7 +33,7 @@ def report(
 ) -> None:
     """Put many results into one table, with intervals.
 
-    Rows: full, imbalanced, then the others in the order in which the files name them. CSV and JSON hold every number.
+    Rows: full, imbalanced, the paper's methods, then others as the files name them. CSV and JSON hold every number.
     CSV of another tool: method, id, emotion, predicted; and fold, reduced, seed, speaker, p_CLASS if you like.
 
     \b
@@ -41,15 +41,14 @@ def report(
       sertools report results/*.json --format markdown
       sertools report results/*.json --layout table3 --paper
     """
-    from typing import cast
-
     from sertools.scoring.formats import check_format
-    from sertools.scoring.layouts import Layout, render_layout
+    from sertools.scoring.layouts import check_layout, render_layout
     from sertools.scoring.report import summarise
     from sertools.scoring.rivals import read_results
 
-    if baseline is not None and layout in ("table2", "table3"):
+    known_layout = check_layout(layout, paper)
+    if baseline is not None and known_layout != "summary":
         raise UsageError(f"--baseline: {layout} compares nothing; leave it out, or use --layout summary")
     known_format = check_format(table_format)
     found = summarise(read_results(results), baseline)
-    print(render_layout(found, cast(Layout, layout), known_format, paper), end="")
+    print(render_layout(found, known_layout, known_format, paper), end="")

@@ -6,6 +6,12 @@ from sertools.scoring.statistics import Interval
 
 FULL = "full"  # nothing removed
 IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
+# Rows of the summary: references, the paper's Tables 1 and 3, the GAN without and with adversarial training.
+ORDER = (
+    *(FULL, IMBALANCED),
+    *("CP", "SA", "SAR", "SARM", "SARB", "SARS", "RS0.4", "RS0.6", "RS0.8", "RS1.0"),
+    *("decoder", "GAN"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +96,7 @@ class Report:
     Attributes
     ----------
     rows : tuple of Row
-        Full, imbalanced, then as the methods came.
+        As `ORDER` has them, whatever their case; then the others as they came.
     classes, reduced : tuple of str
         All classes, and those that were reduced in some run.
     baseline : str or None

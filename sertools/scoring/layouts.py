@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import nan
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from sertools.errors import UsageError
 from sertools.scoring.comparison import Report, Row
@@ -44,6 +44,33 @@ class _Line:
         return _CATEGORY.get(self.key, FREE_RIVALS)
 
 
+def check_layout(name: str, paper: bool = False) -> Layout:
+    """Refuse a layout that is unknown, or that cannot hold the paper's figures.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+    paper : bool
+        Whether the paper's own figures shall stand beside ours.
+
+    Returns
+    -------
+    {"summary", "table2", "table3"}
+        The same.
+
+    Raises
+    ------
+    UsageError
+        Naming the layouts there are.
+    """
+    if name not in get_args(Layout):
+        raise UsageError(f"layout {name!r} is unknown: use one of {', '.join(get_args(Layout))}")
+    if paper and name == "summary":
+        raise UsageError("--paper: the summary is no table of the paper; use --layout table2 or table3")
+    return cast(Layout, name)
+
+
 def render_layout(report: Report, layout: Layout = "summary", format: Format = "text", paper: bool = False) -> str:
     """Write a report in a layout.
 
@@ -70,11 +97,7 @@ def render_layout(report: Report, layout: Layout = "summary", format: Format = "
         If the layout or the format is unknown, the summary is asked for the paper's figures, or Table 2 is asked
         for where no class was reduced.
     """
-    if layout not in get_args(Layout):
-        raise UsageError(f"layout {layout!r} is unknown: use one of {', '.join(get_args(Layout))}")
-    if layout == "summary":
-        if paper:
-            raise UsageError("--paper: the summary is no table of the paper; use --layout table2 or table3")
+    if check_layout(layout, paper) == "summary":
         return render(report, format)
     return (_table2 if layout == "table2" else _table3)(report, format, paper)
 

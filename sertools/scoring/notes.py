@@ -71,7 +71,7 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]])
     if rivals:
         notes.append(
             f"Predicted by another tool: {', '.join(rivals)}. What it was trained on, and ties, cannot be seen here; "
-            "no AUC without its posteriors."
+            "no AUC without its posteriors, no bias without a validation set."
         )
     if any(own.keys() != next(iter(cells.values())).keys() for own in cells.values()):
         notes.append("Methods differ in folds, reduced classes or seeds: compare differences, not means.")
@@ -90,7 +90,7 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]])
         notes.append(
             f"No adjusted scores: {len(trained) - n_validated} of {len(trained)} results lack evaluate --val."
         )
-    if n_validated == len(results):
+    if trained and n_validated == len(trained):
         notes += _validation_warnings(cells)
     if any(not u.speaker for r in results for u in r.utterances):
         notes.append("No intervals where some utterances name no speaker.")
@@ -99,7 +99,8 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]])
 
 def _validation_warnings(cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
     notes = []
-    places = [(cell, run.result.validation) for own in cells.values() for cell, run in own.items()]
+    runs = [(cell, run.result) for own in cells.values() for cell, run in own.items()]
+    places = [(cell, result.validation) for cell, result in runs if result.model["arch"] != EXTERNAL]
     sets: dict[Cell, set[frozenset[str]]] = {}
     for cell, utterances in places:
         sets.setdefault(cell, set()).add(frozenset(u.id for u in utterances))

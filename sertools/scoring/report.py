@@ -4,7 +4,7 @@ A run is one classifier on one test fold. Its tags place it: method (a row), fol
 of two methods with the same fold, reduced class and seed are a pair. A method of which no run names a reduced
 class, such as training on everything, stands in for every reduced class.
 
-Rows stand as "full", "imbalanced", then in the order in which their methods first come among the results. No seconds
+Rows stand as in `comparison.ORDER`, then in the order in which other methods first come among the results. No seconds
 are reported: results are the same bytes on every run, so they hold no clock; rows and updates say what training cost.
 
 **Conventions.** Scores are fractions in memory and percent with one decimal in every format. A score that
@@ -19,7 +19,7 @@ from statistics import fmean
 import numpy as np
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.comparison import FULL, IMBALANCED, Report, Row
+from sertools.scoring.comparison import FULL, IMBALANCED, ORDER, Report, Row
 from sertools.scoring.metrics import recalls
 from sertools.scoring.notes import averaged_over, cautions, legend, trained_here
 from sertools.scoring.pairs import NO_DIFFERENCES, compare, gap_closed, noise_of_test_set, pooled
@@ -35,7 +35,7 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
     Parameters
     ----------
     results : sequence of Result
-        Every run; the order settles that of the rows, and nothing else.
+        Every run; the order settles that of the methods that `ORDER` has not, and nothing else.
     baseline : str, optional
         Method that the others are compared with; by default "imbalanced" if there is one.
 
@@ -109,8 +109,8 @@ def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
             )
         places[place] = result.source
         methods.setdefault(method, []).append(result)
-    first = [name for name in (FULL, IMBALANCED) if name in methods]
-    return {name: methods[name] for name in dict.fromkeys([*first, *methods])}
+    known = {name.casefold(): k for k, name in enumerate(ORDER)}
+    return {name: methods[name] for name in sorted(methods, key=lambda name: known.get(name.casefold(), len(known)))}
 
 
 def _cell(result: Result) -> Cell:
