@@ -178,7 +178,7 @@ def test_silence_is_no_leak(chain, tmp_path):
     """All silent recordings are alike; that two sets hold one does not join them."""
     rng = np.random.default_rng(3)
     stores = []
-    for part in ("train", "test"):
+    for part in ("train", "val", "test"):
         for emotion in ("happy", "sad"):
             (tmp_path / part / emotion).mkdir(parents=True)
             soundfile.write(tmp_path / part / emotion / f"{part}.wav", 0.1 * rng.standard_normal(16000), 16000)
@@ -187,8 +187,8 @@ def test_silence_is_no_leak(chain, tmp_path):
         for _ in extract(list_recordings([str(tmp_path / part)], None, sys.stdin), stores[-1], front_end(chain)):
             pass
     classify(stores[:1], tmp_path / "clf")
-    result = evaluate(tmp_path / "clf", stores[1:], device=CPU)
-    assert len(result.utterances) == 4
+    result = evaluate(tmp_path / "clf", stores[2:], val_path=stores[1], device=CPU)
+    assert len(result.utterances) == len(result.validation) == 4
 
 
 def test_shared_speakers_are_a_warning_and_no_error(chain, rng, tmp_path):
