@@ -77,7 +77,7 @@ def augment_store(
     Parameters
     ----------
     noise
-        Background noise, for strategies that add it.
+        Background noise, for strategies that add it; others leave it.
     audio_root
         Where the corpus lies, if it is no longer where the store says.
     jobs
@@ -93,7 +93,7 @@ def augment_store(
     """
     store = open_store(source)
     refuse_clobber(output, [source, *(s.path for s in store.row_map.sources)])
-    _check_noise(strategy, noise)
+    noise = _needed_noise(strategy, noise)
     contents = store.contents
     try:
         plan = plan_rows(contents.emotion.tolist(), strategy, seed)
@@ -142,13 +142,16 @@ def augment_store(
         write_virtual(output, augmented, row_map, own)
 
 
-def _check_noise(strategy: Strategy, noise: NoiseFolder | None) -> None:
-    needing = [name for name in strategy.transforms if name in TRANSFORMS and TRANSFORMS[name].needs_noise]
-    if needing and noise is None:
+def _needed_noise(strategy: Strategy, noise: NoiseFolder | None) -> NoiseFolder | None:
+    """Give the noise if the strategy adds any: what is not used must not change the output."""
+    if not any(name in TRANSFORMS and TRANSFORMS[name].needs_noise for name in strategy.transforms):
+        return None
+    if noise is None:
         raise UsageError(
             f"--strategy {strategy.name}: adds background noise; give a folder of it by --noise DIR "
             f"({WHERE_TO_GET_IT}), or take a strategy without, such as SARS"
         )
+    return noise
 
 
 def _lay_out(store: Store, plan: RowPlan, strategy: Strategy, seed: int) -> _Rows:
