@@ -1,5 +1,6 @@
 """`augment` on the command line: what it says, and what it refuses without leaving anything behind."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -152,8 +153,6 @@ def test_an_output_that_is_read(call, here):
 
 
 def test_a_terminal_sees_the_balance(call, here):
-    import json
-
     assert call("augment", "s.h5", "--strategy", "SARS", "-o", "x.h5", cwd=here).code == 0
     classes = json.loads(call("info", "x.h5", cwd=here).out)["classes"]
     assert list(classes["sad"]) == ["utterances", "real", "altered", "pitch_shift", "time_stretch"]

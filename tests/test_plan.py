@@ -121,14 +121,14 @@ def test_random_selection_only_removes(labels: list[str], seed: int) -> None:
     before = Counter(label for label in labels if label)
     least = min(before.values())
     larger: set[int] = set()
-    for strategy in reversed(RANDOM_SELECTION):
-        plan = plan_rows(labels, strategy, seed)
+    for selection in reversed(RANDOM_SELECTION):
+        plan = plan_rows(labels, selection, seed)
         assert not len(plan.add)
         assert not len(plan.replace)
         kept = set(range(len(labels))) - set(plan.remove.tolist())
         assert len(kept) == len(labels) - len(plan.remove)
         # 10 r is whole, so this division is exact.
-        allowed = least * 10 // round(strategy.ratio * 10)
+        allowed = least * 10 // round(selection.ratio * 10)
         for name, n in before.items():
             assert sum(labels[row] == name for row in kept) == min(n, allowed)
         assert {row for row, label in enumerate(labels) if not label} <= kept
@@ -188,11 +188,11 @@ def test_copying(tiny_store: Path, tmp_path: Path) -> None:
 def test_random_selection(tiny_store: Path, tmp_path: Path) -> None:
     before, larger = open_store(tiny_store), set()
     least = min(Counter(before.contents.emotion.tolist()).values())
-    for strategy in reversed(RANDOM_SELECTION):
-        *_, last = augment_store(tiny_store, tmp_path / "rs.h5", strategy, seed=1)
+    for selection in reversed(RANDOM_SELECTION):
+        *_, last = augment_store(tiny_store, tmp_path / "rs.h5", selection, seed=1)
         after = open_store(tmp_path / "rs.h5")
         assert Counter(after.contents.emotion.tolist()) == {name: n for name, (_, n) in last.counts.items()}
-        assert max(n for _, n in last.counts.values()) <= int(least / strategy.ratio + 1e-9)
+        assert max(n for _, n in last.counts.values()) <= int(least / selection.ratio + 1e-9)
         assert last.counts["angry"] == (least, least)
         digests = after.contents.segments["digest"].tolist()
         keep = np.isin(before.contents.segments["digest"], digests)
