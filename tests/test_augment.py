@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -27,6 +28,7 @@ from sertools.sound.audio import Utterance, trimmed
 from sertools.sound.features import valid_frames
 from sertools.sound.noise import NoiseFolder, open_noise
 from sertools.store.extraction import extract
+from sertools.store.format import unescape_name
 from sertools.store.reader import Store, open_store
 from sertools.store.select import Selection, parse_condition, select_store
 
@@ -271,7 +273,8 @@ def speech(seed: int, seconds: float, sr: int = SR, silence: float = 0.0) -> np.
     return np.pad(y, round(silence * sr))
 
 
-SPANS = ((0.005, 1.24), (1.385, 3.62), (4.005, 4.405))
+# Ends that are half a sample at 44.1 and 22.05 kHz.
+SPANS = ((0.005, 1.239), (0.01, 2.51), (4.005, 4.405))
 
 
 @pytest.mark.parametrize(
@@ -383,6 +386,14 @@ def test_noise_that_is_not_used_changes_nothing(tiny_store: Path, noise: NoiseFo
     for name, given in (("with", noise), ("without", None)):
         augment(tiny_store, tmp_path / f"{name}.h5", STRATEGIES["CP"], noise=given)
     assert (tmp_path / "with.h5").read_bytes() == (tmp_path / "without.h5").read_bytes()
+
+
+def test_noise_of_any_name(tiny_store: Path, noise_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "noise").mkdir()
+    shutil.copy(noise_dir / "rain.wav", tmp_path / "noise" / 'a "\udcff\n.wav')
+    store = augment(tiny_store, tmp_path / "x.h5", STRATEGIES["SARB"], noise=open_noise(tmp_path / "noise", 1.0))
+    params = store.contents.segments["params"][store.contents.segments["origin"] == "background_noise"]
+    assert {unescape_name(json.loads(text)["noise"]) for text in params} == {'a "\udcff\n.wav'}
 
 
 def test_what_the_history_says(tiny_store: Path, sar: Path, noise: NoiseFolder, noise_dir: Path) -> None:
