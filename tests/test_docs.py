@@ -44,15 +44,13 @@ def run_lines(lines: list[str], folder: Path) -> None:
 
 @pytest.fixture
 def speakers(tmp_path: Path) -> Path:
-    """A folder with a small corpus under RAVDESS's names, the same as plain wavs, and noise."""
+    """A folder with a small corpus under RAVDESS's names, and the same as plain wavs."""
     rng = np.random.default_rng(0)
     for actor, (emotion, take) in product(range(1, 7), product(("01", "03", "04", "05"), ("01", "02"))):
         path = tmp_path / "RAVDESS" / f"Actor_{actor:02d}" / f"03-01-{emotion}-01-01-{take}-{actor:02d}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, 0.1 * rng.standard_normal(8000), 16000)
     shutil.copytree(tmp_path / "RAVDESS", tmp_path / "wavs")
-    (tmp_path / "noise").mkdir()
-    soundfile.write(tmp_path / "noise" / "rain.wav", 0.1 * rng.standard_normal(64_000), 16_000)
     return tmp_path
 
 
