@@ -136,6 +136,18 @@ def test_by_copied_rows(chain, tmp_path):
     refused(tmp_path / "clf", select(chain.train, tmp_path / "untouched.h5", id=untouched))
 
 
+def test_by_altered_rows(chain, tiny_corpus, tmp_path):
+    for _ in augment_store(chain.train, tmp_path / "sars.h5", strategy("SARS"), audio_root=tiny_corpus):
+        pass
+    select(tmp_path / "sars.h5", tmp_path / "new.h5", origin=["time_stretch", "pitch_shift"])
+    classify([tmp_path / "new.h5"], tmp_path / "clf")
+    refused(tmp_path / "clf", chain.train)
+    refused(tmp_path / "clf", tmp_path / "new.h5")
+    evaluate(tmp_path / "clf", [chain.test], device=CPU)
+    # A classifier of the source has seen what was made of it.
+    refused(chain.clf, tmp_path / "new.h5")
+
+
 def test_by_validation(chain, tmp_path):
     classify([chain.train], tmp_path / "clf", val=chain.val)
     refused(tmp_path / "clf", chain.val, "chosen on")
