@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ import soundfile
 from typer.testing import CliRunner
 
 import sertools
+from sertools.balance.augmentation import augment_store
+from sertools.balance.strategies import STRATEGIES
 from sertools.cli import app
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
@@ -80,6 +83,18 @@ def tiny_store(tiny_corpus: Path) -> Path:
     for _ in extract(list_recordings([str(tiny_corpus / "labels.csv")], None, sys.stdin), path, TINY):
         pass
     return path
+
+
+@pytest.fixture(scope="session")
+def augmented(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `tiny_store` as specs.h5 and what SARS made of it as sars.h5; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("augmented")
+    shutil.copy(tiny_store, folder / "specs.h5")
+    for _ in augment_store(
+        folder / "specs.h5", folder / "sars.h5", STRATEGIES["SARS"], audio_root=tiny_store.parent / "corpus"
+    ):
+        pass
+    return folder
 
 
 @pytest.fixture

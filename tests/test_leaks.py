@@ -136,6 +136,18 @@ def test_by_copied_rows(chain, tmp_path):
     refused(tmp_path / "clf", select(chain.train, tmp_path / "untouched.h5", id=untouched))
 
 
+def test_by_altered_rows(chain, tiny_corpus, tmp_path):
+    for _ in augment_store(chain.train, tmp_path / "sars.h5", strategy("SARS"), audio_root=tiny_corpus):
+        pass
+    select(tmp_path / "sars.h5", tmp_path / "new.h5", origin=["time_stretch", "pitch_shift"])
+    classify([tmp_path / "new.h5"], tmp_path / "clf")
+    refused(tmp_path / "clf", chain.train)
+    refused(tmp_path / "clf", tmp_path / "new.h5")
+    evaluate(tmp_path / "clf", [chain.test], device=CPU)
+    # A classifier of the source has seen what was made of it.
+    refused(chain.clf, tmp_path / "new.h5")
+
+
 def test_by_validation(chain, tmp_path):
     classify([chain.train], tmp_path / "clf", val=chain.val)
     refused(tmp_path / "clf", chain.val, "chosen on")
@@ -178,7 +190,7 @@ def test_silence_is_no_leak(chain, tmp_path):
     """All silent recordings are alike; that two sets hold one does not join them."""
     rng = np.random.default_rng(3)
     stores = []
-    for part in ("train", "test"):
+    for part in ("train", "val", "test"):
         for emotion in ("happy", "sad"):
             (tmp_path / part / emotion).mkdir(parents=True)
             soundfile.write(tmp_path / part / emotion / f"{part}.wav", 0.1 * rng.standard_normal(16000), 16000)
@@ -187,8 +199,8 @@ def test_silence_is_no_leak(chain, tmp_path):
         for _ in extract(list_recordings([str(tmp_path / part)], None, sys.stdin), stores[-1], front_end(chain)):
             pass
     classify(stores[:1], tmp_path / "clf")
-    result = evaluate(tmp_path / "clf", stores[1:], device=CPU)
-    assert len(result.utterances) == 4
+    result = evaluate(tmp_path / "clf", stores[2:], val_path=stores[1], device=CPU)
+    assert len(result.utterances) == len(result.validation) == 4
 
 
 def test_shared_speakers_are_a_warning_and_no_error(chain, rng, tmp_path):

@@ -13,7 +13,7 @@ from stores import plain, read_all
 
 from sertools.balance.augmentation import augment_store
 from sertools.balance.plan import balance_counts, draw, plan_rows
-from sertools.balance.strategies import STRATEGIES, Strategy, strategy
+from sertools.balance.strategies import RANDOM_SELECTION, STRATEGIES, TABLE_1, Strategy, strategy
 from sertools.errors import StoreError, UsageError
 from sertools.store.reader import open_store
 from sertools.store.select import Selection, parse_condition, select_store
@@ -96,6 +96,53 @@ def test_planned_rows_are_rows_of_their_class(labels: list[str], replace: str, s
     assert len(set(plan.replace.tolist())) == len(plan.replace)
 
 
+# Balanced stores
+
+
+@given(labellings, st.sampled_from(TABLE_1), st.integers(0, 3))
+def test_every_strategy_makes_classes_equal(labels: list[str], strategy: Strategy, seed: int) -> None:
+    before, plan = Counter(label for label in labels if label), plan_rows(labels, strategy, seed)
+    most, least = max(before.values()), min(before.values())
+    added = Counter(labels[row] for row in plan.add.tolist())
+    replaced = Counter(labels[row] for row in plan.replace.tolist())
+    for name, n in before.items():
+        assert n + added[name] == most
+        if strategy.replace == "all":
+            assert (added[name] + replaced[name], n - replaced[name]) == (most - least, least)
+        elif strategy.replace == "majority":
+            assert replaced[name] == (most - least if n == most else 0)
+        else:
+            assert not replaced[name]
+    assert not len(plan.remove)
+
+
+@given(labellings, st.integers(0, 3))
+def test_random_selection_only_removes(labels: list[str], seed: int) -> None:
+    before = Counter(label for label in labels if label)
+    least = min(before.values())
+    larger: set[int] = set()
+    for selection in reversed(RANDOM_SELECTION):
+        plan = plan_rows(labels, selection, seed)
+        assert not len(plan.add)
+        assert not len(plan.replace)
+        kept = set(range(len(labels))) - set(plan.remove.tolist())
+        assert len(kept) == len(labels) - len(plan.remove)
+        # 10 r is whole, so this division is exact.
+        allowed = least * 10 // round(selection.ratio * 10)
+        for name, n in before.items():
+            assert sum(labels[row] == name for row in kept) == min(n, allowed)
+        assert {row for row, label in enumerate(labels) if not label} <= kept
+        assert larger <= kept
+        larger = kept
+
+
+def test_random_selection_is_drawn() -> None:
+    labels = ["a"] * 40 + ["b"] * 10
+    removed = [plan_rows(labels, STRATEGIES["RS1.0"], seed).remove.tolist() for seed in range(4)]
+    assert all(len(rows) == 30 and rows == sorted(rows) for rows in removed)
+    assert len({tuple(rows) for rows in removed}) == 4
+
+
 # Strategies
 
 
@@ -136,6 +183,24 @@ def test_copying(tiny_store: Path, tmp_path: Path) -> None:
     for name in sizes:
         times = Counter(p for p in parents if before.contents.emotion[p] == name)
         assert not times or max(times.values()) == -(-sum(times.values()) // sizes[name])
+
+
+def test_random_selection(tiny_store: Path, tmp_path: Path) -> None:
+    before, larger = open_store(tiny_store), set()
+    least = min(Counter(before.contents.emotion.tolist()).values())
+    for selection in reversed(RANDOM_SELECTION):
+        *_, last = augment_store(tiny_store, tmp_path / "rs.h5", selection, seed=1)
+        after = open_store(tmp_path / "rs.h5")
+        assert Counter(after.contents.emotion.tolist()) == {name: n for name, (_, n) in last.counts.items()}
+        assert max(n for _, n in last.counts.values()) <= int(least / selection.ratio + 1e-9)
+        assert last.counts["angry"] == (least, least)
+        digests = after.contents.segments["digest"].tolist()
+        keep = np.isin(before.contents.segments["digest"], digests)
+        np.testing.assert_array_equal(read_all(after), read_all(before)[keep])
+        np.testing.assert_array_equal(plain(after.path), read_all(after))
+        assert set(after.contents.segments["origin"]) == {"real"}
+        assert larger < set(digests)
+        larger = set(digests)
 
 
 def test_the_seed_fixes_it(tiny_store: Path, tmp_path: Path) -> None:

@@ -106,6 +106,11 @@ def test_the_bootstrap_of_experiments_that_test_different_utterances() -> None:
     assert low < estimate < high
 
 
+def test_the_bootstrap_averages_the_classes_that_an_experiment_tests() -> None:
+    tested = np.array([[1, 1], [1, 1], [1, 0], [1, 0]])
+    assert utterance_bootstrap(tested, tested, [0, 0, 1, 1]) == (1, 1)
+
+
 def test_the_bootstrap_of_the_certain_and_of_nothing() -> None:
     assert utterance_bootstrap([[1], [1], [1]], [[1], [1], [1]], [0, 0, 1]) == (1, 1)
     assert np.isnan(utterance_bootstrap(np.empty((0, 0)), np.empty((0, 0)), [])).all()

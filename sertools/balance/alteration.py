@@ -7,8 +7,9 @@ they do not depend on the other rows, on the number of processes or on the order
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sertools.config import FrontEnd
-from sertools.errors import StoreError
+from sertools.errors import AudioError, StoreError
 from sertools.provenance import canonical_json
 from sertools.sound.audio import Piece, Samples, Utterance, piece_samples, read_utterance, trimmed
 from sertools.sound.features import log_mel, valid_frames
 from sertools.sound.noise import NoiseFolder
 from sertools.sound.transforms import add_noise, pitch_shift, time_stretch
+from sertools.store.format import escape_name
 from sertools.store.reader import Pictures
 
 _CONTEXT_SECONDS = 0.25  # lets a transform settle before the segment begins
@@ -68,9 +70,9 @@ class Transform:
 
 
 def _background(signal: Signal, params: Params, rng: np.random.Generator) -> Samples:
-    assert signal.noise is not None  # as `check_needs` holds
-    noise, which = signal.noise.draw(len(signal.y), signal.sr, rng)
-    params.update(which)
+    assert signal.noise is not None  # as `augment_store` makes sure
+    noise, name, start = signal.noise.draw(len(signal.y), signal.sr, rng)
+    params.update(noise=escape_name(name), noise_start=start)
     return add_noise(signal.y, noise, signal.sr, params["snr_db"])
 
 
@@ -134,8 +136,8 @@ class Altered:
     """The new rows of one utterance, in the order of its alterations."""
 
     pictures: Pictures
-    n_valid_frames: list[int] = field(default_factory=list)
-    params: list[str] = field(default_factory=list)
+    n_valid_frames: tuple[int, ...]
+    params: tuple[str, ...]
 
 
 def alter(parent: Parent, front_end: FrontEnd, noise: NoiseFolder | None) -> Altered:
@@ -144,28 +146,36 @@ def alter(parent: Parent, front_end: FrontEnd, noise: NoiseFolder | None) -> Alt
     Raises
     ------
     AudioError
-        If the audio cannot be read.
+        If noise cannot be read, or is silent.
     StoreError
-        If it is not the audio that the store was extracted from.
+        If the audio is not what the store was extracted from.
     """
-    end = parent.start + parent.duration
-    utterance = read_utterance(parent.path, front_end.sr, parent.start, end)
-    if utterance.digest != parent.digest:
-        raise StoreError(
-            f"{parent.path}: is not the audio that the store was extracted from; "
-            "give its folder by --audio-root, or extract again"
-        )
-    utterance = trimmed(utterance, front_end)
-    pictures = np.empty((len(parent.alterations), front_end.n_mels, front_end.n_frames), dtype=np.float32)
-    altered = Altered(pictures)
+    utterance = trimmed(_read_again(parent, front_end.sr), front_end)
     # One BLAS thread: the same bytes, however many processes share the machine.
     with threadpool_limits(1, user_api="blas"):
-        for number, alteration in enumerate(parent.alterations):
-            y, params = _altered_samples(utterance, alteration, front_end, noise)
-            pictures[number] = log_mel(piece_samples(y, Piece(0, len(y)), front_end), front_end)
-            altered.n_valid_frames.append(valid_frames(len(y), front_end))
-            altered.params.append(canonical_json(params))
-    return altered
+        made = [_altered_samples(utterance, alteration, front_end, noise) for alteration in parent.alterations]
+        pictures = [log_mel(piece_samples(y, Piece(0, len(y)), front_end), front_end) for y, _ in made]
+    return Altered(
+        np.stack(pictures),
+        tuple(valid_frames(len(y), front_end) for y, _ in made),
+        tuple(canonical_json(params) for _, params in made),
+    )
+
+
+def _read_again(parent: Parent, sr: int) -> Utterance:
+    """Decode what the store was extracted from, and make sure that it is that."""
+    why = "its samples differ"
+    try:
+        utterance = read_utterance(parent.path, sr, parent.start, parent.start + parent.duration)
+        if utterance.digest == parent.digest:
+            return utterance
+    except AudioError as error:
+        # What `extract` would advise does not help here.
+        why = str(error).removeprefix(f"{parent.path}: ").partition(";")[0]
+    raise StoreError(
+        f"{parent.path}: is not the audio that the store was extracted from ({why}); "
+        "give the folder of that by --audio-root, or extract again"
+    )
 
 
 def _altered_samples(
@@ -180,12 +190,13 @@ def _altered_samples(
     first, last = _span(utterance, alteration.start, front_end, rate)
     context = round(_CONTEXT_SECONDS * sr)
     before = min(first, context)
+    n_made = max(1, min(length, round((last - first) / rate)))
     y = utterance.y[first - before : last + context]
     if not np.ptp(y):
-        return utterance.y[first:last], params  # silence stays silence: there is no speech to alter
+        return np.full(n_made, y[0]), params  # silence stays silence: there is no speech to alter
     made = transform.apply(Signal(y, sr, noise), params, rng)
     skipped = round(before / rate)
-    return made[skipped : skipped + max(1, min(length, round((last - first) / rate)))], params
+    return made[skipped : skipped + n_made], params
 
 
 def _span(utterance: Utterance, start: float, front_end: FrontEnd, rate: float) -> tuple[int, int]:
@@ -198,6 +209,6 @@ def _span(utterance: Utterance, start: float, front_end: FrontEnd, rate: float) 
     first = min(round((start - utterance.offset) * front_end.sr), n - 1)
     if n - first < length:
         return first, n
-    wanted = min(n, round(length * rate))
+    wanted = min(n, math.ceil(length * rate))
     first = min(max(0, first - (wanted - length) // 2), n - wanted)
     return first, first + wanted

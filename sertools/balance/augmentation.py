@@ -26,7 +26,7 @@ from sertools.errors import StoreError, UsageError
 from sertools.parallel import ordered_map
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
-from sertools.store.format import OWN_PICTURES, unescape_name
+from sertools.store.format import OWN_PICTURES, Column, Contents, Table, unescape_name
 from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
 from sertools.store.writer import OwnRows, Spool, write_virtual
@@ -77,7 +77,7 @@ def augment_store(
     Parameters
     ----------
     noise
-        Background noise, for strategies that add it.
+        Background noise, for strategies that add it; others leave it.
     audio_root
         Where the corpus lies, if it is no longer where the store says.
     jobs
@@ -93,7 +93,7 @@ def augment_store(
     """
     store = open_store(source)
     refuse_clobber(output, [source, *(s.path for s in store.row_map.sources)])
-    _check_noise(strategy, noise)
+    noise = _needed_noise(strategy, noise)
     contents = store.contents
     try:
         plan = plan_rows(contents.emotion.tolist(), strategy, seed)
@@ -101,54 +101,64 @@ def augment_store(
         raise StoreError(f"{source}: {error}") from error
     rows = _lay_out(store, plan, strategy, seed)
     altered = np.flatnonzero(np.isin(rows.origin, list(TRANSFORMS)))
-    segments, utterances = contents.take(rows.source)
-    is_new = rows.origin != ""
-    segments = segments.with_column("origin", np.where(is_new, rows.origin, segments["origin"]))
-    segments = segments.with_column("parent", np.where(is_new, segments["digest"], segments["parent"]))
-    after = Counter(contents.emotion[rows.source].tolist())
-    before = Counter(contents.emotion.tolist())
-    counts = {name: (before[name], after[name]) for name in contents.classes()}
-    yield AugmentProgress(0, len(altered), counts)
     parents = _parents(store, rows, altered, audio_root)
-    texts: list[str] = []
-    digests: list[str] = []
-    n_valid: list[int] = []
+    counts = _counts(contents.emotion, rows)
+    yield AugmentProgress(0, len(altered), counts)
+    made: dict[str, list[Any]] = {"digest": [], "params": [], "n_valid_frames": []}
     with Spool(output, contents.front_end) as spool:
-        for made in ordered_map(partial(alter, front_end=contents.front_end, noise=noise), parents, jobs):
-            digests += spool.add(made.pictures)
-            texts += made.params
-            n_valid += made.n_valid_frames
-            yield AugmentProgress(len(digests), len(altered), counts)
+        for of_parent in ordered_map(partial(alter, front_end=contents.front_end, noise=noise), parents, jobs):
+            made["digest"] += spool.add(of_parent.pictures)
+            made["params"] += of_parent.params
+            made["n_valid_frames"] += of_parent.n_valid_frames
+            yield AugmentProgress(len(made["digest"]), len(altered), counts)
+        segments, utterances = _tables(contents, rows)
         row_map, own = store.row_map.take(rows.source), None
         if len(altered):
-            for name, values in (("digest", digests), ("params", texts), ("n_valid_frames", n_valid)):
+            for name, values in made.items():
                 segments = segments.with_column(name, _replaced(segments[name], altered, np.asarray(values)))
             row_map = _with_own(row_map, Source(output, OWN_PICTURES), altered)
-            own = OwnRows(digests, spool.blocks())
-        inputs: dict[str, object] = {"store": contents.digest()}
-        if noise:
-            inputs["noise"] = noise.digest()
+            own = OwnRows(made["digest"], spool.blocks())
         augmented = dataclasses.replace(
             contents,
             segments=segments,
             utterances=utterances,
             lineage=contents.lineage.trained(contents.utterances["digest"].tolist()),
-            history=join_histories(
-                [contents.history], history_line("augment", {"strategy": strategy.name}, inputs, seed)
-            ),
+            history=join_histories([contents.history], _history(contents, strategy, noise, seed)),
             audio_root=moved_root(store, output),
             shard=None,
         )
         write_virtual(output, augmented, row_map, own)
 
 
-def _check_noise(strategy: Strategy, noise: NoiseFolder | None) -> None:
-    needing = [name for name in strategy.transforms if name in TRANSFORMS and TRANSFORMS[name].needs_noise]
-    if needing and noise is None:
+def _counts(emotion: Column, rows: _Rows) -> dict[str, tuple[int, int]]:
+    before, after = Counter(emotion.tolist()), Counter(emotion[rows.source].tolist())
+    return {name: (before[name], after[name]) for name in sorted(before) if name}
+
+
+def _tables(contents: Contents, rows: _Rows) -> tuple[Table, Table]:
+    """Take the output's segments and utterances; a new row still has its source's digest, params and valid frames."""
+    segments, utterances = contents.take(rows.source)
+    is_new = rows.origin != ""
+    origin = np.where(is_new, rows.origin, segments["origin"])
+    parent = np.where(is_new, segments["digest"], segments["parent"])
+    return segments.with_column("origin", origin).with_column("parent", parent), utterances
+
+
+def _history(contents: Contents, strategy: Strategy, noise: NoiseFolder | None, seed: int) -> str:
+    inputs = {"store": contents.digest(), **({"noise": noise.digest()} if noise else {})}
+    return history_line("augment", {"strategy": strategy.name}, inputs, seed)
+
+
+def _needed_noise(strategy: Strategy, noise: NoiseFolder | None) -> NoiseFolder | None:
+    """Give the noise if the strategy adds any: what is not used must not change the output."""
+    if not any(name in TRANSFORMS and TRANSFORMS[name].needs_noise for name in strategy.transforms):
+        return None
+    if noise is None:
         raise UsageError(
             f"--strategy {strategy.name}: adds background noise; give a folder of it by --noise DIR "
             f"({WHERE_TO_GET_IT}), or take a strategy without, such as SARS"
         )
+    return noise
 
 
 def _lay_out(store: Store, plan: RowPlan, strategy: Strategy, seed: int) -> _Rows:

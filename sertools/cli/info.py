@@ -54,7 +54,9 @@ def _page(described: dict[str, Any]) -> None:
     classes = described.get("classes")
     if isinstance(classes, dict):
         columns = list(dict.fromkeys(key for counts in classes.values() for key in counts))
-        table = Table("class", *columns, box=None, padding=(0, 2, 0, 0))
+        # Words apart, so that a narrow terminal can break the line between them.
+        headers = (column.replace("_", " ") for column in columns)
+        table = Table("class", *headers, box=None, padding=(0, 2, 0, 0))
         for name, counts in classes.items():
             table.add_row(escape(voice.safe(name)), *(_cell(counts.get(column, "–")) for column in columns))
         console.print(table)

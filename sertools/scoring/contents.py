@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sertools.errors import ModelError, SertoolsError
 from sertools.scoring.result_file import read_result
@@ -18,6 +19,7 @@ from sertools.store.reader import hdf5_kind, open_store
 RESULT = "result"
 LATENTS = "latents"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_UNALTERED = ("real", "copied", "generated")
 
 
 def file_kind(path: Path) -> str:
@@ -91,7 +93,7 @@ def _store(path: Path) -> dict[str, Any]:
         "classes": {
             name or "(no label)": {
                 "utterances": len(np.unique(of_utterance[emotion == name])),
-                **{str(o): int(((emotion == name) & (origin == o)).sum()) for o in np.unique(origin)},
+                **_by_origin(origin[emotion == name], set(origin.tolist())),
             }
             for name in sorted(set(emotion.tolist()))
         },
@@ -114,6 +116,16 @@ def _store(path: Path) -> dict[str, Any]:
         "digest": contents.digest(),
         **_ancestry(contents.lineage, contents.history),
     }
+
+
+def _by_origin(origin: npt.NDArray[np.str_], kinds: set[str]) -> dict[str, int]:
+    """Count one class's rows: real ones first, then those that a transform altered, as a whole and by transform."""
+    counts = {kind: int((origin == kind).sum()) for kind in sorted(kinds, key=lambda kind: (kind != "real", kind))}
+    altered = [kind for kind in kinds if kind not in _UNALTERED]
+    if not altered:
+        return counts
+    total = sum(counts[kind] for kind in altered)
+    return {"real": counts.pop("real", 0), "altered": total, **counts}
 
 
 def _latents(path: Path) -> dict[str, Any]:

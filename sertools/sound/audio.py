@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,23 +74,11 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     AudioError
         If the file is missing, empty, not audio, or holds NaN or infinite samples, or the span lies outside.
     """
-    try:
-        if path.is_dir():
-            raise AudioError(f"{path}: is a folder, not an audio file")
-        if not path.is_file():
-            raise AudioError(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
-        # As bytes: soundfile cannot encode names that are not UTF-8.
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            file_sr = int(file.samplerate)
-            if file.frames / file_sr > _LONGEST_HOURS * 3600:
-                raise AudioError(f"{path}: longer than {_LONGEST_HOURS:g} hours; cut it, or correct its header")
-            first, last = _span(path, file.frames, file_sr, start, end)
-            file.seek(first)
-            channels = file.read(last - first, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
-        raise AudioError(f"{path}: {_why_unreadable(path, error)}") from error
-    except OSError as error:
-        raise AudioError(f"{path}: {error.strerror or error}") from error
+    with _opened(path) as file:
+        file_sr = int(file.samplerate)
+        first, last = _span(path, file.frames, file_sr, start, end)
+        file.seek(first)
+        channels = file.read(last - first, dtype="float32", always_2d=True)
     y = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
     if y.size == 0:
         raise AudioError(f"{path}: holds no samples")
@@ -103,6 +93,39 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     return Utterance(resampled, y.size / file_sr, digest)
 
 
+def read_duration(path: Path) -> float:
+    """Duration of a file in seconds, by its header.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty or not audio.
+    """
+    with _opened(path) as file:
+        if file.frames <= 0:
+            raise AudioError(f"{path}: holds no samples")
+        return float(file.frames / file.samplerate)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open a file for reading; whatever goes wrong with it is an `AudioError`."""
+    try:
+        if path.is_dir():
+            raise AudioError(f"{path}: is a folder, not an audio file")
+        if not path.is_file():
+            raise AudioError(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
+        # As bytes: soundfile cannot encode names that are not UTF-8.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            if file.frames / file.samplerate > _LONGEST_HOURS * 3600:
+                raise AudioError(f"{path}: longer than {_LONGEST_HOURS:g} hours; cut it, or correct its header")
+            yield file
+    except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
+        raise AudioError(f"{path}: {_why_unreadable(path, error)}") from error
+    except OSError as error:
+        raise AudioError(f"{path}: {error.strerror or error}") from error
+
+
 def trimmed(utterance: Utterance, front_end: FrontEnd) -> Utterance:
     """Leave out the silence before and after the speech, if the front end says so."""
     if not front_end.trim_db:
@@ -113,9 +136,10 @@ def trimmed(utterance: Utterance, front_end: FrontEnd) -> Utterance:
 
 def _span(path: Path, n_frames: int, sr: int, start: float | None, end: float | None) -> tuple[int, int]:
     """Turn seconds into the first and the last sample, and refuse what lies outside the file."""
-    # Half up, so that a span starts and ends alike wherever it lies.
+    # Half up, so that spans start alike wherever they lie. The end counts from the start: a span that is read again
+    # by the duration that was stored of it is the same, whatever start and end were rounded to.
     first = 0 if start is None else math.floor(start * sr + 0.5)
-    last = n_frames if end is None else math.floor(end * sr + 0.5)
+    last = n_frames if end is None else first + math.floor((end - (start or 0.0)) * sr + 0.5)
     slack = math.ceil(0.05 * sr)  # labels round times; a twentieth of a second past the end is not an error
     if first >= n_frames > 0 or last > n_frames + slack:
         raise AudioError(

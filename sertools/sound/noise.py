@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from sertools.corpora.table import find_audio
 from sertools.errors import AudioError, CorpusError, SertoolsWarning
 from sertools.provenance import digest_bytes
-from sertools.sound.audio import Samples, read_utterance
+from sertools.sound.audio import Samples, read_duration, read_utterance
 
 _DRAWS = 20
 WHERE_TO_GET_IT = "ESC-50 (github.com/karolpiczak/ESC-50), FMA (github.com/mdeff/fma), MUSAN (openslr.org/17)"
@@ -47,7 +45,7 @@ class NoiseFolder:
             )
         )
 
-    def draw(self, n_samples: int, sr: int, rng: np.random.Generator) -> tuple[Samples, dict[str, object]]:
+    def draw(self, n_samples: int, sr: int, rng: np.random.Generator) -> tuple[Samples, str, float]:
         """Draw a stretch of noise that is not silent, and say which.
 
         A file shorter than `n_samples` is repeated.
@@ -68,7 +66,7 @@ class NoiseFolder:
             y = _read(self.folder / self.names[number], sr, start, min(start + wanted, self.seconds[number]))
             y = np.resize(y, n_samples)  # repeats a short one; cuts or repeats what resampling rounded
             if np.ptp(y) > 0.0:
-                return y, {"noise": self.names[number], "noise_start": start}
+                return y, self.names[number], start
         raise AudioError(f"{self.folder}: {_DRAWS} draws of noise in a row are silent; remove the silent files")
 
 
@@ -85,7 +83,7 @@ def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
     CorpusError
         If there is no such folder, or no audio in it.
     AudioError
-        If a file is not readable as audio, or empty.
+        If a file is not audio, or empty.
 
     Warns
     -----
@@ -98,11 +96,9 @@ def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
     seconds = []
     for path in paths:
         try:
-            seconds.append(soundfile.info(str(path)).duration)
-        except (soundfile.SoundFileError, RuntimeError, UnicodeError) as error:
-            raise AudioError(f"{path}: noise that is not readable as audio; remove it ({error})") from error
-        if not math.isfinite(seconds[-1]) or seconds[-1] <= 0:
-            raise AudioError(f"{path}: noise that holds no samples; remove it")
+            seconds.append(read_duration(path))
+        except AudioError as error:
+            raise AudioError(f"{error}; take it out of the noise folder") from error
     short = sum(s < segment_seconds for s in seconds)
     if short:
         warnings.warn(

@@ -12,7 +12,6 @@ from sertools.sound.activity import active_power
 
 Samples = npt.NDArray[np.float32]
 
-
 _SHORTEST = 2048  # samples of librosa's window; it warns of less
 
 
@@ -43,16 +42,16 @@ def _filled(y: Samples) -> Samples:
 
 
 def add_noise(y: Samples, noise: Samples, sr: int, snr_db: float) -> Samples:
-    """Add noise at `snr_db` below the active speech [shape=(n,)].
+    """Add noise at `snr_db` below the speech [shape=(n,)].
 
     Parameters
     ----------
     noise
         As long as `y`, and not silent.
     snr_db
-        Power of the speech where there is speech over the power of the noise, in dB.
+        Power of the speech where there is speech over the power of the noise where there is noise, in dB: neither
+        pauses nor a lone bark in a silent recording shift it.
     """
-    power = float(np.square(noise, dtype=np.float64).mean())
-    gain = np.sqrt(active_power(y, sr) / power / 10 ** (snr_db / 10))
+    gain = np.sqrt(active_power(y, sr) / active_power(noise, sr) / 10 ** (snr_db / 10))
     mixed: Samples = (y + gain * noise).astype(np.float32)
     return mixed
