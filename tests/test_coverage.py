@@ -34,6 +34,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
+from sertools.scoring.metrics import auc_against_rest
 from sertools.scoring.pairs import compare
 from sertools.scoring.resampling import corrected_resampled_t, holm
 from sertools.scoring.result import Result, Utterance
@@ -189,9 +190,10 @@ def run_of(fold: int, score: np.ndarray, member: np.ndarray, speaker: np.ndarray
         )
         for k in range(len(p))
     )
+    area = auc_against_rest(p, member)
     return Run(Result(
-        tags={}, classes=("angry", "sad"), vote="mean", allow_seen=False, metrics={"uar": 0.5},
-        model={}, utterances=utterances,
+        tags={}, classes=("angry", "sad"), vote="mean", allow_seen=False,
+        metrics={"uar": 0.5, "auc": {"angry": area, "sad": area}}, model={}, utterances=utterances,
     ))  # fmt: skip
 
 
