@@ -1,5 +1,6 @@
 """Choosing rows: conditions, folds that leak nothing, shares of a class, and exact complements."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 from conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import make_store
 
-from sertools.errors import StoreError, UsageError
+from sertools.errors import SertoolsWarning, StoreError, UsageError
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table
 from sertools.store.reader import open_store
 from sertools.store.select import Selection, chosen, parse_condition, parse_keep, parse_part, select_store
+from sertools.store.writer import write_store
 
 
 def where(*texts: str, **others: object) -> Selection:
@@ -245,3 +248,24 @@ def test_nothing_selected(tiny_store: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="keeps none of its 82 rows"):
         select_store(tiny_store, tmp_path / "s.h5", where(invert=True))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fold_without_a_class_is_warned_of(tmp_path: Path) -> None:
+    pictures = np.zeros((6, TINY.n_mels, TINY.n_frames), dtype=np.float32)
+    contents = make_store(tmp_path / "s.h5", pictures)
+    speakers = {f"id {i}": name for i, name in enumerate(("a", "a", "a", "b", "Unknown", "b"))}
+    named = [speakers[name] for name in contents.utterances["id"].tolist()]
+    emotions = ["sad", "angry", "sad", "angry", "angry", "angry"]
+    utterances = contents.utterances.with_column("speaker", named).with_column("emotion", emotions)
+    write_store(tmp_path / "s.h5", dataclasses.replace(contents, utterances=utterances), [pictures])
+    with pytest.warns(SertoolsWarning) as found:
+        select_store(tmp_path / "s.h5", tmp_path / "t.h5", Selection(fold=(3, 3)))
+    texts = " ".join(str(warning.message) for warning in found)
+    assert "fold 3/3 by speaker holds no sad (2 utterances in all)" in texts
+    assert "speaker 'Unknown' is kept together as if it were one person" in texts
+    with pytest.warns(SertoolsWarning) as found:
+        select_store(tmp_path / "s.h5", tmp_path / "t.h5", Selection(fold=(2, 3), invert=True))
+    assert "all but fold 2/3 by speaker holds no sad" in str(found[0].message)
+    with pytest.warns(SertoolsWarning, match=r"fold 3/5 by utterance holds no sad") as found:
+        select_store(tmp_path / "s.h5", tmp_path / "t.h5", Selection(fold=(3, 5), by="utterance"))
+    assert "Unknown" not in " ".join(str(warning.message) for warning in found)

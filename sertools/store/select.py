@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sertools.errors import StoreError, UsageError
+from sertools.errors import SertoolsWarning, StoreError, UsageError
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.store.format import Column, Contents, escape_name, unescape_name
 from sertools.store.reader import Store, open_store
@@ -26,6 +27,7 @@ from sertools.store.writer import write_store, write_virtual
 
 Mask = npt.NDArray[np.bool_]
 GROUPINGS = ("speaker", "session", "utterance")
+_NO_SPEAKER = ("unknown", "none", "n/a")
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def select_store(source: Path, output: Path, selection: Selection, *, copy: bool
     index = np.flatnonzero(chosen(store.contents, selection))
     if not len(index):
         raise StoreError(f"{source}: the selection keeps none of its {len(store)} rows; loosen it, or see `info`")
+    _warn_of_fold(store.contents, index, selection, source)
     segments, utterances = store.contents.take(index)
     contents = dataclasses.replace(
         store.contents,
@@ -170,6 +173,32 @@ def select_store(source: Path, output: Path, selection: Selection, *, copy: bool
     else:
         write_virtual(output, contents, store.row_map.take(index))
     return len(index)
+
+
+def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Selection, source: Path) -> None:
+    """Warn where a fold lacks a class, or takes a word for a speaker that means none."""
+    if not selection.fold:
+        return
+    lacking = sorted(set(contents.classes()) - set(contents.emotion[index].tolist()))
+    k, n = selection.fold
+    if lacking and not selection.where:
+        emotion = contents.utterances["emotion"]
+        counts = ", ".join(f"{name} ({int((emotion == name).sum())} utterances in all)" for name in lacking)
+        side = f"all but fold {k}/{n}" if selection.invert else f"fold {k}/{n}"
+        warnings.warn(
+            f"{source}: {side} by {selection.by} holds no {counts}; a score there leaves that class out: "
+            "use fewer folds, or fold --by utterance",
+            SertoolsWarning,
+            stacklevel=3,
+        )
+    nobody = sorted({name for name in contents.column("speaker").tolist() if name.lower() in _NO_SPEAKER})
+    if nobody and selection.by == "speaker":
+        warnings.warn(
+            f"{source}: speaker {nobody[0]!r} is kept together as if it were one person; leave such rows out by "
+            f"`--where speaker!={nobody[0]}`",
+            SertoolsWarning,
+            stacklevel=3,
+        )
 
 
 def moved_root(store: Store, output: Path) -> str:
