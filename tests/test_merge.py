@@ -132,7 +132,7 @@ def test_a_row_in_two_stores_is_named(tiny_store: Path, tmp_path: Path) -> None:
 def test_what_was_rejected_is_told_once(corpus: Path, tmp_path: Path) -> None:
     whole = extract_to(tmp_path / "whole.h5", corpus / "labels.csv", on_error="skip")
     for k in (1, 2):
-        select_store(whole, tmp_path / f"{k}.h5", Selection(fold=(k, 2)))
+        select_store(whole, tmp_path / f"{k}.h5", Selection(fold=(k, 2), by="utterance"))
     merge_stores([tmp_path / "1.h5", tmp_path / "2.h5"], tmp_path / "c.h5")
     rejected = open_store(tmp_path / "c.h5").contents.rejected
     assert rejected["path"].tolist() == open_store(whole).contents.rejected["path"].tolist()
