@@ -1,11 +1,11 @@
-"""What a reader holds against a corpus: copies of a recording, strangers, counts other than published.
+"""What a reader holds against a corpus: strangers, copies of a recording, counts other than published.
 
 Each finding is one `CorpusWarning`; the rows that are left stay usable.
 """
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from sertools.corpora.table import CorpusWarning, Recording
 from sertools.errors import CorpusError
 
 Label = TypeVar("Label")
+Name = TypeVar("Name")
 
 # A warning stays one readable line.
 _MAX_EXAMPLES = 4
@@ -20,6 +21,57 @@ _MAX_EXAMPLES = 4
 
 def _stem(path: Path) -> str:
     return path.stem
+
+
+def read_names(
+    audio: Sequence[Path], folder: Path, parse: Callable[[Path], Name | None], corpus: str, expected: str
+) -> dict[Path, Name]:
+    """Read what the names of a corpus's audio files say.
+
+    Parameters
+    ----------
+    audio : sequence of Path
+        All that were found.
+    folder : Path
+        Named in messages.
+    parse : callable
+        Path → what its name says, None if it is not one of the corpus.
+    corpus, expected : str
+        The corpus, and how its files are named, for messages.
+
+    Returns
+    -------
+    dict
+        Path → what its name says, in the order of `audio`.
+
+    Raises
+    ------
+    CorpusError
+        No file is named so.
+
+    Warns
+    -----
+    CorpusWarning
+        Of strangers, which are left out.
+    """
+    names = {path: name for path in audio if (name := parse(path)) is not None}
+    if not names:
+        raise CorpusError(
+            f"{folder}: none of {len(audio)} audio files is named as in {corpus}, {expected}; "
+            "check the path, or use the reader 'folders' for a layout of your own"
+        )
+    warn_of_strangers([path for path in audio if path not in names], folder, expected)
+    return names
+
+
+def warn_of_strangers(paths: Sequence[Path], folder: Path, expected: str) -> None:
+    """Warn of audio files left out because their names are not the corpus's."""
+    if paths:
+        warnings.warn(
+            f"{folder}: left out {_files(len(paths))} not named like {expected}, such as {paths[0]}",
+            CorpusWarning,
+            stacklevel=3,
+        )
 
 
 def without_duplicates(paths: Iterable[Path], folder: Path, name_of: Callable[[Path], str] = _stem) -> list[Path]:
@@ -38,16 +90,6 @@ def without_duplicates(paths: Iterable[Path], folder: Path, name_of: Callable[[P
             stacklevel=3,
         )
     return list(first.values())
-
-
-def warn_of_strangers(paths: list[Path], folder: Path, expected: str) -> None:
-    """Warn of audio files left out because their names are not the corpus's."""
-    if paths:
-        warnings.warn(
-            f"{folder}: left out {_files(len(paths))} not named like {expected}, such as {paths[0]}",
-            CorpusWarning,
-            stacklevel=3,
-        )
 
 
 def compare_counts(recordings: Iterable[Recording], folder: Path, expected: Mapping[str, Mapping[str, int]]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sertools.corpora.cells import canonical_gender
-from sertools.corpora.checks import differences, match_labels, warn_of_strangers, without_duplicates
+from sertools.corpora.checks import differences, match_labels, read_names, without_duplicates
 from sertools.corpora.files import find_audio, find_files
 from sertools.corpora.table import CorpusWarning, Recording, read_rows
 from sertools.errors import CorpusError
@@ -111,22 +111,15 @@ def _intended(folder: Path) -> dict[str, Recording]:
     """Recordings by their names in the tables, labelled as intended."""
     audio = find_audio(folder)
     audio = [path for path in audio if path.parent.name == _AUDIO_FOLDER] or audio
-    named = [path for path in audio if _NAME.fullmatch(path.stem)]
-    if not named:
-        raise CorpusError(
-            f"{folder}: none of {len(audio)} audio files is named as in CREMA-D, {_EXPECTED_NAMES}; "
-            "check the path, or use the reader 'folders' for a layout of your own"
-        )
-    warn_of_strangers([path for path in audio if not _NAME.fullmatch(path.stem)], folder, _EXPECTED_NAMES)
-    if silent := [path for path in named if path.stem == _SILENT]:
+    names = read_names(audio, folder, lambda path: _NAME.fullmatch(path.stem), "CREMA-D", _EXPECTED_NAMES)
+    if silent := [path for path in names if path.stem == _SILENT]:
         warnings.warn(
             f"{folder}: left out {silent[0]}, which holds no sound in any release", CorpusWarning, stacklevel=3
         )
     actors = _actors(folder)
     recordings = {}
-    for path in without_duplicates([path for path in named if path not in silent], folder):
-        name = _NAME.fullmatch(path.stem)
-        assert name is not None  # as filtered above
+    for path in without_duplicates([path for path in names if path not in silent], folder):
+        name = names[path]
         actor = actors.get(name["actor"], {})
         recordings[f"{path.stem}X" if name["level"] == "X" else path.stem] = Recording(
             file=str(path),

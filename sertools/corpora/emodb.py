@@ -7,9 +7,8 @@ Names are speaker, text, the emotion's German initial and version: ``03a01Fa.wav
 import re
 from pathlib import Path
 
-from sertools.corpora.checks import compare_counts, warn_of_strangers, without_duplicates
+from sertools.corpora.checks import compare_counts, read_names, without_duplicates
 from sertools.corpora.table import Recording, find_audio
-from sertools.errors import CorpusError
 
 _NAME = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFTN])[a-z]")
 _EXPECTED_NAMES = "SStttEv.wav (03a01Fa.wav)"
@@ -64,18 +63,10 @@ def read(folder: Path) -> list[Recording]:
         Copies and strangers left out; counts that are not the published ones of the speakers found.
     """
     audio = find_audio(folder)
-    utterances = [path for path in audio if _NAME.fullmatch(path.stem)]
-    if not utterances:
-        raise CorpusError(
-            f"{folder}: none of {len(audio)} audio files is named as in EMO-DB, {_EXPECTED_NAMES}; "
-            "check the path, or use the reader 'folders' for a layout of your own"
-        )
-    warn_of_strangers([path for path in audio if not _NAME.fullmatch(path.stem)], folder, _EXPECTED_NAMES)
-
+    names = read_names(audio, folder, lambda path: _NAME.fullmatch(path.stem), "EMO-DB", _EXPECTED_NAMES)
     recordings = []
-    for path in without_duplicates(utterances, folder):
-        name = _NAME.fullmatch(path.stem)
-        assert name is not None  # as filtered above
+    for path in without_duplicates(names, folder):
+        name = names[path]
         recordings.append(
             Recording(
                 file=str(path),

@@ -9,9 +9,8 @@ import re
 import warnings
 from pathlib import Path
 
-from sertools.corpora.checks import compare_counts, warn_of_strangers, without_duplicates
+from sertools.corpora.checks import compare_counts, read_names, without_duplicates
 from sertools.corpora.table import CorpusWarning, Recording, canonical_emotion, find_audio
-from sertools.errors import CorpusError
 
 _NAME = re.compile(r"(\d{4})_(\d{6})")
 _EXPECTED_NAMES = "SSSS_NNNNNN.wav (0011_000351.wav), speakers 0001 to 0020, numbers 000001 to 001750"
@@ -42,14 +41,7 @@ def read(folder: Path) -> list[Recording]:
         Copies and strangers left out; files in another emotion's folder than their number says; counts that are
         not the published ones of the speakers found.
     """
-    audio = find_audio(folder)
-    names = {path: name for path in audio if (name := _parse(path))}
-    if not names:
-        raise CorpusError(
-            f"{folder}: none of {len(audio)} audio files is named as in ESD, {_EXPECTED_NAMES}; "
-            "check the path, or use the reader 'folders' for a layout of your own"
-        )
-    warn_of_strangers([path for path in audio if path not in names], folder, _EXPECTED_NAMES)
+    names = read_names(find_audio(folder), folder, _parse, "ESD", _EXPECTED_NAMES)
 
     has_splits = any(_split(path) for path in names)
     recordings, misplaced = [], []

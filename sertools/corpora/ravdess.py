@@ -9,7 +9,7 @@ import re
 import warnings
 from pathlib import Path
 
-from sertools.corpora.checks import compare_counts, warn_of_strangers, without_duplicates
+from sertools.corpora.checks import compare_counts, read_names, without_duplicates
 from sertools.corpora.table import CorpusWarning, Recording, find_audio
 from sertools.errors import CorpusError
 
@@ -57,21 +57,16 @@ def read(folder: Path) -> list[Recording]:
         that are not the published ones of the actors found.
     """
     audio = find_audio(folder)
-    parsed = [(path, _NAME.fullmatch(path.stem)) for path in audio]
-    speech = [path for path, name in parsed if name and name["channel"] == "01"]
+    names = read_names(audio, folder, lambda path: _NAME.fullmatch(path.stem), "RAVDESS", _EXPECTED_NAMES)
+    speech = [path for path, name in names.items() if name["channel"] == "01"]
     if not speech:
-        raise CorpusError(
-            f"{folder}: none of {len(audio)} audio files is named as RAVDESS speech, {_EXPECTED_NAMES}; "
-            "check the path, or use the reader 'folders' for a layout of your own"
-        )
-    if n_songs := sum(1 for _, name in parsed if name and name["channel"] == "02"):
+        raise CorpusError(f"{folder}: holds songs alone (channel 02), no speech; unpack the speech archives as well")
+    if n_songs := len(names) - len(speech):
         warnings.warn(f"{folder}: left out {n_songs} songs (channel 02)", CorpusWarning, stacklevel=2)
-    warn_of_strangers([path for path, name in parsed if not name], folder, _EXPECTED_NAMES)
 
     recordings, misplaced = [], []
     for path in without_duplicates(speech, folder):
-        name = _NAME.fullmatch(path.stem)
-        assert name is not None  # as filtered above
+        name = names[path]
         actor = name["actor"]
         if (place := _ACTOR_FOLDER.fullmatch(path.parent.name)) and place[1] != actor:
             misplaced.append(path)

@@ -8,9 +8,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from sertools.corpora.checks import compare_counts, warn_of_strangers, without_duplicates
+from sertools.corpora.checks import compare_counts, read_names, without_duplicates
 from sertools.corpora.table import Recording, find_audio
-from sertools.errors import CorpusError
 
 # Two letters first: sa and su are no s.
 _NAME = re.compile(r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>sa|su|a|d|f|h|n)(?P<number>\d\d)", re.IGNORECASE)
@@ -52,14 +51,7 @@ def read(folder: Path) -> list[Recording]:
     CorpusWarning
         Copies and strangers left out; counts that are not the published ones of the actors found.
     """
-    audio = find_audio(folder)
-    names = {path: name for path in audio if (name := _parse(path))}
-    if not names:
-        raise CorpusError(
-            f"{folder}: none of {len(audio)} audio files is named as in SAVEE, {_EXPECTED_NAMES}; "
-            "check the path, or use the reader 'folders' for a layout of your own"
-        )
-    warn_of_strangers([path for path in audio if path not in names], folder, _EXPECTED_NAMES)
+    names = read_names(find_audio(folder), folder, _parse, "SAVEE", _EXPECTED_NAMES)
     recordings = [
         Recording(str(path), _EMOTIONS[names[path].emotion], names[path].speaker, gender="male")
         for path in without_duplicates(names, folder, lambda path: "_".join(names[path]))

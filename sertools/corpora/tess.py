@@ -9,9 +9,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from sertools.corpora.checks import compare_counts, warn_of_strangers, without_duplicates
+from sertools.corpora.checks import compare_counts, read_names, without_duplicates
 from sertools.corpora.table import Recording, find_audio
-from sertools.errors import CorpusError
 
 _NAME = re.compile(
     r"(?P<speaker>OAF?|YAF)_(?P<word>[a-z]+)_(?P<emotion>angry|disgust|fear|happy|neutral|ps|sad)", re.IGNORECASE
@@ -54,14 +53,7 @@ def read(folder: Path) -> list[Recording]:
     CorpusWarning
         Copies and strangers left out; counts that are not the published ones of the speakers found.
     """
-    audio = find_audio(folder)
-    names = {path: name for path in audio if (name := _parse(path))}
-    if not names:
-        raise CorpusError(
-            f"{folder}: none of {len(audio)} audio files is named as in TESS, {_EXPECTED_NAMES}; "
-            "check the path, or use the reader 'folders' for a layout of your own"
-        )
-    warn_of_strangers([path for path in audio if path not in names], folder, _EXPECTED_NAMES)
+    names = read_names(find_audio(folder), folder, _parse, "TESS", _EXPECTED_NAMES)
     recordings = [
         Recording(
             file=str(path),
