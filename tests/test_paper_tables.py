@@ -96,7 +96,9 @@ def test_rows_stand_in_the_order_of_the_paper_whatever_their_case_and_rivals_las
     names = [
         "mixup",
         "GAN",
-        "decoder",
+        "gauss",
+        "smote",
+        "potcut",
         "SARM",
         "weighted",
         "cp",
@@ -119,7 +121,7 @@ def test_rows_stand_in_the_order_of_the_paper_whatever_their_case_and_rivals_las
         ("Signal-based augmentation", "SARM", "SARM"),
         ("Signal-based augmentation", "SARS", "SARS"),
         ("Generation", "Proposed approach", "GAN"),
-        ("Generation", "decoder", "decoder"),
+        *[("Generation", name, name) for name in ("gauss", "smote", "potcut")],
         ("Free rivals", "mixup", "mixup"),
         ("Free rivals", "weighted", "weighted"),
     ]

@@ -11,7 +11,7 @@ from math import nan
 from typing import Any, Literal, cast, get_args
 
 from sertools.errors import UsageError
-from sertools.scoring.comparison import Report, Row
+from sertools.scoring.comparison import GENERATORS, Report, Row
 from sertools.scoring.formats import Format, percent, rounded, write_tables
 from sertools.scoring.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
 from sertools.scoring.tables import render
@@ -22,7 +22,7 @@ FREE_RIVALS = "Free rivals"
 _CATEGORY = {
     "full": NO_CATEGORY,
     **{method: row.category for method, row in TABLE_3.items()},
-    "decoder": GENERATION,  # the paper's generator before adversarial training
+    **dict.fromkeys(GENERATORS, GENERATION),
 }
 _NOT_LEVELS = "Figures of another corpus are not comparable in level, only in what a method changes."
 _Scores = Mapping[str, tuple[float, float]]  # column → mean and deviation over seeds, fractions
