@@ -7,7 +7,11 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 from sertools.errors import SertoolsError
 
@@ -15,6 +19,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ITEMS_A_TASK = 8
+
+
+@lru_cache(maxsize=1)
+def _controller() -> ThreadpoolController:
+    # Looking for the libraries of the process takes longer than a segment's transform.
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Hold BLAS to one thread: the same bytes, however many processes share the machine."""
+    limiter: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limiter
 
 
 def ordered_map(work: Callable[[Item], Result], items: Sequence[Item], n_processes: int) -> Iterator[Result]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from sertools.config import FrontEnd
 from sertools.errors import AudioError, StoreError
+from sertools.parallel import one_blas_thread
 from sertools.provenance import canonical_json
 from sertools.sound.audio import Piece, Samples, Utterance, piece_samples, read_utterance, trimmed
 from sertools.sound.features import log_mel, valid_frames
@@ -151,8 +151,7 @@ def alter(parent: Parent, front_end: FrontEnd, noise: NoiseFolder | None) -> Alt
         If the audio is not what the store was extracted from.
     """
     utterance = trimmed(_read_again(parent, front_end.sr), front_end)
-    # One BLAS thread: the same bytes, however many processes share the machine.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         made = [_altered_samples(utterance, alteration, front_end, noise) for alteration in parent.alterations]
         pictures = [log_mel(piece_samples(y, Piece(0, len(y)), front_end), front_end) for y, _ in made]
     return Altered(

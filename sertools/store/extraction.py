@@ -14,13 +14,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from sertools.config import FrontEnd
 from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
 from sertools.errors import AudioError, StoreError
-from sertools.parallel import ordered_map
+from sertools.parallel import one_blas_thread, ordered_map
 from sertools.provenance import history_line, refuse_clobber
 from sertools.sound.audio import cut, piece_samples, read_utterance, trimmed
 from sertools.sound.features import log_mel, valid_frames
@@ -179,8 +178,7 @@ def _extract_one(job: _Job, front_end: FrontEnd) -> _Extracted:
         # The path is already in the message's front; the rejected table has a column for it.
         return _Extracted(job, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
     pieces = cut(len(utterance.y), front_end)
-    # One BLAS thread: the same bytes, however many processes share the machine.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         pictures = np.stack([log_mel(piece_samples(utterance.y, piece, front_end), front_end) for piece in pieces])
     return _Extracted(
         job,

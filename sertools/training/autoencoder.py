@@ -19,6 +19,7 @@ from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows, batch_indices, open_rows
 from sertools.training.checkpoint import Header, load_model, rebuild, save_model
 from sertools.training.loop import Record, Run, train
+from sertools.training.optimisers import Adam
 from sertools.training.runtime import place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.validated import ValidatedTrainer, Validation
@@ -34,7 +35,7 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
         self.rows, self.config, self.scaler, self.run = rows, config, scaler, run
         seed_torch(run.seed, KIND, "init")
         net = place(Autoencoder(rows.shape, config.net), run.device)
-        optimiser = torch.optim.Adam(net.parameters(), lr=config.lr, betas=(config.beta1, config.beta2))
+        optimiser = Adam(net.parameters(), lr=config.lr, betas=(config.beta1, config.beta2))
         score = None if val is None else lambda net: reconstruction_mse(net, val, scaler, run.device)
         super().__init__(net, optimiser, Validation("mse", False, score, config.validate_every, config.steps))
 

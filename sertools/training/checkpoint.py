@@ -181,13 +181,26 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Undo `optimiser_tensors`."""
+    """Undo `optimiser_tensors`.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If a tensor is missing, or of another size than its parameter.
+    """
+    parameters = dict(enumerate(p for group in optimiser.param_groups for p in group["params"]))
     states: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(prefix):
             number, key = name.removeprefix(prefix).split(".", 1)
+            parameter = parameters[int(number)]
+            # In the parameter's own memory layout: fused kernels take both element by element as they lie.
+            if key != "step" and value.shape == parameter.shape:
+                value = torch.empty_like(parameter).copy_(value)
+            elif key != "step" or value.numel() != 1:
+                raise ValueError(f"an optimiser's {key} does not fit its parameter")
             states.setdefault(int(number), {})[key] = value
-    if len({frozenset(state) for state in states.values()}) != 1:
+    if states.keys() != parameters.keys() or len({frozenset(state) for state in states.values()}) != 1:
         raise KeyError("an optimiser's tensor is missing")
     optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
 

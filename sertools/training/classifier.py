@@ -27,6 +27,7 @@ from sertools.training.checkpoint import Header, load_model, rebuild, save_model
 from sertools.training.loop import Record, Run, train
 from sertools.training.losses import make_loss
 from sertools.training.mixup import mix
+from sertools.training.optimisers import AdamW
 from sertools.training.runtime import mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
@@ -65,7 +66,7 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         run: Run,
     ) -> None:
         net = place(net, run.device)
-        optimiser = torch.optim.AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        optimiser = AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         super().__init__(net, optimiser, Validation("uar", True, validate, config.validate_every, config.steps))
         self.rows, self.labels = rows, labels
         self.scaler, self.config, self.run = scaler, config, run

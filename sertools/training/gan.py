@@ -38,6 +38,7 @@ from sertools.training.checkpoint import (
 )
 from sertools.training.latents import ClassGaussians, load_latents
 from sertools.training.loop import Record, Run, train
+from sertools.training.optimisers import Adam
 from sertools.training.runtime import place, seed_torch
 from sertools.training.scaling import Scaler
 
@@ -96,8 +97,8 @@ class GanTrainer:
         self.sampler, self.rows, self.labels = sampler, rows, labels
         self.scaler, self.config, self.run = scaler, config, run
         betas = (config.beta1, config.beta2)
-        self.adam_g = torch.optim.Adam(generator.parameters(), lr=config.lr_g, betas=betas)
-        self.adam_d = torch.optim.Adam(discriminator.parameters(), lr=config.lr_d, betas=betas)
+        self.adam_g = Adam(generator.parameters(), lr=config.lr_g, betas=betas)
+        self.adam_d = Adam(discriminator.parameters(), lr=config.lr_d, betas=betas)
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update of D, then one of G."""
