@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sertools.config import NetConfig
+from sertools.nets.dropout import Dropout
 
 TRUNK_FILTERS = (32, 64, 128, 256, 256, 256, 256, 256)
 TRUNK_STRIDES = (2, 1, 2, 1, 2, 1, 2, 1)
@@ -36,7 +37,7 @@ def _after(filters: int, config: NetConfig) -> list[nn.Module]:
     return [
         nn.BatchNorm2d(filters, momentum=config.bn_momentum),
         nn.LeakyReLU(config.leaky_slope),
-        nn.Dropout(config.dropout),
+        Dropout(config.dropout),
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sertools.nets.dropout import Dropout
 from sertools.nets.gan import scaled
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
@@ -45,10 +46,10 @@ class VGG19(nn.Module):
             nn.Flatten(),
             nn.Linear(channels * (shape[0] // 32) * (shape[1] // 32), dense),
             nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
+            Dropout(0.5),
             nn.Linear(dense, dense),
             nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
+            Dropout(0.5),
             head,
         )
         for module in self.modules():
