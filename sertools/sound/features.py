@@ -79,6 +79,8 @@ class _Workspace:
         n_bins = 1 + front_end.n_fft // 2
         self.window = _window(front_end)
         self.samples = np.zeros(front_end.segment_samples + (front_end.n_fft if front_end.center else 0), np.float32)
+        self.windows = np.lib.stride_tricks.sliding_window_view(self.samples, front_end.n_fft)
+        self.windows = self.windows[:: front_end.hop_length][: front_end.natural_frames]
         self.frames = np.empty((front_end.natural_frames, front_end.n_fft))
         self.spectrum = np.empty((front_end.natural_frames, n_bins), np.complex128)
         self.power = np.empty((front_end.natural_frames, n_bins), np.float32)
@@ -120,8 +122,7 @@ def natural_log_mel(y: npt.NDArray[np.float32], front_end: FrontEnd) -> Picture:
         work = _workspaces.of[front_end] = _Workspace(front_end)
     edge = front_end.n_fft // 2 if front_end.center else 0
     work.samples[edge : edge + front_end.segment_samples] = y
-    frames = np.lib.stride_tricks.sliding_window_view(work.samples, front_end.n_fft)[:: front_end.hop_length]
-    np.multiply(frames[: front_end.natural_frames], work.window, out=work.frames)
+    np.multiply(work.windows, work.window, out=work.frames)
     np.fft.rfft(work.frames, out=work.spectrum)
     # In place: real and imaginary parts squared, then added.
     parts = work.spectrum.view(np.float64).reshape(*work.spectrum.shape, 2)

@@ -1,0 +1,85 @@
+"""`sertools extract` against the obvious librosa script: whole commands, imports and all, and the same decibels."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import soundfile
+from pairs import compare, python, wall_seconds
+
+HERE = Path(__file__).parent
+TOLERANCE_DB = 1e-4
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def speech_like(rng: np.random.Generator, sr: int, seconds: float) -> np.ndarray:
+    """Harmonics of a gliding pitch under a syllable rhythm, over faint noise: what the transforms see of speech."""
+    t = np.arange(round(sr * seconds)) / sr
+    pitch = rng.uniform(90, 250) * np.exp(rng.uniform(-0.3, 0.3) * t)
+    phase = 2 * np.pi * np.cumsum(pitch) / sr
+    voiced = sum(np.sin(k * phase) / k for k in range(1, 20))
+    rhythm = np.clip(np.sin(2 * np.pi * rng.uniform(3, 5) * t + rng.uniform(0, 6)), 0, None)
+    return (0.1 * voiced * rhythm + 1e-4 * rng.standard_normal(t.size)).astype(np.float32)
+
+
+def make_corpus(folder: Path, n_files: int, sr: int, seconds: float) -> None:
+    rng = np.random.default_rng(0)
+    distinct = [speech_like(rng, sr, seconds) for _ in range(min(n_files, 50))]
+    for number in range(n_files):
+        emotion = folder / ("angry", "happy", "sad", "neutral")[number % 4]
+        emotion.mkdir(parents=True, exist_ok=True)
+        y = np.roll(distinct[number % len(distinct)], number)
+        soundfile.write(emotion / f"{number:05d}.wav", y, sr, subtype="PCM_16")
+
+
+def largest_difference_db(ours: Path, rival: Path) -> float:
+    with h5py.File(ours) as a, h5py.File(rival) as b:
+        here, there = a["spectrogram"][:], np.maximum(b["spectrogram"][:], -100.0)
+    # Both in the order of the paths.
+    return float(np.abs(here - there).max())
+
+
+def main(pairs: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        ours, rival = root / "ours.h5", root / "rival.h5"
+        for n_files, sr, seconds, jobs, goal in (
+            (535, 16_000, 2.0, 1, 0.20),
+            (535, 22_050, 2.0, 1, 0.25),
+            (224, 44_100, 4.5, 1, 0.45),
+            (5350, 16_000, 2.0, 1, 0.30),
+            (5350, 16_000, 2.0, 2, 0.20),
+        ):
+            corpus = root / f"{n_files}-{sr}"
+            if not corpus.exists():
+                make_corpus(corpus, n_files, sr, seconds)
+            extract = python("-m", "sertools", "extract", "-q", str(corpus), "-o", str(ours), "--jobs", str(jobs))
+            obvious = python(str(HERE / "librosa_extract.py"), str(corpus), str(rival))
+
+            def by_sertools(extract: list[str] = extract) -> float:
+                ours.unlink(missing_ok=True)
+                return wall_seconds(extract)
+
+            figure = compare(
+                by_sertools,
+                lambda obvious=obvious: wall_seconds(obvious),
+                pairs=pairs,
+                what=f"extract, {n_files} files of {seconds:g} s at {sr} Hz, --jobs {jobs}",
+                against="the obvious librosa script",
+                unit="time",
+                goal=goal,
+                size="whole command, PCM16",
+            )
+            difference = largest_difference_db(ours, rival)
+            if sr == 16_000 and difference > TOLERANCE_DB:
+                sys.exit(f"{corpus.name}: differs from librosa by {difference:.2g} dB, more than {TOLERANCE_DB:g}")
+            figure.say()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
