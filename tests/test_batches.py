@@ -16,6 +16,7 @@ from sertools.errors import StoreError
 from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
+from sertools.training import batches
 from sertools.training.batches import balanced_indices, batch_indices, open_rows
 from sertools.training.scaling import Scaler
 
@@ -117,6 +118,22 @@ def test_several_stores_are_as_one(two):
     assert rows.shape == (32, 32)
     scaler = Scaler(-70.0, -10.0)
     np.testing.assert_array_equal(rows.tensor(index, scaler, CPU)[:, 0].numpy(), scaler.scale(pictures[index]))
+
+
+@pytest.mark.parametrize(("free", "reads"), [(0, 3), (10**9, 1)], ids=["streamed", "kept"])
+def test_rows_that_fit_in_memory_are_read_once(two, monkeypatch, free, reads):
+    paths, pictures = two
+    rows, scaler = open_rows(paths), Scaler(-70.0, -10.0)
+    monkeypatch.setattr(batches, "free_memory", lambda device: free)
+    seen = []
+    monkeypatch.setattr(rows, "pictures", lambda index: seen.append(len(index)) or pictures[index])
+    for index in (np.array([8, 0, 4]), np.array([5]), np.array([2, 2])):
+        np.testing.assert_array_equal(rows.tensor(index, scaler, CPU)[:, 0].numpy(), scaler.scale(pictures[index]))
+    assert len(seen) == reads
+    # Another scale is another set of pictures.
+    other = Scaler(-60.0, 0.0)
+    index = np.array([1, 7])
+    np.testing.assert_array_equal(rows.tensor(index, other, CPU)[:, 0].numpy(), other.scale(pictures[index]))
 
 
 def test_an_empty_store_between_others_adds_nothing(two, rng, tmp_path):

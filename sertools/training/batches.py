@@ -19,11 +19,13 @@ from sertools.errors import StoreError
 from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage, union
 from sertools.store.reader import Pictures, Store, open_store
-from sertools.training.runtime import mixed_seed
+from sertools.training.runtime import free_memory, mixed_seed
 from sertools.training.scaling import Scaler, fit_scaler
 
 Index = npt.NDArray[np.int64]
 _BLOCK_ROWS = 256
+# The rest is for nets, gradients and other programs.
+_RESIDENT_SHARE = 0.25
 
 
 class Rows:
@@ -54,6 +56,7 @@ class Rows:
                 for store, first in zip(stores, first_utterance, strict=False)
             ]
         ).astype(np.int64)
+        self._resident: tuple[tuple[Scaler, torch.device], torch.Tensor] | None = None
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -105,6 +108,9 @@ class Rows:
     def pictures(self, index: Index) -> Pictures:
         """Read pictures in dB [shape=(n, n_mels, n_frames)]."""
         owner = np.searchsorted(self._ends, index, side="right")
+        if len(index) and (owner == owner[0]).all():
+            store = self.stores[int(owner[0])]
+            return store.rows(index - int(self._ends[owner[0]]) + len(store))
         result = np.empty((len(index), *self.shape), dtype=np.float32)
         for number in np.unique(owner):
             here = owner == number
@@ -118,9 +124,20 @@ class Rows:
             yield self.pictures(index[first : first + _BLOCK_ROWS])
 
     def tensor(self, index: Index, scaler: Scaler, device: torch.device) -> torch.Tensor:
-        """Read scaled pictures [shape=(n, 1, n_mels, n_frames), in [-1, 1]]."""
-        scaled = torch.from_numpy(scaler.scale(self.pictures(index))[:, None])
-        return scaled.to(device, memory_format=torch.channels_last, non_blocking=True)
+        """Return scaled pictures [shape=(n, 1, n_mels, n_frames), in [-1, 1]].
+
+        If all rows fit in the device's memory, they are read and scaled once, and stay there.
+        """
+        if self._resident is None or self._resident[0] != (scaler, device):
+            n_bytes = len(self) * self.shape[0] * self.shape[1] * 4
+            if n_bytes > _RESIDENT_SHARE * free_memory(device):
+                return torch.from_numpy(scaler.scale(self.pictures(index))[:, None]).to(device, non_blocking=True)
+            kept = torch.empty(len(self), 1, *self.shape, device=device)
+            for first in range(0, len(self), _BLOCK_ROWS):
+                block = np.arange(first, min(first + _BLOCK_ROWS, len(self)))
+                kept[first : first + len(block), 0] = torch.from_numpy(scaler.scale(self.pictures(block))).to(device)
+            self._resident = (scaler, device), kept
+        return self._resident[1][torch.from_numpy(index).to(device)]
 
     def fit_scaler(self) -> Scaler:
         """Fit the scaler on the real rows, or on all if none is real."""
