@@ -74,7 +74,7 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo table2 table3 pictures test test-slow lint types check clean
+.PHONY: help demo table2 table3 pictures bench test test-slow lint types check clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
@@ -83,6 +83,7 @@ help:
 	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'
 	@echo 'make -n table2 …                             what that would run; every setting is at the top of the Makefile'
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
+	@echo 'make bench                                  timings against named rivals, into docs/performance.md'
 	@echo 'make test-slow                               the tests that train for minutes'
 
 $(READY): pyproject.toml
@@ -321,6 +322,9 @@ demo: $(READY)
 # ---- Checks -------------------------------------------------------------------------------------------------------
 test: $(READY)
 	$(BIN)/python -m pytest -q -m 'not slow and not gpu and not slurm'
+
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/table.py docs/performance.md $(BENCH)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -q -m slow

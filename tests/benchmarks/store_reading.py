@@ -1,0 +1,96 @@
+"""Random batches of a store, and of chains of `select`, against a NumPy memory map of the same rows."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pairs import compare
+
+from sertools.config import FrontEnd
+from sertools.provenance import history_line
+from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table
+from sertools.store.reader import open_store
+from sertools.store.select import Condition, Selection, select_store
+from sertools.store.writer import Spool, write_store
+
+N_ROWS, BATCH, N_BATCHES, N_SPEAKERS = 5000, 64, 200, 50
+
+
+def write_random_store(path: Path) -> np.ndarray:
+    front_end = FrontEnd()
+    rng = np.random.default_rng(0)
+    pictures = rng.uniform(-100, 0, (N_ROWS, front_end.n_mels, front_end.n_frames)).astype(np.float32)
+    with Spool(path, front_end) as spool:
+        digests = spool.add(pictures)
+        segments = [
+            {"utterance": n, "start": 0.0, "n_valid_frames": 128, "origin": "real", "digest": digest}
+            for n, digest in enumerate(digests)
+        ]
+        utterances = [
+            {
+                "id": f"{n:05d}",
+                "emotion": ("angry", "sad")[n % 2],
+                "speaker": f"{n % N_SPEAKERS:02d}",
+                "start": 0.0,
+                "duration": front_end.segment_seconds,
+                "digest": digest,
+            }
+            for n, digest in enumerate(digests)
+        ]
+        contents = Contents(
+            front_end,
+            make_table(SEGMENT_COLUMNS, segments),
+            make_table(UTTERANCE_COLUMNS, utterances),
+            (history_line("extract", {}),),
+        )
+        write_store(path, contents, spool.blocks())
+    return pictures
+
+
+def reading(rows: Callable[[np.ndarray], np.ndarray], n_rows: int) -> Callable[[], float]:
+    """Return what reads random batches and tells its seconds."""
+
+    def read() -> float:
+        rng = np.random.default_rng(1)
+        start = time.perf_counter()
+        for _ in range(N_BATCHES):
+            rows(rng.integers(n_rows, size=BATCH))
+        return time.perf_counter() - start
+
+    read()  # once, so that the pages are in memory
+    return read
+
+
+def main(pairs: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        path = root / "all.h5"
+        np.save(root / "all.npy", write_random_store(path))
+        memory_map = np.load(root / "all.npy", mmap_mode="r")
+        rival = reading(lambda index: memory_map[index], N_ROWS)
+        plain = reading(open_store(path).rows, N_ROWS)
+        size = f"{BATCH} of {N_ROWS} rows of 128×128, in page cache"
+        compare(
+            plain, rival, pairs=pairs, what="random batches of a store", against="NumPy memory map", unit="speed",
+            goal=0.8, size=size,
+        ).say()  # fmt: skip
+        for depth in range(1, 4):
+            chained = root / f"chain{depth}.h5"
+            # A fifth of the speakers goes in each step, so that the runs are short.
+            gone = Condition("speaker", tuple(f"{n:02d}" for n in range(depth - 1, N_SPEAKERS, 5)), negated=True)
+            select_store(path, chained, Selection(where=(gone,)))
+            path = chained
+        store = open_store(path)
+        compare(
+            reading(store.rows, len(store)), plain, pairs=pairs, what="the same after three selects",
+            against="the plain store", unit="time", goal=1.2, size=size,
+        ).say()  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
