@@ -20,6 +20,7 @@ from sertools.cli.plot import plot
 from sertools.cli.pretrain_ae import pretrain_ae
 from sertools.cli.report import report
 from sertools.cli.select import select
+from sertools.cli.to_wav import to_wav
 from sertools.cli.train_clf import train_clf
 
 # In the order of the flow, which is the order of `sertools --help`.
@@ -37,6 +38,7 @@ VERBS = (
     evaluate,
     report,
     plot,
+    to_wav,
     info,
 )
 

@@ -64,8 +64,8 @@ def mel_filters(front_end: FrontEnd) -> Array:
 
 
 @lru_cache(maxsize=8)
-def _window(front_end: FrontEnd) -> Array:
-    # Periodic Hann, as spectral analysis wants it.
+def hann(front_end: FrontEnd) -> Array:
+    """Periodic Hann window, as spectral analysis wants it [shape=(n_fft,)]."""
     return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(front_end.n_fft) / front_end.n_fft)
 
 
@@ -77,7 +77,7 @@ class _Workspace:
 
     def __init__(self, front_end: FrontEnd) -> None:
         n_bins = 1 + front_end.n_fft // 2
-        self.window = _window(front_end)
+        self.window = hann(front_end)
         self.samples = np.zeros(front_end.segment_samples + (front_end.n_fft if front_end.center else 0), np.float32)
         self.windows = np.lib.stride_tricks.sliding_window_view(self.samples, front_end.n_fft)
         self.windows = self.windows[:: front_end.hop_length][: front_end.natural_frames]

@@ -1,0 +1,40 @@
+"""``sertools to-wav``: store → sound files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import Seed, verb
+from sertools.cli.progress import drain, voice
+
+
+@verb
+def to_wav(
+    store: Annotated[Path, typer.Argument(metavar="STORE.h5", help="Any store.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="One wav a row.", show_default=False)],
+    per_class: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="That many rows of each class; without it all.")
+    ] = None,
+    iterations: Annotated[int, typer.Option(min=1, max=1000, help="Rounds of Griffin-Lim.")] = 32,
+    seed: Seed = 0,
+) -> None:
+    """Listen to a store: spectrograms back to sound.
+
+    Log-mel pictures know no phases and little of high pitch, so real rows sound
+    rough as well: compare generated rows with those, not with the recordings.
+
+    \b
+    Example:
+      sertools to-wav synth.h5 --per-class 3 -o listen/
+    """
+    from sertools.store.listening import to_wav as run
+
+    last = drain(
+        "to-wav",
+        run(store, out, per_class=per_class, n_iter=iterations, seed=seed),
+        lambda p: (p.done, p.total, ""),
+    )
+    if last:
+        quieter = f", {last.n_quieter} of them made quieter to fit" if last.n_quieter else ""
+        voice.say(f"{out}: {last.total} wavs{quieter}")
