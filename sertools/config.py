@@ -23,6 +23,7 @@ ARCHITECTURES = ("vgg19", "vgg19-bn", "crnn", "cnn")
 LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
 SAMPLINGS = ("shuffled", "balanced")
 VOTES = ("majority", "mean")
+LATENTS = ("conv", "pca")
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class NetConfig:
     """Sizes shared by the encoder, the generator and the discriminator (§2.2, §2.3)."""
 
     width: float = 1.0  # scales the filters; 1 is the paper
+    latent: str = "conv"  # §2.2; "pca": principal components in place of a trained autoencoder
     latent_size: int = 100  # §2.2
     dropout: float = 0.2  # §2.3
     leaky_slope: float = 0.3  # Keras' default, the framework of the original

@@ -1,5 +1,6 @@
 """``sertools pretrain-ae``: stores → autoencoder."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from sertools.cli.options import Device, PresetName, Seed, Stores, Val, Width, output, preset_default, verb
 from sertools.cli.progress import drain, read_training, stop_on_signals, voice
+from sertools.config import LATENTS
+from sertools.errors import SertoolsWarning, UsageError
 
 
 @verb
@@ -21,27 +24,52 @@ def pretrain_ae(
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate." + preset_default("autoencoder", "lr"))] = None,
     width: Width = None,
+    latent: Annotated[
+        str, typer.Option(metavar="|".join(LATENTS), help="A trained autoencoder, or principal components.")
+    ] = "conv",
+    latent_size: Annotated[
+        int | None, typer.Option(min=1, max=4096, metavar="N", help="Numbers a latent has. [100]")
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Train the autoencoder that the GAN starts from.
 
-    Labels are not looked at.
+    Labels are not looked at. The reconstruction error is told beside that
+    of as many principal components; where they win, take them.
 
     \b
     Example:
       sertools pretrain-ae train.h5 -o ae.safetensors
+      sertools pretrain-ae train.h5 -o pca.safetensors --latent pca --latent-size 60
     """
     from sertools.config import override
     from sertools.config import preset as find
     from sertools.training.autoencoder import pretrain_autoencoder
+    from sertools.training.checkpoint import load_header
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device
 
+    given = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
+    needless = [name for name, value in given.items() if value is not None]
+    if latent == "pca" and needless:
+        raise UsageError(f"{needless[0]}: nothing is trained with --latent pca; leave it out")
     base = find(preset).autoencoder
-    config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=override(base.net, width=width))
+    net = override(base.net, width=width, latent=latent, latent_size=latent_size)
+    config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net)
     with stop_on_signals() as stop:
         run = Run(out, seed, pick_device(device), stop)
         last = drain("pretrain-ae", pretrain_autoencoder(stores, run, config, val), read_training)
     if last:
         voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps")
+    facts = load_header(out).facts
+    beside = (
+        f", that of {facts['pca_size']} principal components {facts['pca_mse']:.4f}" if "pca_mse" in facts else ""
+    )
+    voice.say(f"{out}: reconstruction error on {facts['mse_rows']} rows {facts['mse']:.4f}{beside}")
+    if facts["mse"] > facts.get("pca_mse", facts["mse"]):
+        warnings.warn(
+            f"{out}: loses to PCA; give --latent pca --latent-size {facts['pca_size']}, or more --steps",
+            SertoolsWarning,
+            stacklevel=1,
+        )

@@ -139,11 +139,15 @@ class Rows:
             self._resident = (scaler, device), kept
         return self._resident[1][torch.from_numpy(index).to(device)]
 
+    @property
+    def real(self) -> Index:
+        """Numbers of the real rows, or of all if none is real."""
+        real = np.flatnonzero(self.origin == "real")
+        return real if len(real) else np.arange(len(self))
+
     def fit_scaler(self) -> Scaler:
         """Fit the scaler on the real rows, or on all if none is real."""
-        real = np.flatnonzero(self.origin == "real")
-        index = real if len(real) else np.arange(len(self))
-        return fit_scaler(lambda: self.blocks(index))
+        return fit_scaler(lambda: self.blocks(self.real))
 
     def labels(self, classes: Sequence[str]) -> Index:
         """Number each row's class.

@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sertools.config import GanConfig, NetConfig
-from sertools.errors import ModelError
-from sertools.nets.gan import Generator, batch_norms, clamp_dropout, discriminator_from, generator_from
+from sertools.errors import ModelError, UsageError
+from sertools.nets.autoencoders import build_decoder
+from sertools.nets.gan import Encoder, Generator, batch_norms, clamp_dropout, discriminator_from, generator_from
 from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
 from sertools.store.format import same_front_end
 from sertools.training.autoencoder import load_autoencoder
@@ -192,8 +193,15 @@ def finetune_gan(
         If the latents were fitted with another autoencoder.
     StoreError
         If the stores' classes or front end differ from the latents'.
+    UsageError
+        If the autoencoder is a PCA, and there are steps to train.
     """
     ae, encoder, decoder = load_autoencoder(autoencoder_path)
+    if config.steps and not isinstance(decoder, Generator):
+        raise UsageError(
+            f"{autoencoder_path}: is a PCA, which cannot be trained; give --steps 0, or start from an autoencoder "
+            "of `pretrain-ae --latent conv`"
+        )
     latents = load_latents(latents_path)
     ae_digest = digest_file(autoencoder_path)
     if latents.autoencoder_digest != ae_digest:
@@ -209,12 +217,15 @@ def finetune_gan(
     signature = {"verb": "finetune-gan", "options": options, "seed": run.seed, "inputs": inputs}
     seed_torch(run.seed, KIND, "init")
     net: NetConfig = ae.net
-    generator = generator_from(decoder, ae.shape, net)
-    discriminator = discriminator_from(encoder, ae.shape, len(gaussians.classes), net)
-    sampler = LatentSampler(gaussians, run.device)
-    trainer = GanTrainer(generator, discriminator, sampler, rows, labels, ae.scaler, config, run)
-    yield from train(trainer, config.steps, run, signature)
-    calibrate(trainer.generator, sampler, config.calibration_batches, run.seed)
+    tensors = prefixed(decoder, "generator.")
+    if isinstance(encoder, Encoder) and isinstance(decoder, Generator):
+        generator = generator_from(decoder, ae.shape, net)
+        discriminator = discriminator_from(encoder, ae.shape, len(gaussians.classes), net)
+        sampler = LatentSampler(gaussians, run.device)
+        trainer = GanTrainer(generator, discriminator, sampler, rows, labels, ae.scaler, config, run)
+        yield from train(trainer, config.steps, run, signature)
+        calibrate(trainer.generator, sampler, config.calibration_batches, run.seed)
+        tensors = {**prefixed(trainer.generator, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
     header = Header(
         kind=KIND,
         config=options,
@@ -233,9 +244,7 @@ def finetune_gan(
             "cov": latents.method,
         },
     )
-    tensors = {
-        **prefixed(trainer.generator, "generator."),
-        **prefixed(trainer.discriminator, "discriminator."),
+    tensors |= {
         # Left as it was, so that `generate` can place real rows among the latents.
         **prefixed(encoder, "encoder."),
         "latents.mean": torch.from_numpy(gaussians.mean),
@@ -245,7 +254,7 @@ def finetune_gan(
     run.state_path.unlink(missing_ok=True)
 
 
-def load_generator(path: Path) -> tuple[Header, Generator, ClassGaussians]:
+def load_generator(path: Path) -> tuple[Header, nn.Module, ClassGaussians]:
     """Read the generator of a GAN file, in eval mode, and the Gaussians it is fed from.
 
     Raises
@@ -254,7 +263,7 @@ def load_generator(path: Path) -> tuple[Header, Generator, ClassGaussians]:
         If the file is missing, damaged or of another kind.
     """
     header, tensors = load_model(path, KIND)
-    generator = rebuild(lambda: Generator(header.shape, header.net), tensors, "generator.", path)
+    generator = rebuild(lambda: build_decoder(header.shape, header.net), tensors, "generator.", path)
     try:
         mean, covariance = tensors["latents.mean"].numpy(), tensors["latents.covariance"].numpy()
         n_rows = tuple(int(n) for n in header.facts["latent_rows"])

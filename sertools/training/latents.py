@@ -7,6 +7,7 @@ rank and condition are reported, and shrunk estimates are to be had.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,12 +119,17 @@ def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassG
             raise StoreError(f"class {name!r} has {len(group)} row; a covariance needs at least two")
     mean = np.stack([group.mean(axis=0) for group in groups])
     own = np.stack([_covariance(group, method) for group in groups])
-    if method == "pooled":
-        degrees = np.array([len(group) - 1 for group in groups], dtype=float)
-        within = np.tensordot(degrees / degrees.sum(), own, axes=1)
-        weight = np.array([len(group) / (len(group) + POOL_STRENGTH) for group in groups])[:, None, None]
-        own = weight * own + (1.0 - weight) * within
-    return ClassGaussians(classes, mean, own, tuple(len(group) for group in groups))
+    gaussians = ClassGaussians(classes, mean, own, tuple(len(group) for group in groups))
+    return pooled(gaussians) if method == "pooled" else gaussians
+
+
+def pooled(gaussians: ClassGaussians) -> ClassGaussians:
+    """Shrink each class's covariance to that within all classes: n/(n+50) of its own, the rest pooled."""
+    n_rows = np.array(gaussians.n_rows, dtype=float)
+    degrees = n_rows - 1
+    within = np.tensordot(degrees / degrees.sum(), gaussians.covariance, axes=1)
+    weight = (n_rows / (n_rows + POOL_STRENGTH))[:, None, None]
+    return dataclasses.replace(gaussians, covariance=weight * gaussians.covariance + (1.0 - weight) * within)
 
 
 def _check_method(method: str) -> None:
@@ -137,7 +143,7 @@ def _covariance(group: Matrix, method: str) -> Matrix:
 
         shrunk: Matrix = (ledoit_wolf if method == "ledoit-wolf" else oas)(group)[0]
         return shrunk
-    empirical: Matrix = np.cov(group, rowvar=False)
+    empirical: Matrix = np.atleast_2d(np.cov(group, rowvar=False))
     return np.diag(np.diag(empirical)) if method == "diagonal" else empirical
 
 

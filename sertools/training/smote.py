@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from sertools.errors import StoreError
-from sertools.nets.gan import Encoder
+from sertools.nets.autoencoders import build_encoder
 from sertools.training.autoencoder import encode
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header, load_model, rebuild
@@ -68,6 +69,18 @@ def _nearest(points: Matrix) -> npt.NDArray[np.intp]:
     return np.argsort(distance, axis=1, kind="stable")[:, :k]
 
 
+def load_encoder(gan_path: Path, header: Header) -> nn.Module:
+    """Read the encoder that a GAN started from.
+
+    Raises
+    ------
+    ModelError
+        If the GAN file is damaged.
+    """
+    _, tensors = load_model(gan_path, KIND)
+    return rebuild(lambda: build_encoder(header.shape, header.net), tensors, "encoder.", gan_path).eval()
+
+
 def fit_smote(gan_path: Path, header: Header, rows: Rows, device: torch.device) -> LatentSmote:
     """Encode rows by the encoder that a GAN started from.
 
@@ -78,8 +91,6 @@ def fit_smote(gan_path: Path, header: Header, rows: Rows, device: torch.device) 
     StoreError
         If a row has no label, or one that the GAN does not know.
     """
-    _, tensors = load_model(gan_path, KIND)
-    encoder = rebuild(lambda: Encoder(header.shape, header.net), tensors, "encoder.", gan_path)
     rows.labels(header.classes)
-    latents = encode(encoder.to(device), rows, header.scaler, device)
+    latents = encode(load_encoder(gan_path, header).to(device), rows, header.scaler, device)
     return LatentSmote(latents, rows.emotion.tolist(), header.classes)

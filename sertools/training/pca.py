@@ -1,0 +1,127 @@
+"""Principal components of a training set's scaled pictures, by dense algebra or in a few passes over the file.
+
+Exact where the rows fit into memory. Beyond that, block power iteration from a fixed random start (Halko, Martinsson
+and Tropp 2011, algorithm 4.4), which holds one block of rows and one thin matrix. Same rows, same components,
+whatever the seed of a run: the sign of each is fixed by its largest loading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sertools.config import NetConfig
+from sertools.nets.pca import LinearAutoencoder
+from sertools.training.batches import Rows
+from sertools.training.scaling import Scaler
+
+Matrix = npt.NDArray[np.float64]
+
+EXACT_VALUES = 1 << 24  # pixels held at once: 128 MiB as float64, 1,024 rows at 128×128
+OVERSAMPLING = 10  # Halko et al.
+PASSES = 6  # of power iteration; Halko et al. find two enough for a spectrum that falls
+_NO_VARIANCE = 1e-12  # of the largest, below which a direction is rounding
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class Components:
+    """An affine subspace.
+
+    Attributes
+    ----------
+    mean
+        [shape=(n_pixels,)]
+    basis
+        Orthonormal rows, by falling variance [shape=(size, n_pixels)].
+    """
+
+    mean: Matrix
+    basis: Matrix
+
+
+def principal_components(blocks: Callable[[], Iterable[Matrix]], n_rows: int, n_pixels: int, size: int) -> Components:
+    """Find the directions of largest variance.
+
+    Parameters
+    ----------
+    blocks
+        Gives all rows, some at a time [shape=(n, n_pixels)]; called several times.
+    size
+        How many directions are wanted; fewer come back where the rows span fewer.
+    """
+    mean = np.zeros(n_pixels)
+    for block in blocks():
+        mean += block.sum(axis=0)
+    mean /= n_rows
+    if n_rows * n_pixels <= EXACT_VALUES:
+        basis = _exact(np.concatenate(list(blocks())) - mean, size)
+    else:
+        basis = _by_passes(lambda: (block - mean for block in blocks()), n_pixels, size)
+    largest = np.abs(basis).argmax(axis=1)
+    signs = np.sign(basis[np.arange(len(basis)), largest])
+    return Components(mean, basis * signs[:, None])
+
+
+def _exact(centred: Matrix, size: int) -> Matrix:
+    """Right singular vectors, from the smaller of the two Gram matrices."""
+    wide = len(centred) <= centred.shape[1]
+    gram = centred @ centred.T if wide else centred.T @ centred
+    variance, vectors = np.linalg.eigh(gram)
+    variance, vectors = variance[::-1][:size], vectors[:, ::-1][:, :size]
+    vectors = vectors[:, _varying(variance)]
+    if not wide:
+        return np.ascontiguousarray(vectors.T)
+    # Twice orthonormal is orthonormal to the last digit, though small singular values lost some.
+    basis: Matrix = np.linalg.qr(centred.T @ vectors)[0].T
+    return basis
+
+
+def _by_passes(centred: Callable[[], Iterator[Matrix]], n_pixels: int, size: int) -> Matrix:
+    """Leading right singular vectors by block power iteration."""
+    width = min(size + OVERSAMPLING, n_pixels)
+    directions = np.linalg.qr(np.random.default_rng(0).standard_normal((n_pixels, width)))[0]
+    for _ in range(PASSES):
+        image = np.zeros_like(directions)
+        for block in centred():
+            image += block.T @ (block @ directions)
+        directions = np.linalg.qr(image)[0]
+    gram = np.zeros((width, width))
+    for block in centred():
+        along = block @ directions
+        gram += along.T @ along
+    variance, turn = np.linalg.eigh(gram)
+    variance, turn = variance[::-1][:size], turn[:, ::-1][:, :size]
+    basis: Matrix = (directions @ turn[:, _varying(variance)]).T
+    return basis
+
+
+def _varying(variance: Matrix) -> npt.NDArray[np.bool_]:
+    """Tell the directions along which rows differ by more than rounding."""
+    varying: npt.NDArray[np.bool_] = variance > _NO_VARIANCE * max(float(variance[0]), _TINY)
+    return varying
+
+
+def fit_pca(rows: Rows, scaler: Scaler, size: int) -> LinearAutoencoder:
+    """Make the linear autoencoder of the scaled real rows, or of all if none is real.
+
+    Parameters
+    ----------
+    size
+        Components that are wanted; the autoencoder has fewer where the rows span fewer directions.
+    """
+    index = rows.real
+    n_pixels = rows.shape[0] * rows.shape[1]
+
+    def blocks() -> Iterator[Matrix]:
+        for pictures in rows.blocks(index):
+            yield scaler.scale(pictures).reshape(len(pictures), n_pixels).astype(np.float64)
+
+    found = principal_components(blocks, len(index), n_pixels, size)
+    net = LinearAutoencoder(rows.shape, NetConfig(latent="pca", latent_size=len(found.basis)))
+    net.set(torch.from_numpy(found.mean), torch.from_numpy(found.basis))
+    return net
