@@ -27,27 +27,45 @@ def generate(
         Path | None,
         typer.Option(metavar="TRAIN.h5", help="Draw latents between neighbours of this store's rows (SMOTE)."),
     ] = None,
+    translate: Annotated[
+        Path | None,
+        typer.Option(metavar="TRAIN.h5", help="Move real rows of other classes into the wanted one."),
+    ] = None,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="With --translate: paste a region of a real row of the class into each.")
+    ] = False,
+    within_speaker: Annotated[
+        bool, typer.Option("--within-speaker", help="With --translate: leave each speaker's own offset out of it.")
+    ] = False,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Generate spectrograms of chosen classes.
 
     Give one of --balance, --per-class and --count. Latents are drawn from the
-    class Gaussians, or by --smote.
+    class Gaussians, or by --smote; with --translate none is drawn: rows of
+    other classes are moved, and keep what the latent does not hold.
 
     \b
     Example:
       sertools generate gan.safetensors --balance train.h5 -o synth.h5
       sertools generate gan.safetensors --balance train.h5 --smote train.h5 -o smote.h5
+      sertools generate gan.safetensors --balance train.h5 --translate train.h5 --paste -o moved.h5
     """
     from sertools.provenance import refuse_clobber
     from sertools.training.batches import open_rows
     from sertools.training.generation import counts_per_class, counts_to_balance
     from sertools.training.generation import generate as run
     from sertools.training.runtime import pick_device
+    from sertools.training.translation import Translation
 
     if sum(given is not None and given != [] for given in (balance, per_class, count)) != 1:
         raise UsageError("give one of --balance TRAIN.h5, --per-class N and --count CLASS=N")
+    if translate is None and (paste or within_speaker):
+        raise UsageError(
+            f"{'--paste' if paste else '--within-speaker'}: belongs to --translate TRAIN.h5; give that too"
+        )
+    translation = Translation(translate, paste, within_speaker) if translate else None
     if balance is not None:
         refuse_clobber(out, open_rows([balance]).files)
         counts = counts_to_balance(gan, balance)
@@ -59,7 +77,7 @@ def generate(
         counts = dict(_read_count(text) for text in count or ())
     drain(
         "generate",
-        run(gan, out, counts, smote=smote, seed=seed, device=pick_device(device)),
+        run(gan, out, counts, smote=smote, translation=translation, seed=seed, device=pick_device(device)),
         lambda p: (p.done, p.total, ""),
     )
     voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}")

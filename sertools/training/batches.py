@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ class Rows:
         self._ends = np.cumsum([len(store) for store in stores])
         first_utterance = np.cumsum([0, *(len(store.contents.utterances) for store in stores)])
         self.emotion = np.concatenate([store.contents.emotion for store in stores])
-        self.origin = np.concatenate([store.contents.segments["origin"] for store in stores])
+        self.origin = self.segment_column("origin")
         self.utterance: Index = np.concatenate(
             [
                 store.contents.segments["utterance"] + first
@@ -79,6 +80,10 @@ class Rows:
     def utterance_column(self, name: str) -> npt.NDArray[np.str_]:
         """Return a column of all utterances, in the order of their numbers."""
         return np.concatenate([store.contents.utterances[name] for store in self.stores])
+
+    def segment_column(self, name: str) -> npt.NDArray[Any]:
+        """Return a column of all rows, in their order."""
+        return np.concatenate([store.contents.segments[name] for store in self.stores])
 
     @cached_property
     def digests(self) -> list[str]:

@@ -1,4 +1,8 @@
-"""Synthetic rows from a trained GAN (§2.2): as many a class as are wanted, or as balance a training set."""
+"""Synthetic rows from a trained GAN (§2.2): as many a class as are wanted, or as balance a training set.
+
+Its latents are drawn from the class Gaussians, between neighbours (`smote`), or are moved from other classes' rows
+(`translation`); the store that comes out is the same.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from sertools.balance.plan import balance_counts
 from sertools.errors import StoreError, UsageError
 from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, same_front_end
-from sertools.store.reader import Pictures, open_store
+from sertools.store.reader import open_store
 from sertools.store.writer import Spool, write_store
 from sertools.training.batches import open_rows
 from sertools.training.checkpoint import load_header
+from sertools.training.drawing import FromLatents, Source
 from sertools.training.gan import KIND, load_generator
-from sertools.training.latents import ClassGaussians
 from sertools.training.runtime import place
-from sertools.training.smote import LatentSmote, fit_smote
-
-_BATCH = 64
+from sertools.training.smote import fit_smote, load_encoder
+from sertools.training.translation import Translation, Translator
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def generate(
     counts: Mapping[str, int],
     *,
     smote: Path | None = None,
+    translation: Translation | None = None,
     seed: int = 0,
     device: torch.device,
 ) -> Iterator[GenerateProgress]:
@@ -77,77 +80,82 @@ def generate(
         Class → rows. Each class draws from a seed of its own, so one count does not change another's rows.
     smote
         A store between whose rows the latents are drawn; without it they come from the class Gaussians.
+    translation
+        How real rows of other classes are moved into a class, in place of drawing latents. A new row then names its
+        source as `parent`, and in `params` the source's class and what was pasted.
 
     Raises
     ------
     StoreError
-        If the store's front end is not the GAN's, or a class has fewer than two rows there.
+        If the store's front end is not the GAN's, or it has too few rows of a class.
     UsageError
-        If the GAN does not know a class, or a count is negative.
+        If the GAN does not know a class, a count is negative, or there are both `smote` and `translation`.
     """
     refuse_clobber(output, [gan_path])
+    if smote and translation:
+        raise UsageError("--smote and --translate: give one of them")
     header, generator, gaussians = load_generator(gan_path)
     _check_counts(counts, header.classes)
     place(generator, device)
     gan_digest = digest_file(gan_path)
-    sampler: ClassGaussians | LatentSmote = gaussians
+    source: Source = FromLatents(gaussians, generator, device)
+    word, options = "", dict[str, object](counts=dict(counts))
     inputs: dict[str, object] = {"gan": gan_digest}
     histories, lineage = [header.history], header.lineage
-    if smote:
-        rows = open_rows([smote])
+    given = smote or (translation and translation.train)
+    if given:
+        rows = open_rows([given])
         refuse_clobber(output, rows.files)
         same_front_end(header.front_end, rows.front_end, str(gan_path), rows.name)
-        sampler = fit_smote(gan_path, header, rows, device)
-        inputs["smote"] = rows.digests
+        inputs["smote" if smote else "translate"] = rows.digests
         histories, lineage = [*histories, *rows.histories], lineage | rows.lineage()
-    run_name = f"{'smote-' if smote else ''}{gan_digest[:8]}-{seed}"
+    if smote:
+        word, source = "smote-", FromLatents(fit_smote(gan_path, header, rows, device), generator, device)
+    elif translation:
+        word = f"{translation.name}-"
+        options |= {"paste": translation.paste, "within_speaker": translation.within_speaker}
+        encoder, shrink = load_encoder(gan_path, header), header.facts.get("cov") == "empirical"
+        source = Translator(translation, header, encoder, generator, gaussians, rows, device, shrink=shrink)
+    run_name = f"{word}{gan_digest[:8]}-{seed}"
     total, done = sum(counts.values()), 0
     segments: list[dict[str, Any]] = []
     utterances: list[dict[str, Any]] = []
     with Spool(output, header.front_end) as spool:
         for number, emotion in enumerate(header.classes):
-            rng = np.random.default_rng([seed, number])
-            wanted = counts.get(emotion, 0)
-            for first in range(0, wanted, _BATCH):
-                z = sampler.sample(number, min(_BATCH, wanted - first), rng)
-                digests = spool.add(header.scaler.unscale(_pictures(generator, z, device)))
-                for place_in_class, digest in enumerate(digests, first):
-                    name = f"generated/{run_name}/{emotion}/{place_in_class:06d}"
+            place_in_class = 0
+            for drawn in source.blocks(number, counts.get(emotion, 0), seed):
+                digests = spool.add(header.scaler.unscale(drawn.pictures))
+                for i, digest in enumerate(digests):
                     segments.append(
                         {
                             "utterance": len(utterances),
                             "start": 0.0,
                             "n_valid_frames": header.front_end.n_frames,
                             "origin": "generated",
+                            **{name: values[i] for name, values in drawn.columns.items()},
                             "digest": digest,
                         }
                     )
                     utterances.append(
                         {
-                            "id": name,
+                            "id": f"generated/{run_name}/{emotion}/{place_in_class:06d}",
                             "start": 0.0,
                             "duration": header.front_end.segment_seconds,
                             "emotion": emotion,
                             "digest": digest,
                         }
                     )
-                done += len(z)
+                    place_in_class += 1
+                done += len(digests)
                 yield GenerateProgress(done, total)
-        line = history_line("generate", {"counts": dict(counts)}, inputs, seed)
         contents = Contents(
             front_end=header.front_end,
             segments=make_table(SEGMENT_COLUMNS, segments),
             utterances=make_table(UTTERANCE_COLUMNS, utterances),
-            history=join_histories(histories, line),
+            history=join_histories(histories, history_line("generate", options, inputs, seed)),
             lineage=lineage,
         )
         write_store(output, contents, spool.blocks())
-
-
-@torch.inference_mode()
-def _pictures(generator: torch.nn.Module, z: np.ndarray[Any, np.dtype[np.float64]], device: torch.device) -> Pictures:
-    made: Pictures = generator(torch.from_numpy(z).float().to(device))[:, 0].cpu().contiguous().numpy()
-    return made
 
 
 def _check_counts(counts: Mapping[str, int], classes: tuple[str, ...]) -> None:
