@@ -32,6 +32,7 @@ WIDTH     ?=#                              scales the filters of all nets; empty
 AE_OPTS   ?=#                              further options of pretrain-ae, …
 COV_OPTS  ?=
 GAN_OPTS  ?=
+PCA       ?= 60#                           principal components that pot and potcut move rows in
 CLF_OPTS  ?=
 DEVICE    ?= auto
 JOBS      ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)#   cells side by side in the demo; decoders
@@ -127,7 +128,7 @@ $(OUT)/all.h5: $(labels)
 
 # ---- What a method is: a store to train on, or options of train-clf ------------------------------------------------
 STRATEGIES := CP SA SAR SARM SARB SARS RS0.4 RS0.6 RS0.8 RS1.0
-GENERATORS := smote gauss gan
+GENERATORS := smote gauss gan pot potcut
 OPTIONS_weighted     := --loss weighted
 OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
@@ -179,6 +180,22 @@ $(1)/gauss.h5: $(1)/gauss.safetensors $(2)
 
 $(1)/smote.h5: $(1)/gauss.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --smote $(2) --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/ae-pca.safetensors: $(2)
+	@mkdir -p $$(@D)
+	$$(SERTOOLS) pretrain-ae $$< -o $$@ --latent pca --latent-size $$(PCA)
+
+$(1)/latents-pca.h5: $(1)/ae-pca.safetensors $(2)
+	$$(SERTOOLS) fit-latents $$^ -o $$@ --cov pooled --device $$(DEVICE)
+
+$(1)/gan0-pca.safetensors: $(1)/ae-pca.safetensors $(1)/latents-pca.h5 $(2)
+	$$(SERTOOLS) finetune-gan $$^ -o $$@ --seed $(3) --device $$(DEVICE) --steps 0
+
+$(1)/pot.h5: $(1)/gan0-pca.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/potcut.h5: $(1)/gan0-pca.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --paste --seed $(3) --device $$(DEVICE) -o $$@
 endef
 
 # $(1) folder, $(2) training store, $(3) strategy, $(4) seed.

@@ -212,15 +212,16 @@ class Translator:
         name = self._header.classes[number]
         if not len(others):
             raise StoreError(f"{self._rows.name}: has no real row of another class than {name!r} to translate")
-        if count > len(others) and not self._how.paste:
+        classes = np.unique(self._labels[others], return_inverse=True)[1]
+        chosen: Index = others[balanced_indices(classes, count, 0, mixed_seed(seed, "translate", number))]
+        n_distinct = len(np.unique(chosen))
+        if n_distinct < count and not self._how.paste:
             warnings.warn(
-                f"{self._rows.name}: {count} rows of {name!r} from {len(others)} of other classes: some come twice; "
-                "ask for fewer, or give --paste",
+                f"{self._rows.name}: {count} rows of {name!r} come from {n_distinct} of other classes, some more than "
+                "once; ask for fewer, or vary them by --paste",
                 SertoolsWarning,
                 stacklevel=4,
             )
-        classes = np.unique(self._labels[others], return_inverse=True)[1]
-        chosen: Index = others[balanced_indices(classes, count, 0, mixed_seed(seed, "translate", number))]
         return chosen
 
     def _donors(self, number: int, count: int, seed: int) -> Index:
@@ -244,7 +245,8 @@ class Translator:
             # Symmetric: from the right as from the left.
             moved[here] = mean[number] + (z[here] - offset[here] - mean[source]) @ matrix + offset[here]
         change = decode(self._decoder, moved, self._device) - decode(self._decoder, z, self._device)
-        return np.clip(x[:, 0].cpu().numpy() + change, -1.0, 1.0)
+        pictures: Pictures = np.clip(x[:, 0].cpu().numpy() + change, -1.0, 1.0)
+        return pictures
 
     def _columns(self, sources: Index) -> dict[str, list[Any]]:
         rows = self._real[sources]
