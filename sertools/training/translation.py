@@ -217,8 +217,8 @@ class Translator:
         n_distinct = len(np.unique(chosen))
         if n_distinct < count and not self._how.paste:
             warnings.warn(
-                f"{self._rows.name}: {count} rows of {name!r} come from {n_distinct} of other classes, some more than "
-                "once; ask for fewer, or vary them by --paste",
+                f"{self._rows.name}: {count} rows of {name!r} come from {n_distinct} of other classes, some more "
+                "than once; ask for fewer, or vary them by --paste",
                 SertoolsWarning,
                 stacklevel=4,
             )
