@@ -25,6 +25,7 @@ SMALL = {
     "finetune-gan": "--preset smoke --steps 2",
     "train-clf": "--preset smoke --steps 4",
 }
+SMALL_PCA = "--latent-size 8"
 
 
 def shrink(line: str) -> str:
@@ -32,7 +33,8 @@ def shrink(line: str) -> str:
     commands = []
     for command in line.split(" | "):
         words = command.split()
-        commands.append(f"{command} {SMALL.get(words[1], '')}" if words[0] == "sertools" else command)
+        small = SMALL_PCA if "--latent pca" in command else SMALL.get(words[1], "")
+        commands.append(f"{command} {small}" if words[0] == "sertools" else command)
     return re.sub(r"\bsertools (?=[a-z])", f"{sys.executable} -m sertools ", " | ".join(commands))
 
 

@@ -100,7 +100,7 @@ def test_an_offset_is_the_speakers_alone():
 
 
 def test_rows_are_the_source_plus_the_change_of_the_decoded_latents(chain, gan, tmp_path):
-    store = translate(gan, tmp_path / "t.h5", chain.train, {"angry": 40, "sad": 2})
+    store = translate(gan, tmp_path / "t.h5", chain.train, {"angry": 30, "sad": 2})
     header, decoder, gaussians = load_generator(gan)
     gaussians = pooled(gaussians)
     encoder = load_encoder(gan, header)
