@@ -75,7 +75,7 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo table2 table3 pictures bench test test-slow lint types check clean
+.PHONY: help demo table2 table3 pictures bench test test-slow lint types check docs man site clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
@@ -86,6 +86,7 @@ help:
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
 	@echo 'make bench                                  timings against named rivals, into docs/performance.md'
 	@echo 'make test-slow                               the tests that train for minutes'
+	@echo 'make docs | man | site                       docs/commands.md, build/man, build/site'
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -354,6 +355,18 @@ types: $(READY)
 	$(BIN)/mypy
 
 check: lint types test
+
+# ---- Documentation ------------------------------------------------------------------------------------------------
+docs: $(READY)
+	$(BIN)/python docs/make_commands.py > docs/commands.md.part
+	mv docs/commands.md.part docs/commands.md
+
+man: $(READY)
+	$(BIN)/python docs/make_commands.py --man build/man
+
+site: docs
+	$(PIP) --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf build dist *.egg-info

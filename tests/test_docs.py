@@ -267,3 +267,13 @@ def test_the_drawing_of_the_store_names_all_that_a_store_holds(augmented: Path) 
     assert rejected <= page
     text = PAGES["docs/store-format.md"].read_text(encoding="utf-8")
     assert [name for name in attributes if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_site_builds(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "howto" / "slurm.html").read_text(encoding="utf-8")
+    assert "<em>Needs: slurm.</em>" in page
+    assert "```" not in page
