@@ -24,8 +24,8 @@ them.
 
 Data go to stdout, words and progress to stderr; `-` stands for stdin or stdout where a text file is meant. `-o` is
 written beside its name and renamed when complete. Exit codes: 0 done, 1 could not (one line on stderr says why), 2
-wrong usage, 75 stopped by a signal after saving its state (the same line goes on). `--debug` shows the traceback of an
-error. `sertools --install-completion` teaches your shell the verbs and options; `make man` writes manual pages.
+wrong usage, 75 stopped by a signal after saving its state (the same line goes on). `--debug` shows an error's
+traceback. `sertools --install-completion` teaches your shell the verbs and options; `make man` writes manual pages.
 """
 
 EXIT_STATUS = (

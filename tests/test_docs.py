@@ -162,7 +162,7 @@ def commands(text: str) -> Iterator[list[str]]:
         lexer.commenters = "#"
         words: list[str] = []
         for word in [*lexer, ";"]:
-            if word[0] not in "|&;()<>":
+            if not word or word[0] not in "|&;()<>":
                 words.append(word)
                 continue
             starts = [i for i, w in enumerate(words) if w in ("sertools", "make")]
@@ -246,7 +246,7 @@ def drawn(page: str) -> set[str]:
     stack: list[str] = []
     found = set()
     for line in drawing.splitlines():
-        if match := re.match(r"([│ ]*)[├└]── ([\w, ]*\w)(?: {2,}|$)", line):
+        if match := re.match(r"([│ ]*)[├└]── ([\w, ]*?\w)(?: {2,}|$)", line):
             depth = len(match[1]) // 4
             names = match[2].split(", ")
             stack = [*stack[:depth], names[0]]
