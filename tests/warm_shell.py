@@ -98,8 +98,8 @@ def _import_everything() -> None:
     for module in pkgutil.walk_packages(package.__path__, "sertools."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    # What a tool imports only when it gets there; Adam asks for torch._dynamo.
-    for name in ("torch._dynamo", "librosa", "matplotlib.pyplot", "scipy.stats", "sklearn.covariance"):
+    # What a tool imports only when it gets there.
+    for name in ("librosa", "matplotlib.pyplot", "scipy.stats", "sklearn.covariance"):
         importlib.import_module(name)
 
 
