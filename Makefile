@@ -84,7 +84,7 @@ help:
 	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'
 	@echo 'make -n table2 …                             what that would run; every setting is at the top of the Makefile'
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
-	@echo 'make bench                                  timings against named rivals, into docs/performance.md'
+	@echo 'make bench                                   timings against named rivals, into docs/performance.md'
 	@echo 'make test-slow                               the tests that train for minutes'
 	@echo 'make docs | man | site                       docs/commands.md, build/man, build/site'
 
