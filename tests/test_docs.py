@@ -32,6 +32,7 @@ COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 SMALL = {
     "extract": "--mels 32 --frames 32",
     "pretrain-ae": "--preset smoke --steps 2 --width 1/32",
+    "pretrain-ae --latent pca": "--latent-size 8",
     "finetune-gan": "--preset smoke --steps 2",
     "train-clf": "--preset smoke --steps 4",
 }

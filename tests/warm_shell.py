@@ -29,7 +29,8 @@ name = os.path.basename(sys.argv[0])
 words = sys.argv[1:]
 if name == "python" and not (words and words[0].endswith(".py")):
     os.execv({python!r}, [{python!r}, *words])
-words += {added!r}.get(words[0] if words else "", []) if name == "sertools" else []
+fitting = [key for key in {added!r} if name == "sertools" and set(key.split()) <= set(words)]
+words += {added!r}[max(fitting, key=len)] if fitting else []
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
     request = json.dumps([[name, *words], os.getcwd()]).encode()
@@ -44,7 +45,8 @@ class WarmShell:
     Parameters
     ----------
     added
-        Verb → options that are put after what the block says, to make it small enough for a test.
+        Words of a command → options that are put after them, to make it small enough for a test; of several keys
+        that fit, the longest.
     """
 
     def __init__(self, added: Mapping[str, str]) -> None:
