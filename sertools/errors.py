@@ -1,8 +1,11 @@
 """Errors that a user can act on.
 
 Every message names the file, the bad value and the remedy, in one line. The command line prints it and
-exits with ``exit_code``; anything that is not a `SertoolsError` is a bug and keeps its traceback.
+exits with ``exit_code``; anything that is not a `SertoolsError` is a bug and keeps its traceback. Names and
+labels are others' words: `printable` stands between them and a terminal.
 """
+
+import json
 
 
 class SertoolsError(Exception):
@@ -49,3 +52,22 @@ class Stopped(SertoolsError):  # noqa: N818 - no error: the state is safe
 
 class SertoolsWarning(UserWarning):
     """Something a user should know, that stops nothing."""
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey or cannot show: control and bidi characters, lone surrogates.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        One printable line; ``\u001b`` and the like stand for the characters, as in JSON: a line of JSON stays one.
+        Printable text stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

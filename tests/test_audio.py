@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sertools.config import FrontEnd
 from sertools.errors import AudioError
-from sertools.sound.audio import Piece, cut, piece_samples, read_utterance
+from sertools.sound.audio import Piece, cut, piece_samples, read_duration, read_utterance
 
 LENGTH = 16_000
 front_ends = st.builds(
@@ -225,8 +225,10 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path, y: np.ndarray) -> None:
     assert len(read_utterance(odd, SR).y) == len(y)
 
 
-def test_a_truncated_file_gives_what_is_left(tmp_path: Path, y: np.ndarray) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path, y: np.ndarray) -> None:
     path = tmp_path / "x.wav"
     soundfile.write(path, y, SR, subtype="PCM_16")
     path.write_bytes(path.read_bytes()[: 44 + 2 * 4000])
-    assert len(read_utterance(path, SR).y) == 4000
+    for read in (lambda: read_utterance(path, SR), lambda: read_duration(path)):
+        with pytest.raises(AudioError, match=rf"truncated: 8000 of {2 * len(y)} bytes are there"):
+            read()

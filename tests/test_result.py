@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sertools.errors import ModelError
+from sertools.errors import ModelError, printable
 from sertools.provenance import history_line
 from sertools.scoring.metrics import scores, vote
-from sertools.scoring.result import Result, Utterance, printable
+from sertools.scoring.result import Result, Utterance
 from sertools.scoring.result_file import read_result, write_result
 
 CLASSES = ("angry", "happy", "sad")

@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from sertools.errors import printable
+
 LOG_SECONDS = 30.0
 VERBOSE_LOG_SECONDS = 5.0
 
@@ -38,7 +40,7 @@ class Voice:
     @staticmethod
     def safe(text: str) -> str:
         """Escape what a terminal would obey; lines stay lines."""
-        return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+        return "\n".join(printable(line) for line in text.split("\n"))
 
 
 voice = Voice()

@@ -17,15 +17,16 @@ def find_audio(folder: Path) -> list[Path]:
     CorpusError
         The folder does not exist, is a file, or cannot be listed.
     """
-    return find_files(folder, AUDIO_SUFFIXES)
+    return find_files(folder, AUDIO_SUFFIXES, regular=False)
 
 
-def find_files(folder: Path, suffixes: Container[str]) -> list[Path]:
+def find_files(folder: Path, suffixes: Container[str], *, regular: bool = True) -> list[Path]:
     """List the files below a folder whose suffix in lower case is one of some, sorted, named as ``find`` would.
 
     Names that start with a dot and ``__MACOSX`` are skipped. Links to folders are followed, but every
     real folder is listed once, so neither a loop nor a second link doubles the corpus. Broken links are
-    listed: that a file is missing must come to light.
+    listed: that a file is missing must come to light. So are pipes and devices unless `regular`: who asks for
+    them must not wait for what nobody writes.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def find_files(folder: Path, suffixes: Container[str]) -> list[Path]:
                 path = here / entry.name
                 if path.is_dir():
                     (links if entry.is_symlink() else folders).append(path)
-                elif path.suffix.lower() in suffixes and (path.is_file() or entry.is_symlink()):
+                elif path.suffix.lower() in suffixes and (path.is_file() or not (regular and path.exists())):
                     found.append(path)
         except OSError as error:
             reason = error.strerror or str(error)

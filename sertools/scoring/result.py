@@ -1,6 +1,5 @@
 """A result: what one classifier said about one test set, utterance by utterance."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,22 +84,3 @@ class Result:
         """Give the true and the predicted class of each utterance as places in `classes`."""
         place = {name: k for k, name in enumerate(self.classes)}
         return [place[u.emotion] for u in self.utterances], [place[u.predicted] for u in self.utterances]
-
-
-def printable(text: str) -> str:
-    r"""Escape what a terminal would obey or cannot show: control and bidi characters, lone surrogates.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        One printable line; ``\u001b`` and the like stand for the characters, as in JSON: a line of JSON stays one.
-        Printable text stays as it is.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -34,8 +34,8 @@ from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
-from sertools.errors import ModelError
-from sertools.scoring.result import KIND, TAGS, VERSION, Result, Utterance, printable
+from sertools.errors import ModelError, printable
+from sertools.scoring.result import KIND, TAGS, VERSION, Result, Utterance
 from sertools.scoring.result_checks import Defect, parse
 
 # Which fields share a line of the file.

@@ -20,8 +20,8 @@ from math import isfinite
 from typing import BinaryIO
 
 from sertools.corpora.emotions import canonical_emotion
-from sertools.errors import ModelError
-from sertools.scoring.result import TAGS, printable
+from sertools.errors import ModelError, printable
+from sertools.scoring.result import TAGS
 
 _NEEDED = ("method", "id", "emotion", "predicted")
 _KNOWN = (*TAGS, "id", "emotion", "predicted", "speaker")

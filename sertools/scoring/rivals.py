@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sertools.errors import ModelError
+from sertools.errors import ModelError, printable
 from sertools.scoring.metrics import scores
-from sertools.scoring.result import EXTERNAL, TAGS, Result, Utterance, printable
+from sertools.scoring.result import EXTERNAL, TAGS, Result, Utterance
 from sertools.scoring.result_file import parse_result
 from sertools.scoring.rival_file import POSTERIOR, Prediction, read_predictions, shown
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,6 +32,14 @@ Samples = npt.NDArray[np.float32]
 _LFS_MARK = b"version https://git-lfs"
 _LONGEST_HOURS = 24.0
 _TRIM_MARGIN_SECONDS = 0.1
+# Labels and headers round; so much that is missing at the end is no error.
+_SLACK_SECONDS = 0.05
+# Full scale is 1, and integers kept as floats reach 2**31; beyond that the power of a spectrum leaves float32.
+_LOUDEST = 1e10
+# What libsndfile notes of a chunk that ends after the file does; W64 and RF64 give the length of the whole file.
+_CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+# Where the length was not known when the header was written (a pipe), it is all ones, or nearly.
+_UNKNOWN_LENGTH = 0x7F00_0000
 
 
 @dataclass(frozen=True)
@@ -72,19 +81,25 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     Raises
     ------
     AudioError
-        If the file is missing, empty, not audio, or holds NaN or infinite samples, or the span lies outside.
+        If the file is missing, empty, truncated, not audio, or holds NaN or infinite samples or such as no sound
+        has, or the span lies outside.
     """
     with _opened(path) as file:
         file_sr = int(file.samplerate)
         first, last = _span(path, file.frames, file_sr, start, end)
         file.seek(first)
         channels = file.read(last - first, dtype="float32", always_2d=True)
-    y = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
-    if y.size == 0:
+        missing = (last - first - len(channels)) / file_sr
+    if missing > _SLACK_SECONDS and len(channels) and _knows_its_length(path, file.format):
+        raise AudioError(f"{path}: truncated or damaged: {missing:.3g} s of it cannot be decoded")
+    if channels.size == 0:
         raise AudioError(f"{path}: holds no samples")
-    if not np.isfinite(y).all():
+    if not np.isfinite(channels).all():
         raise AudioError(f"{path}: holds NaN or infinite samples")
-    y = np.ascontiguousarray(y)
+    loudest = float(np.abs(channels).max())
+    if loudest > _LOUDEST:
+        raise AudioError(f"{path}: holds samples of {loudest:.3g}, where 1 is full scale; correct the file")
+    y = np.ascontiguousarray(channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1))
     # A signal that never changes says nothing: two silences are not the same utterance.
     digest = "" if float(np.ptp(y)) == 0.0 else digest_bytes(str(file_sr).encode(), y.tobytes())
     resampled = y if file_sr == sr else soxr.resample(y, file_sr, sr, quality="HQ").astype(np.float32, copy=False)
@@ -119,11 +134,29 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         with soundfile.SoundFile(os.fsencode(path)) as file:
             if file.frames / file.samplerate > _LONGEST_HOURS * 3600:
                 raise AudioError(f"{path}: longer than {_LONGEST_HOURS:g} hours; cut it, or correct its header")
+            _refuse_truncated(path, file)
             yield file
     except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
         raise AudioError(f"{path}: {_why_unreadable(path, error)}") from error
     except OSError as error:
         raise AudioError(f"{path}: {error.strerror or error}") from error
+
+
+def _refuse_truncated(path: Path, file: soundfile.SoundFile) -> None:
+    """Refuse a file that is shorter than its header says; libsndfile reads what is left and says nothing."""
+    for promised, found in ((int(a), int(b)) for a, b in _CUT_SHORT.findall(file.extra_info)):
+        seconds = (promised - found) / max(found, 1) * file.frames / file.samplerate
+        if promised < _UNKNOWN_LENGTH and seconds > _SLACK_SECONDS:
+            raise AudioError(f"{path}: truncated: {found} of {promised} bytes are there; copy it again")
+
+
+def _knows_its_length(path: Path, kind: str) -> bool:
+    """Whether the number of frames is more than a guess; an MP3 has it in a Xing or Info header, or not at all."""
+    if kind not in ("MP3", "MPEG"):
+        return True
+    with path.open("rb") as stream:
+        head = stream.read(1 << 16)
+    return b"Xing" in head or b"Info" in head
 
 
 def trimmed(utterance: Utterance, front_end: FrontEnd) -> Utterance:
@@ -140,7 +173,7 @@ def _span(path: Path, n_frames: int, sr: int, start: float | None, end: float | 
     # by the duration that was stored of it is the same, whatever start and end were rounded to.
     first = 0 if start is None else math.floor(start * sr + 0.5)
     last = n_frames if end is None else first + math.floor((end - (start or 0.0)) * sr + 0.5)
-    slack = math.ceil(0.05 * sr)  # labels round times; a twentieth of a second past the end is not an error
+    slack = math.ceil(_SLACK_SECONDS * sr)
     if first >= n_frames > 0 or last > n_frames + slack:
         raise AudioError(
             f"{path}: span {start or 0:g} to {n_frames / sr if end is None else end:g} s lies outside its "

@@ -18,7 +18,7 @@ import numpy as np
 from sertools.config import FrontEnd
 from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
-from sertools.errors import AudioError, StoreError
+from sertools.errors import AudioError, StoreError, printable
 from sertools.parallel import one_blas_thread, ordered_map
 from sertools.provenance import history_line, refuse_clobber
 from sertools.sound.audio import cut, piece_samples, read_utterance, trimmed
@@ -204,7 +204,7 @@ def _utterance_row(result: _Extracted) -> dict[str, Any]:
 
 
 def _complaint(rejected: list[dict[str, str]], total: int, root: Path) -> str:
-    lines = [f"  {row['path']}: {row['reason']}" for row in rejected]
+    lines = [f"  {_told(row)}" for row in rejected]
     head = (
         f"{len(rejected)} of {total} files below {root} cannot be used; mend or remove them, or give --on-error skip:"
     )
@@ -212,4 +212,9 @@ def _complaint(rejected: list[dict[str, str]], total: int, root: Path) -> str:
 
 
 def _first(rejected: list[dict[str, str]]) -> str:
-    return f"{rejected[0]['path']}: {rejected[0]['reason']}" if rejected else "there are none"
+    return _told(rejected[0]) if rejected else "there are none"
+
+
+def _told(row: dict[str, str]) -> str:
+    # A name may hold a newline; a file has one line here.
+    return printable(f"{row['path']}: {row['reason']}")
