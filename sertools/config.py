@@ -24,6 +24,8 @@ LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
 SAMPLINGS = ("shuffled", "balanced")
 VOTES = ("majority", "mean")
 LATENTS = ("conv", "pca")
+SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose
+_HIGHEST_RATE = 1e30  # Adam's first step is ten times the rate; float32 ends at 3e38
 
 
 @dataclass(frozen=True)
@@ -258,16 +260,24 @@ def override(config: Config, **given: Any) -> Config:
     Raises
     ------
     UsageError
-        If a replaced number is not positive and finite, or a batch is one row alone.
+        If a replaced number is not positive and finite, no float32 update could take it, or a batch is one row alone.
     """
     changes = {name: value for name, value in given.items() if value is not None}
     for name, value in changes.items():
         zero_is_fine = name in ("steps", "weight_decay", "min_tail_seconds", "dropout", "mixup")
         if isinstance(value, (int, float)) and not (0 < value < math.inf or (value == 0 and zero_is_fine)):
             raise UsageError(f"--{name.replace('_', '-')} {value}: must be positive")
+        if name.startswith("lr") and value > _HIGHEST_RATE:
+            raise UsageError(f"--{name.replace('_', '-')} {value:g}: must be at most {_HIGHEST_RATE:g}")
         if name == "batch_size" and value < 2:
             raise UsageError(f"--batch-size {value}: batch normalisation needs at least 2 rows")
     return dataclasses.replace(config, **changes)
+
+
+def check_vote(rule: str) -> None:
+    """Raise `UsageError` unless segments can be joined by `rule`."""
+    if rule not in VOTES:
+        raise UsageError(f"--vote {rule!r}: expected one of {', '.join(VOTES)}")
 
 
 def preset(name: str) -> Preset:

@@ -54,6 +54,15 @@ class SertoolsWarning(UserWarning):
     """Something a user should know, that stops nothing."""
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short, on a GPU or not; torch has no class of its own for it on a CPU."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    )
+
+
 def printable(text: str) -> str:
     r"""Escape what a terminal would obey or cannot show: control and bidi characters, lone surrogates.
 

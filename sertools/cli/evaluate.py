@@ -9,7 +9,7 @@ import typer
 
 from sertools.cli.options import Device, verb
 from sertools.cli.progress import voice
-from sertools.config import VOTES
+from sertools.config import VOTES, check_vote
 from sertools.errors import UsageError
 
 
@@ -50,6 +50,7 @@ def evaluate(
     from sertools.training.batches import open_rows
     from sertools.training.runtime import pick_device
 
+    check_vote(vote)
     tags = dict(_read_tag(text) for text in tag or ())
     if out != "-":
         read = [classifier, *open_rows(stores).files, *(open_rows([val]).files if val else ())]

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, PresetName, Seed, Stores, output, preset_default, verb
+from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, output, preset_default, verb
 from sertools.cli.progress import drain, read_training, stop_on_signals, voice
+from sertools.config import SAVE_EVERY_MINUTES
 
 
 @verb
@@ -27,6 +28,7 @@ def finetune_gan(
     lr_d: Annotated[float | None, typer.Option(help="D's learning rate." + preset_default("gan", "lr_d"))] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    save_every: SaveEvery = SAVE_EVERY_MINUTES,
 ) -> None:
     """Train the conditional GAN.
 
@@ -44,6 +46,6 @@ def finetune_gan(
 
     config = override(find(preset).gan, steps=steps, batch_size=batch_size, lr_g=lr_g, lr_d=lr_d)
     with stop_on_signals() as stop:
-        run = Run(out, seed, pick_device(device), stop)
+        run = Run(out, seed, pick_device(device), stop, save_every)
         last = drain("finetune-gan", finetune(autoencoder, latents, stores, run, config), read_training)
     voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps" if last else f"{out}: no adversarial steps")

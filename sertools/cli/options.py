@@ -1,8 +1,8 @@
 """Options that several verbs share, and how every verb behaves.
 
-Index: ``Output`` -o · ``Seed`` --seed · ``Device`` --device · ``PresetName`` --preset · ``Width`` --width ·
-``Stores`` TRAIN.h5… · ``Val`` --val. Every verb has -q, -v and --debug by the `verb` decorator, which also turns
-errors into one line on stderr and an exit code.
+Index: ``output`` -o · ``Seed`` --seed · ``Device`` --device · ``PresetName`` --preset · ``Width`` --width ·
+``SaveEvery`` --save-every · ``Stores`` TRAIN.h5… · ``Val`` --val. Every verb has -q, -v and --debug by the `verb`
+decorator, which also turns errors into one line on stderr and an exit code, and keeps two runs from one output.
 """
 
 import inspect
@@ -20,9 +20,10 @@ from typing import Annotated, Any
 
 import typer
 
+from sertools.claim import claimed
 from sertools.cli.progress import voice
 from sertools.config import PRESETS
-from sertools.errors import SertoolsError, SertoolsWarning
+from sertools.errors import SertoolsError, SertoolsWarning, out_of_memory
 
 
 def parse_width(text: str) -> float:
@@ -45,6 +46,12 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Fixes everything that 
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 PresetName = Annotated[
     str, typer.Option("--preset", help=f"Where all other numbers come from: {', '.join(PRESETS)}.")
+]
+SaveEvery = Annotated[
+    float,
+    typer.Option(
+        "--save-every", min=0.0, max=10_000.0, metavar="MINUTES", help="How often the state is saved in any case."
+    ),
 ]
 Width = Annotated[
     float | None,
@@ -81,7 +88,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         voice.quiet, voice.verbose, voice.stopped = quiet, verbose, None
         name = function.__name__.rstrip("_").replace("_", "-")
         try:
-            with _signals_unwind(), _remarks(name, debug):
+            with _signals_unwind(), _remarks(name, debug), claimed(options.get("out")):
                 function(**options)
                 sys.stdout.flush()
         except SertoolsError as error:
@@ -94,7 +101,10 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
             # The reader of a pipe (`| head`) has seen enough.
             _give_up_stdout()
             raise typer.Exit(0) from None
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, RuntimeError) as error:
+            # Click's own errors, and bugs.
+            if isinstance(error, RuntimeError) and not out_of_memory(error):
+                raise
             if debug:
                 traceback.print_exc()
             print(f"sertools {name}: {_plainly(error)}", file=sys.stderr)
@@ -116,9 +126,11 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _plainly(error: OSError | MemoryError) -> str:
-    if isinstance(error, MemoryError):
-        return f"not enough memory ({error}); use a smaller --batch-size or fewer --jobs"
+def _plainly(error: OSError | MemoryError | RuntimeError) -> str:
+    if not isinstance(error, OSError):
+        where = (str(error).splitlines() or [""])[0]
+        helps = "a lower --batch-size or --width, fewer --jobs, or --device cpu helps, where the verb has them"
+        return f"not enough memory ({where}); {helps}"
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, PresetName, Seed, Stores, Val, Width, output, preset_default, verb
+from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, Val, Width, output, preset_default, verb
 from sertools.cli.progress import drain, read_training, stop_on_signals, voice
-from sertools.config import LATENTS
+from sertools.config import LATENTS, SAVE_EVERY_MINUTES
 from sertools.errors import SertoolsWarning, UsageError
 
 
@@ -32,6 +32,7 @@ def pretrain_ae(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    save_every: SaveEvery = SAVE_EVERY_MINUTES,
 ) -> None:
     """Train the autoencoder that the GAN starts from.
 
@@ -58,7 +59,7 @@ def pretrain_ae(
     net = override(base.net, width=width, latent=latent, latent_size=latent_size)
     config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net)
     with stop_on_signals() as stop:
-        run = Run(out, seed, pick_device(device), stop)
+        run = Run(out, seed, pick_device(device), stop, save_every)
         last = drain("pretrain-ae", pretrain_autoencoder(stores, run, config, val), read_training)
     if last:
         voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps")

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, PresetName, Seed, Stores, Val, Width, output, preset_default, verb
+from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, Val, Width, output, preset_default, verb
 from sertools.cli.progress import drain, read_training, stop_on_signals, voice
-from sertools.config import ARCHITECTURES, LOSSES, SAMPLINGS, SPEC_AUGMENTS
+from sertools.config import ARCHITECTURES, LOSSES, SAMPLINGS, SAVE_EVERY_MINUTES, SPEC_AUGMENTS
 
 
 @verb
@@ -57,6 +57,7 @@ def train_clf(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    save_every: SaveEvery = SAVE_EVERY_MINUTES,
 ) -> None:
     """Train a classifier on any number of stores.
 
@@ -84,7 +85,7 @@ def train_clf(
         mixup=mixup,
     )
     with stop_on_signals() as stop:
-        run = Run(out, seed, pick_device(device), stop)
+        run = Run(out, seed, pick_device(device), stop, save_every)
         steps_taken = train_classifier(stores, run, config, val_path=val, score=utterance_uar)
         last = drain("train-clf", steps_taken, read_training)
     if last:

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sertools.config import VOTES
-from sertools.errors import LineageError, SertoolsWarning, StoreError, UsageError
+from sertools.config import check_vote
+from sertools.errors import LineageError, SertoolsWarning, StoreError
 from sertools.provenance import digest_file, history_line, join_histories
 from sertools.scoring.metrics import VoteRule, confusion_matrix, scores, uar, vote
 from sertools.scoring.result import Result, Utterance
@@ -65,8 +65,7 @@ def evaluate(
     StoreError
         If the front end or a class is not the classifier's.
     """
-    if rule not in VOTES:
-        raise UsageError(f"--vote {rule!r}: expected one of {', '.join(VOTES)}")
+    check_vote(rule)
     header, net = load_classifier(classifier_path)
     rows = open_rows(test_paths)
     truth_of_row = _check_rows(rows, header, classifier_path)

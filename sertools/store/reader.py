@@ -90,8 +90,22 @@ class Store:
         Raises
         ------
         StoreError
-            If a source is gone or cannot be decoded.
+            If a source is gone or cannot be decoded, or a row holds NaN or infinite values.
         """
+        pictures = self._stored(index)
+        # One sum tells, and is faster than a look at every pixel.
+        if not np.isfinite(pictures.sum(dtype=np.float64)):
+            bad = np.flatnonzero(~np.isfinite(pictures).all(axis=(1, 2)))
+            row = int(np.asarray(index, dtype=np.intp)[bad[0]])
+            name = self.contents.column("id")[row]
+            raise StoreError(
+                f"{self.path}: row {row} (utterance {name!r}) holds NaN or infinite values; "
+                "make it again, or see `info --verify`"
+            )
+        return pictures
+
+    def _stored(self, index: npt.ArrayLike) -> Pictures:
+        """Read the pictures at `index` as they are."""
         wanted = self.row_map.take(index)
         if len(wanted.row) and (wanted.source == wanted.source[0]).all():
             return np.asarray(self._physical(int(wanted.source[0]))[wanted.row])
@@ -103,15 +117,18 @@ class Store:
 
     def blocks(self) -> Iterator[Pictures]:
         """Read all pictures in order, some at a time."""
+        return map(self.rows, self._portions())
+
+    def _portions(self) -> Iterator[npt.NDArray[np.intp]]:
         for first in range(0, len(self), _BLOCK_ROWS):
-            yield self.rows(np.arange(first, min(first + _BLOCK_ROWS, len(self))))
+            yield np.arange(first, min(first + _BLOCK_ROWS, len(self)))
 
     def damaged_rows(self) -> list[int]:
         """Rows whose picture no longer has the digest that was recorded."""
         digests = self.contents.segments["digest"]
         found, row = [], 0
-        for block in self.blocks():
-            for picture in block:
+        for indices in self._portions():
+            for picture in self._stored(indices):
                 if picture_digest(picture) != digests[row]:
                     found.append(row)
                 row += 1

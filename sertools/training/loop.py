@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sertools.errors import ModelError, Stopped, TrainingError
+from sertools.config import SAVE_EVERY_MINUTES
+from sertools.errors import ModelError, Stopped, TrainingError, out_of_memory
 from sertools.training.checkpoint import load_state, save_state
 from sertools.training.runtime import surroundings
 
@@ -60,7 +61,7 @@ class Run:
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     stop: Callable[[], bool] = lambda: False
-    save_every_minutes: float = 15.0
+    save_every_minutes: float = SAVE_EVERY_MINUTES
 
     @property
     def state_path(self) -> Path:
@@ -129,8 +130,7 @@ def _step(trainer: Trainer, step: int, output: Path) -> dict[str, Tensor]:
     try:
         return trainer.step(step)
     except RuntimeError as error:
-        # torch has no class of its own for it on a CPU.
-        if not any(words in str(error) for words in ("out of memory", "can't allocate memory")):
+        if not out_of_memory(error):
             raise
         raise TrainingError(f"{output}: a batch does not fit into memory; lower --batch-size or --width") from error
 

@@ -1,0 +1,91 @@
+"""One run an output: a lock beside it, and the removal of what a killed run left there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sertools.errors import SertoolsError
+
+if sys.platform != "win32":
+    import fcntl
+
+_TAKEN = (errno.EACCES, errno.EAGAIN)
+
+
+@contextmanager
+def claimed(output: Path | str | None) -> Iterator[None]:
+    """Keep other runs from writing `output`, and remove the temporary files of runs that were killed.
+
+    The lock is a record lock (``fcntl``) on a file beside the output: the system drops it with the process, children
+    do not inherit it, and it works over NFS. Where there are no locks, or the folder cannot be written to, nothing is
+    claimed, and whoever writes will say what is wrong.
+
+    Parameters
+    ----------
+    output
+        A file; None and ``-`` are none.
+
+    Raises
+    ------
+    SertoolsError
+        If another run writes it at this moment.
+    """
+    path = None if output is None or str(output) == "-" else Path(output)
+    handle = _locked(path) if path is not None and sys.platform != "win32" else None
+    if path is None or handle is None:
+        yield
+        return
+    try:
+        _sweep(path)
+        yield
+    finally:
+        # Removed while it is held, so that nobody takes a lock on a file that is gone without noticing.
+        _lock_file(path).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lock_file(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _locked(path: Path) -> int | None:
+    """Take the lock of an output; None where there can be none."""
+    if path.exists() and not path.is_file():
+        return None
+    lock = _lock_file(path)
+    while True:
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError:
+            return None
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The run before may have removed it between the two calls.
+            if os.path.samestat(os.fstat(handle), os.stat(lock)):
+                return handle
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            os.close(handle)
+            if error.errno not in _TAKEN:
+                lock.unlink(missing_ok=True)
+                return None
+            raise SertoolsError(
+                f"{path}: another sertools is writing it; wait until it has ended, or give -o another name"
+            ) from error
+        os.close(handle)
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary files of `path` and of its resume state; who holds the lock is alone with them."""
+    name = re.escape(path.name)
+    stale = re.compile(rf"\.(?:{name}|\.{name}\.state)\.[a-z0-9_]{{8}}(?:\.rows)?\.part")
+    for entry in os.scandir(path.parent):
+        if stale.fullmatch(entry.name):
+            Path(entry.path).unlink(missing_ok=True)
