@@ -1,0 +1,214 @@
+"""The workbench of the torture tests: one tiny file of each kind, the line of every writing verb, cheap runs of them.
+
+A run is a fork of a process that has imported everything: what is tried is the verb, not the start of Python.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+PATIENCE_SECONDS = 120
+_SMALL = "--mels 32 --frames 32 --seconds 1 --jobs 1"
+_NET = "--preset smoke --batch-size 8 --device cpu"
+# Each verb that writes, run in the folder of the bench; {out} is always below trial/.
+LINES = {
+    "extract": f"extract corpus/labels.csv -o {{out}} {_SMALL}",
+    "select": "select specs.h5 -o {out} --fold 1/2 --by speaker",
+    "select --copy": "select specs.h5 -o {out} --fold 1/2 --by speaker --copy",
+    "merge": "merge train.h5 test.h5 -o {out}",
+    "augment": "augment train.h5 -o {out} --strategy SARS --jobs 1",
+    "pretrain-ae": f"pretrain-ae train.h5 -o {{out}} {_NET} --steps 30 --width 1/32",
+    "fit-latents": "fit-latents ae.safetensors train.h5 -o {out} --device cpu",
+    "finetune-gan": f"finetune-gan ae.safetensors latents.h5 train.h5 -o {{out}} {_NET} --steps 12",
+    "generate": "generate gan.safetensors --balance train.h5 -o {out} --device cpu",
+    "train-clf": f"train-clf train.h5 synth.h5 -o {{out}} {_NET} --steps 30 --val val.h5",
+    "evaluate": "evaluate clf.safetensors test.h5 -o {out} --tag method=gan --device cpu",
+    "plot": "plot train.h5 -o {out} -n 1",
+}
+TRAININGS = ("pretrain-ae", "finetune-gan", "train-clf")
+SUFFIXES = {"evaluate": ".json", "plot": ".png", **dict.fromkeys(TRAININGS, ".safetensors")}
+_CHAIN = (
+    ("extract", "specs.h5"),
+    ("select specs.h5 -o {out} --where speaker=01,02,03,04", "train.h5"),
+    ("select specs.h5 -o {out} --where speaker=05", "val.h5"),
+    ("select specs.h5 -o {out} --where speaker=06", "test.h5"),
+    ("pretrain-ae", "ae.safetensors"),
+    ("fit-latents", "latents.h5"),
+    ("finetune-gan", "gan.safetensors"),
+    ("generate", "synth.h5"),
+    ("train-clf", "clf.safetensors"),
+    ("evaluate", "result.json"),
+)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended: exit status (minus the signal that killed it), what it said, and the seconds it took."""
+
+    code: int
+    said: str
+    seconds: float
+
+
+class Bench:
+    """A folder of inputs, and ``trial/`` for what is written; the bytes of the unbroken outputs by verb."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.trial = folder / "trial"
+        self.trial.mkdir(parents=True)
+        _write_corpus(folder / "corpus")
+        for line, name in _CHAIN:
+            self.must(LINES.get(line, line).format(out=name))
+        self.reference: dict[str, bytes] = {}
+        self.seconds: dict[str, float] = {}
+        for verb in LINES:
+            self.seconds[verb] = self.must(self.line(verb)).seconds
+            self.reference[verb] = self.output(verb).read_bytes()
+            self.clear()
+
+    def output(self, verb: str) -> Path:
+        """Where the trial of a verb writes."""
+        return self.trial / f"out{SUFFIXES.get(verb, '.h5')}"
+
+    def line(self, verb: str) -> str:
+        """The command line of a verb's trial."""
+        return LINES[verb].format(out=f"trial/{self.output(verb).name}")
+
+    def clear(self) -> None:
+        """Empty the trial's folder."""
+        shutil.rmtree(self.trial)
+        self.trial.mkdir()
+
+    def left(self) -> list[str]:
+        """What lies in the trial's folder."""
+        return sorted(os.listdir(self.trial))
+
+    def must(self, line: str) -> End:
+        """Run a line that has to succeed."""
+        end = self.run(line)
+        if end.code != 0:
+            raise AssertionError(f"sertools {line}: exit {end.code}\n{end.said}")
+        return end
+
+    def run(self, line: str, prepare: Callable[[], None] = lambda: None) -> End:
+        """Run a line to its end; `prepare` is called in its process first."""
+        return self.wait(self.start(line, prepare))
+
+    def start(self, line: str, prepare: Callable[[], None] = lambda: None) -> int:
+        """Start a line in a process of its own, whose id is returned."""
+        child = os.fork()
+        if child == 0:
+            _become(line, self.folder, prepare)
+        return child
+
+    def wait(self, child: int) -> End:
+        """Wait for the end of a started line, and no longer than the patience lasts."""
+        begun = time.monotonic()
+        while True:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                break
+            if time.monotonic() - begun > PATIENCE_SECONDS:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                raise AssertionError(f"a run hangs: {self.said(child)}")
+            time.sleep(0.002)
+        end = End(os.waitstatus_to_exitcode(status), self.said(child), time.monotonic() - begun)
+        self._log(child).unlink(missing_ok=True)
+        return end
+
+    def said(self, child: int) -> str:
+        """What a started line has said so far."""
+        try:
+            return self._log(child).read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def _log(self, child: int) -> Path:
+        return self.folder / f"{child}.log"
+
+
+def one_line(said: str) -> bool:
+    """Whether a complaint is one line of ours."""
+    lines = [line for line in said.splitlines() if "warning:" not in line]
+    return len(lines) == 1 and lines[0].startswith("sertools ")
+
+
+def _become(line: str, folder: Path, prepare: Callable[[], None]) -> None:
+    code = 1
+    try:
+        os.chdir(folder)
+        log = os.open(f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        for number in (1, 2):
+            os.dup2(log, number)
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.argv = ["sertools", *line.split()]
+        from sertools.cli import main
+
+        prepare()
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+
+def warm() -> None:
+    """Import all that the verbs import, once for all forks; nothing is computed."""
+    import matplotlib.pyplot  # noqa: F401
+    import torch
+
+    import sertools.balance.augmentation
+    import sertools.cli
+    import sertools.scoring.contents
+    import sertools.scoring.evaluation
+    import sertools.scoring.layouts
+    import sertools.scoring.pictures
+    import sertools.scoring.plots
+    import sertools.store.extraction
+    import sertools.store.merge
+    import sertools.training.classifier
+    import sertools.training.gan
+    import sertools.training.generation
+    import sertools.training.latents  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
+def _write_corpus(folder: Path) -> None:
+    """48 wavs of up to 1.5 s, two classes and six speakers, and their table."""
+    from conftest import SR, tone
+
+    rng = np.random.default_rng(1)
+    rows = ["file,emotion,speaker,session,gender"]
+    for number, (emotion, takes) in enumerate({"angry": 2, "sad": 6}.items()):
+        (folder / emotion).mkdir(parents=True)
+        for index in range(6):
+            for take in range(takes):
+                name = f"{emotion}/{index + 1:02d}_{take}.wav"
+                soundfile.write(folder / name, tone(rng, 90 + 60 * number + 6 * index, rng.uniform(0.4, 1.5)), SR)
+                rows.append(f"{name},{emotion},{index + 1:02d},S{index // 2 + 1},{('male', 'female')[index % 2]}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
