@@ -75,7 +75,7 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo table2 table3 pictures bench test test-slow lint types check docs man site clean
+.PHONY: help demo table2 table3 pictures bench test test-slow torture lint types check docs man site clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
@@ -86,6 +86,7 @@ help:
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
 	@echo 'make bench                                   timings against named rivals, into docs/performance.md'
 	@echo 'make test-slow                               the tests that train for minutes'
+	@echo 'make torture                                 kills, failing disks and damaged files at full length: an hour'
 	@echo 'make docs | man | site                       docs/commands.md, build/man, build/site'
 
 $(READY): pyproject.toml
@@ -346,6 +347,16 @@ bench: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -q -m slow
+
+# docs/reliability.md: MOMENTS kills, every disk fault, MINUTES of damaged files; TORTURE_SEED= tries others.
+MOMENTS      ?= 200
+MINUTES      ?= 30
+TORTURE_SEED ?= 0
+torture: export OMP_NUM_THREADS = 1
+torture: $(READY)
+	$(BIN)/python tests/torture/kill.py --moments $(MOMENTS) --seed $(TORTURE_SEED)
+	$(BIN)/python tests/torture/disk.py
+	$(BIN)/python tests/fuzz/fuzz.py --minutes $(MINUTES) --seed $(TORTURE_SEED)
 
 lint: $(READY)
 	$(BIN)/ruff check .

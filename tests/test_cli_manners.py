@@ -9,9 +9,11 @@ import sys
 import pytest
 import typer
 from conftest import process_environment
+from typer.testing import CliRunner
 
 import sertools
 from sertools.cli import VERBS, app, progress
+from sertools.cli.options import verb as verb_manners
 from sertools.cli.progress import drain, voice
 from sertools.training.loop import Record
 
@@ -260,3 +262,51 @@ def test_a_reader_that_has_seen_enough_is_no_error(chain):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def failing(error):
+    """Run a verb that fails so."""
+
+    @verb_manners
+    def greedy():
+        """Fail."""
+        raise error
+
+    runner, probe = CliRunner(), typer.Typer(pretty_exceptions_enable=False)
+    probe.command()(greedy)
+    return runner.invoke(probe, [])
+
+
+def test_memory_that_is_short_is_one_line_that_helps():
+    import torch
+
+    with pytest.raises(RuntimeError) as refused:
+        torch.empty(1 << 60)
+    for error in (
+        refused.value,
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has a total of …"),
+        MemoryError("Unable to allocate 8. EiB"),
+    ):
+        done = failing(error)
+        assert done.exit_code == 1
+        assert done.stderr.startswith("sertools greedy: not enough memory (")
+        assert done.stderr.count("\n") == 1
+        assert "--batch-size or --width" in done.stderr
+
+
+def test_other_errors_of_the_runtime_are_bugs_and_keep_their_traceback():
+    done = failing(RuntimeError("shapes differ"))
+    assert isinstance(done.exception, RuntimeError)
+    assert done.stderr == ""
+
+
+def test_what_would_steer_a_terminal_is_not_said(capsys):
+    assert voice.safe("a\x1b[31mb\u202ec\ud800\nd") == "a\\u001b[31mb\\u202ec\\ud800\nd"
+    voice.say("\x1b]0;title\x07")
+    assert capsys.readouterr().err == "\\u001b]0;title\\u0007\n"
+
+
+def test_a_vote_is_checked_before_anything_is_opened(tmp_path):
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "no"), str(tmp_path / "no.h5"), "--vote", "all"])
+    assert done.exit_code == 2
+    assert "--vote 'all': expected one of majority, mean" in done.stderr

@@ -152,3 +152,18 @@ def test_a_folder_that_is_not_there(tmp_path: Path, tiny_store: Path) -> None:
     with pytest.raises(SertoolsError, match="not a regular file"):
         select_store(tiny_store, Path(os.devnull), Selection())
     assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_is_named(value: float, tmp_path: Path, pictures: np.ndarray) -> None:
+    """`write_store` takes what it is given; whoever reads it is told the place."""
+    spoilt = pictures.copy()
+    spoilt[2, 3, 4] = value
+    make_store(tmp_path / "s.h5", spoilt)
+    store = open_store(tmp_path / "s.h5")
+    np.testing.assert_array_equal(store.rows([0, 1, 3]), pictures[[0, 1, 3]])
+    for read in (lambda: store.rows([3, 2]), lambda: list(store.blocks())):
+        with pytest.raises(StoreError, match=r"s\.h5: row 2 \(utterance 'id 2'\) holds NaN or infinite values"):
+            read()
+    # Its bytes are what was written: no damage.
+    assert store.damaged_rows() == []

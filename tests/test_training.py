@@ -1,5 +1,6 @@
 """Runs that are interrupted, repeated, changed or fail: what is written, and that it is the same."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 import torch
 from chains import AE, CLF, GAN, classify, finetune, noise, pretrain, stop_after, write_rows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sertools.config import ARCHITECTURES, LOSSES, PRESETS, override
 from sertools.errors import LineageError, ModelError, Stopped, TrainingError, UsageError
@@ -23,7 +26,7 @@ from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
 from sertools.training.autoencoder import AutoencoderTrainer, load_autoencoder, reconstruction_mse
 from sertools.training.batches import open_rows
-from sertools.training.checkpoint import load_header, load_model, save_model
+from sertools.training.checkpoint import load_header, load_model, save_model, save_state
 from sertools.training.classifier import (
     ClassifierTrainer,
     learning_rate,
@@ -111,6 +114,43 @@ def test_the_state_is_saved_now_and_then_in_any_case(stage, tmp_path):
     assert record.step == 6
     stage(tmp_path / "unbroken", config)
     assert output.read_bytes() == (tmp_path / "unbroken").read_bytes()
+
+
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, 11), min_size=1, max_size=3))
+def test_a_run_may_be_stopped_at_any_steps(chain, tmp_path_factory, stops):
+    """A classifier with every source of chance, and a validation that keeps the best weights."""
+    config, folder = dataclasses.replace(RIVALS, steps=12, validate_every=3), tmp_path_factory.mktemp("stops")
+    classify([chain.train], folder / "unbroken", config, chain.val)
+    for n_more in stops:
+        with contextlib.suppress(Stopped):
+            classify([chain.train], folder / "broken", config, chain.val, stop=stop_after(n_more))
+    classify([chain.train], folder / "broken", config, chain.val)
+    assert (folder / "broken").read_bytes() == (folder / "unbroken").read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["pretrain-ae", "train-clf", "finetune-gan"])
+def test_how_often_the_state_is_saved_is_an_option(verb, chain, call, monkeypatch, tmp_path):
+    saved = []
+
+    def noted(path, signature, step, tensors):
+        saved.append(step)
+        save_state(path, signature, step, tensors)
+
+    monkeypatch.setattr("sertools.training.loop.save_state", noted)
+    inputs = [chain.ae, chain.latents, chain.train] if verb == "finetune-gan" else [chain.train]
+    line = [verb, *inputs, "-o", "net", "--preset", "smoke", "--steps", 3, "--batch-size", 8]
+    assert call(*line).code == 0
+    assert saved == []
+    done = call(*line, "--save-every", 0)
+    assert (done.code, saved) == (0, [1, 2]), done.err
+    assert call(*line, "--save-every", -1).code == 2
+
+
+@pytest.mark.parametrize("option", ["lr", "lr_g", "lr_d"])
+def test_a_rate_beyond_float32_is_refused(option):
+    with pytest.raises(UsageError, match=rf"--{option.replace('_', '-')} 1e\+39: must be at most 1e\+30"):
+        override(GAN if "_" in option else AE, **{option: 1e39})
 
 
 def test_the_seed_decides_the_bytes(stage, tmp_path):

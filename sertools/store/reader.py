@@ -97,7 +97,7 @@ class Store:
         if not np.isfinite(pictures.sum(dtype=np.float64)):
             bad = np.flatnonzero(~np.isfinite(pictures).all(axis=(1, 2)))
             row = int(np.asarray(index, dtype=np.intp)[bad[0]])
-            name = self.contents.column("id")[row]
+            name = str(self.contents.column("id")[row])
             raise StoreError(
                 f"{self.path}: row {row} (utterance {name!r}) holds NaN or infinite values; "
                 "make it again, or see `info --verify`"
