@@ -101,6 +101,29 @@ def test_a_huge_claim_is_refused(stores: Path, tmp_path: Path) -> None:
         assert "larger than the file" in refused(path)
 
 
+@pytest.mark.parametrize("name", ["spectrogram", "segment/digest", "utterance"])
+@pytest.mark.parametrize("kind", ["soft", "external"])
+def test_links_are_refused(stores: Path, tmp_path: Path, name: str, kind: str) -> None:
+    """Also where they lead to what would fit."""
+    path = tmp_path / "x.h5"
+    shutil.copy(stores / "plain.h5", path)
+    with h5py.File(path, "r+") as file:
+        file.move(name, "elsewhere")
+        target = h5py.SoftLink("/elsewhere")
+        file[name] = target if kind == "soft" else h5py.ExternalLink(str(stores / "plain.h5"), f"/{name}")
+    assert f"/{name} is a link" in refused(path)
+
+
+def test_data_in_another_file_is_refused(stores: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    shutil.copy(stores / "plain.h5", path)
+    (tmp_path / "raw").write_bytes(bytes(6 * 32 * 32 * 4))
+    with h5py.File(path, "r+") as file:
+        del file["spectrogram"]
+        file.create_dataset("spectrogram", (6, 32, 32), "<f4", external=[(tmp_path / "raw", 0, 6 * 32 * 32 * 4)])
+    assert "/spectrogram lies in another file" in refused(path)
+
+
 def test_a_virtual_claim_is_compared_with_the_tables(stores: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     shutil.copy(stores / "virtual.h5", path)

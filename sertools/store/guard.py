@@ -111,7 +111,16 @@ def _walk(path: Path, size: int) -> str:
                 found.append(f"attribute {key!r} is larger than the file")
                 return True
             thing.attrs[key]
+        if isinstance(thing, h5py.Group):
+            # Only virtual datasets lead to other files, and their sources are checked by what they hold.
+            for key in thing:
+                if not isinstance(thing.get(key, getlink=True), h5py.HardLink):
+                    found.append(f"/{name}{'/' if name else ''}{key} is a link; copy what it leads to into the file")
+                    return True
         if isinstance(thing, h5py.Dataset):
+            if thing.external:
+                found.append(f"/{name} lies in another file; copy it into this one")
+                return True
             # Repacked with compression, a dataset may be larger than its file, by deflate's best ratio at most.
             possible = size * (_DEFLATE_RATIO if thing.chunks else 1)
             if not thing.is_virtual and thing.size and thing.size * thing.dtype.itemsize > possible:

@@ -115,9 +115,9 @@ def load_header(path: Path, kind: str | None = None) -> Header:
             config=dict(described["config"]),
             front_end=FrontEnd(**described["front_end"]),
             scaler=Scaler(**described["scaler"]),
-            history=tuple(str(line) for line in described["history"]),
-            lineage=Lineage(frozenset(described["trained_on"]), frozenset(described["selected_on"])),
-            classes=tuple(str(name) for name in described["classes"]),
+            history=_texts(described["history"]),
+            lineage=Lineage(frozenset(_texts(described["trained_on"])), frozenset(_texts(described["selected_on"]))),
+            classes=_texts(described["classes"]),
             facts=dict(described["facts"]),
         )
         if not -math.inf < header.scaler.low_db < header.scaler.high_db < math.inf:
@@ -127,6 +127,12 @@ def load_header(path: Path, kind: str | None = None) -> Header:
     except SertoolsError as error:
         raise (error if isinstance(error, ModelError) else ModelError(f"{path}: damaged header ({error})")) from error
     return header
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("expected a list of texts")
+    return tuple(values)
 
 
 def load_model(path: Path, kind: str) -> tuple[Header, dict[str, Tensor]]:
@@ -259,6 +265,8 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         described = json.loads(metadata[_KEY])
+        # Neither NaN nor half characters: what is read here is written again into other files.
+        canonical_json(described).encode("utf-8")
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a model file ({str(error).splitlines()[0]})") from error
     except (KeyError, ValueError, RecursionError) as error:

@@ -270,6 +270,7 @@ def load_generator(path: Path) -> tuple[Header, nn.Module, ClassGaussians]:
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: lacks its latents; train it again, or restore a copy") from error
     n, size = len(header.classes), header.net.latent_size
-    if mean.shape != (n, size) or covariance.shape != (n, size, size) or not np.isfinite(covariance).all():
+    fits = mean.shape == (n, size) and covariance.shape == (n, size, size)
+    if not fits or not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ModelError(f"{path}: its latents do not fit its classes; train it again, or restore a copy")
     return header, generator.eval(), ClassGaussians(header.classes, mean, covariance, n_rows)

@@ -1,6 +1,6 @@
 """Kill every writing verb at random moments; see that nothing is lost, and that the same line goes on.
 
-Usage: python tests/torture/kill.py [--moments 200] [--seed 0]
+Usage: python tests/torture/kill.py [--moments 200] [--seed 0] [--minutes M]
 
 After each blow there is the old complete file, or the new complete file, or none where there was none; a stopped
 training exits 75 and leaves its state; the same line then ends with the bytes of an unbroken run and leaves nothing
@@ -95,6 +95,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=600.0, help="stop earlier after so long")
     asked = parser.parse_args()
     warm()
     counts: Counter[str] = Counter()
@@ -102,7 +103,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         bench = Bench(Path(folder) / "bench")
         verbs = list(LINES)
+        done, deadline = 0, time.monotonic() + 60 * asked.minutes
         for moment in range(asked.moments):
+            if time.monotonic() > deadline:
+                break
+            done += 1
             rng = random.Random(f"{asked.seed}:{moment}")
             # Trainings twice as often: they have states to lose.
             verb = rng.choice([*verbs, *TRAININGS])
@@ -116,7 +121,7 @@ def main() -> int:
         for verb in TRAININGS if asked.moments >= len(LINES) else TRAININGS[:1]:
             collide(bench, verb)
             told += 1
-    print(f"kill: seed {asked.seed}, {asked.moments} moments over {len(LINES)} verbs, {lost} lost")
+    print(f"kill: seed {asked.seed}, {done} moments over {len(LINES)} verbs, {lost} lost")
     for what, count in sorted(counts.items()):
         print(f"  {count:5d} {what}")
     print(f"  {told:5d} second runs told")
