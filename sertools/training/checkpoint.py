@@ -29,6 +29,7 @@ VERSION = 1
 _KEY = "sertools"
 _STATE = "state"
 Net = TypeVar("Net", bound=nn.Module)
+Described = TypeVar("Described", FrontEnd, Scaler)
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def load_header(path: Path, kind: str | None = None) -> Header:
         header = Header(
             kind=found,
             config=dict(described["config"]),
-            front_end=FrontEnd(**described["front_end"]),
-            scaler=Scaler(**described["scaler"]),
+            front_end=_typed(FrontEnd, described["front_end"]),
+            scaler=_typed(Scaler, described["scaler"]),
             history=_texts(described["history"]),
             lineage=Lineage(frozenset(_texts(described["trained_on"])), frozenset(_texts(described["selected_on"]))),
             classes=_texts(described["classes"]),
@@ -122,11 +123,22 @@ def load_header(path: Path, kind: str | None = None) -> Header:
         )
         if not -math.inf < header.scaler.low_db < header.scaler.high_db < math.inf:
             raise ValueError("the scaler has no range")
+        if not all(isinstance(json.loads(line), dict) for line in header.history):
+            raise ValueError("the history is not JSON objects")
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged header ({error}); train it again, or restore a copy") from error
     except SertoolsError as error:
         raise (error if isinstance(error, ModelError) else ModelError(f"{path}: damaged header ({error})")) from error
     return header
+
+
+def _typed(kind: type[Described], values: Mapping[str, Any]) -> Described:
+    """Make a flat dataclass of JSON values, each of the type that its annotation names."""
+    for each in dataclasses.fields(kind):
+        allowed = {"int": (int,), "float": (float, int), "str": (str,)}[str(each.type)]
+        if each.name in values and type(values[each.name]) not in allowed:
+            raise ValueError(f"{each.name} is no {each.type}")
+    return kind(**values)
 
 
 def _texts(values: Any) -> tuple[str, ...]:

@@ -195,7 +195,10 @@ def load_classifier(path: Path) -> tuple[Header, nn.Module]:
         If the file is missing, damaged or of another kind.
     """
     header, tensors = load_model(path, KIND)
-    if not {"n_train_rows", "speakers", "updates"} <= header.facts.keys():
+    rows, speakers, updates = (header.facts.get(name) for name in ("n_train_rows", "speakers", "updates"))
+    counts = rows.values() if isinstance(rows, dict) else [None]
+    names = speakers if isinstance(speakers, list) else [None]
+    if not all(type(n) is int for n in (*counts, updates)) or not all(isinstance(name, str) for name in names):
         raise ModelError(f"{path}: damaged header (facts are missing); train it again, or restore a copy")
 
     def build() -> nn.Module:
