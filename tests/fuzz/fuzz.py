@@ -316,7 +316,7 @@ def answers(kind: str, numbers: range, seed: int, folder: Path) -> tuple[Counter
 
 def make_inputs(folder: Path) -> Bench:
     """Make the whole files that are damaged."""
-    bench = Bench(folder)
+    bench = Bench(folder, ())
     bench.must("augment train.h5 -o augmented.h5 --strategy SARS --jobs 1")
     rows = ["method,fold,seed,id,emotion,predicted,speaker,p_angry,p_sad"]
     for number in range(20):

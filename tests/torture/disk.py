@@ -117,6 +117,7 @@ def main() -> int:
     parser.add_argument("--verbs", default=",".join(LINES))
     parser.add_argument("--most-calls", type=int, default=30)
     asked = parser.parse_args()
+    verbs = asked.verbs.split(",")
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         if "faults.so" not in os.environ.get("LD_PRELOAD", ""):
             library = compiled(Path(folder))
@@ -127,13 +128,14 @@ def main() -> int:
         faults = hasattr(ctypes.CDLL(None), "fail_at")
         warm()
         counts: Counter[str] = Counter()
-        bench = Bench(Path(folder) / "bench")
+        bench = Bench(Path(folder) / "bench", verbs)
         problems = []
-        for verb in asked.verbs.split(","):
-            problems += try_verb(bench, verb, asked.most_calls, faults, counts)
-    for problem in problems:
-        print(f"PROBLEM {problem}")
-    print(f"disk: {sum(counts.values())} faults in {len(asked.verbs.split(','))} verbs, {len(problems)} problems")
+        for verb in verbs:
+            found = try_verb(bench, verb, asked.most_calls, faults, counts)
+            for problem in found:
+                print(f"PROBLEM {problem}", flush=True)
+            problems += found
+    print(f"disk: {sum(counts.values())} faults in {len(verbs)} verbs, {len(problems)} problems")
     for what, count in sorted(counts.items()):
         print(f"  {count:5d} {what}")
     return 1 if problems else 0
