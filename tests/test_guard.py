@@ -148,6 +148,8 @@ def test_a_virtual_claim_is_compared_with_the_tables(stores: Path, tmp_path: Pat
         (lambda file: file["front_end"].attrs.__setitem__("fit", "stretched"), "stretched"),
         (lambda file: file["front_end"].attrs.__setitem__("n_mels", 64), "shape"),
         (lambda file: file["segment/utterance"].__setitem__(0, 99), "points outside"),
+        (lambda file: file["utterance/duration"].__setitem__(0, np.nan), "/utterance/duration holds NaN"),
+        (lambda file: file["segment/start"].__setitem__(0, -np.inf), "/segment/start holds NaN"),
         (lambda file: file["segment/utterance"].__setitem__(0, -1), "points outside"),
         (lambda file: (file.__delitem__("segment/start"), file.__setitem__("segment/start", [0.0])), "shape"),
         (

@@ -132,5 +132,8 @@ def _read_table(group: h5py.Group, schema: dict[str, str | None] | Any, length: 
             raise ValueError(f"{dataset.name} has shape {dataset.shape}")
         length = len(dataset)
         kind = schema.get(name)
-        columns[name] = decode_text(dataset[:]) if kind is None else dataset[:].astype(kind, casting="safe")
+        column = decode_text(dataset[:]) if kind is None else dataset[:].astype(kind, casting="safe")
+        if column.dtype.kind == "f" and not np.isfinite(column).all():
+            raise ValueError(f"{dataset.name} holds NaN or infinite values")
+        columns[name] = column
     return Table(columns)

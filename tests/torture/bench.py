@@ -5,6 +5,7 @@ A run is a fork of a process that has imported everything: what is tried is the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -70,6 +71,7 @@ class Bench:
     def __init__(self, folder: Path, verbs: Iterable[str] = tuple(LINES)) -> None:
         self.folder = folder
         self.trial = folder / "trial"
+        self._said: dict[int, tuple[int, bytearray]] = {}
         self.trial.mkdir(parents=True)
         _write_corpus(folder / "corpus")
         for line, name in _CHAIN:
@@ -111,9 +113,15 @@ class Bench:
 
     def start(self, line: str, prepare: Callable[[], None] = lambda: None) -> int:
         """Start a line in a process of its own, whose id is returned."""
+        # A pipe, not a file: under a limit on file sizes a log could not be written.
+        reads, writes = os.pipe()
         child = os.fork()
         if child == 0:
-            _become(line, self.folder, prepare)
+            os.close(reads)
+            _become(line, self.folder, writes, prepare)
+        os.close(writes)
+        os.set_blocking(reads, False)
+        self._said[child] = (reads, bytearray())
         return child
 
     def wait(self, child: int) -> End:
@@ -126,21 +134,20 @@ class Bench:
             if time.monotonic() - begun > PATIENCE_SECONDS:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
-                raise AssertionError(f"a run hangs: {self.said(child)}")
+                raise AssertionError(f"a run hangs: {self._hear(child)}")
+            self._hear(child)
             time.sleep(0.002)
-        end = End(os.waitstatus_to_exitcode(status), self.said(child), time.monotonic() - begun)
-        self._log(child).unlink(missing_ok=True)
+        end = End(os.waitstatus_to_exitcode(status), self._hear(child), time.monotonic() - begun)
+        os.close(self._said.pop(child)[0])
         return end
 
-    def said(self, child: int) -> str:
-        """What a started line has said so far."""
-        try:
-            return self._log(child).read_text(errors="replace")
-        except FileNotFoundError:
-            return ""
-
-    def _log(self, child: int) -> Path:
-        return self.folder / f"{child}.log"
+    def _hear(self, child: int) -> str:
+        """Read what a started line has said so far."""
+        reads, said = self._said[child]
+        with contextlib.suppress(BlockingIOError):
+            while block := os.read(reads, 1 << 16):
+                said += block
+        return said.decode("utf-8", "replace")
 
 
 def one_line(said: str) -> bool:
@@ -149,13 +156,14 @@ def one_line(said: str) -> bool:
     return len(lines) == 1 and lines[0].startswith("sertools ")
 
 
-def _become(line: str, folder: Path, prepare: Callable[[], None]) -> None:
+def _become(line: str, folder: Path, log: int, prepare: Callable[[], None]) -> None:
     code = 1
     try:
         os.chdir(folder)
-        log = os.open(f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         for number in (1, 2):
             os.dup2(log, number)
+        os.close(log)
+        sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -180,6 +188,7 @@ def warm() -> None:
     """Import all that the verbs import, once for all forks; nothing is computed."""
     import matplotlib.pyplot  # noqa: F401
     import torch
+    from typer.testing import CliRunner
 
     import sertools.balance.augmentation
     import sertools.cli
@@ -193,9 +202,11 @@ def warm() -> None:
     import sertools.training.classifier
     import sertools.training.gan
     import sertools.training.generation
-    import sertools.training.latents  # noqa: F401
+    import sertools.training.latents
 
     torch.set_num_threads(1)
+    # Typer imports its parser when it is first asked.
+    CliRunner().invoke(sertools.cli.app, ["select", "--help"])
 
 
 def _write_corpus(folder: Path) -> None:
