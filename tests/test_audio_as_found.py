@@ -1,7 +1,9 @@
 """Audio as it is found on disks: every kind is read right, or rejected with its path and the reason; never NaN."""
 
+import contextlib
 import json
 import os
+import resource
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -226,6 +228,26 @@ def test_a_folder_of_bad_among_good(tmp_path: Path, y: np.ndarray, run: Call) ->
     assert set(contents.rejected["path"].tolist()) == {f"bad/{name}" for name in bad}
     described = json.loads(run("info", "s.h5", "--json").out)
     assert {row["path"] for row in described["rejected"]} == {f"bad/{name}" for name in bad}
+
+
+def test_a_want_of_handles_is_no_fault_of_a_file(tmp_path: Path, y: np.ndarray) -> None:
+    """Else --on-error skip would lose good files."""
+    path = tmp_path / "x.wav"
+    soundfile.write(path, y, SR)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    handles = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                handles.append(os.open(path, os.O_RDONLY))
+        with pytest.raises(OSError, match="Too many open files"):
+            read_utterance(path, SR)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for handle in handles:
+            os.close(handle)
+    assert len(read_utterance(path, SR).y) == len(y)
 
 
 def test_names_that_look_like_options(tmp_path: Path, y: np.ndarray, run: Call) -> None:

@@ -9,6 +9,7 @@ never lost: the last piece of an utterance is padded (``tail="pad"``) or moved b
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -32,6 +33,8 @@ Samples = npt.NDArray[np.float32]
 _LFS_MARK = b"version https://git-lfs"
 _LONGEST_HOURS = 24.0
 _TRIM_MARGIN_SECONDS = 0.1
+# No fault of the file: to skip it would lose it.
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # Labels and headers round; so much that is missing at the end is no error.
 _SLACK_SECONDS = 0.05
 # Full scale is 1, and integers kept as floats reach 2**31; beyond that the power of a spectrum leaves float32.
@@ -139,6 +142,8 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
         raise AudioError(f"{path}: {_why_unreadable(path, error)}") from error
     except OSError as error:
+        if error.errno in _SHORTAGES:
+            raise
         raise AudioError(f"{path}: {error.strerror or error}") from error
 
 
@@ -187,6 +192,8 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         with path.open("rb") as stream:
             head = stream.read(len(_LFS_MARK))
     except OSError as why:
+        if why.errno in _SHORTAGES:
+            raise
         return why.strerror or str(why)
     if not head:
         return "empty file"

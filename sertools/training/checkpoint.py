@@ -279,10 +279,10 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         described = json.loads(metadata[_KEY])
         # Neither NaN nor half characters: what is read here is written again into other files.
         canonical_json(described).encode("utf-8")
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a model file ({str(error).splitlines()[0]})") from error
     except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: a safetensors file, but not one of sertools") from error
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise ModelError(f"{path}: not a model file ({str(error).splitlines()[0]})") from error
     if not isinstance(described, dict):
         raise ModelError(f"{path}: damaged header; train it again, or restore a copy")
     return described
@@ -292,5 +292,5 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise ModelError(f"{path}: damaged weights ({str(error).splitlines()[0]})") from error
