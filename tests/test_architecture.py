@@ -77,14 +77,14 @@ def test_a_module_imports_only_from_rooms_before_its_own(name):
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("torch", ("nets/", "training/", "scoring/evaluation.py")),
+        ("torch", ("nets/", "training/", "scoring/evaluation.py", "scoring/embedding.py", "scoring/score.py")),
         ("safetensors", ("training/checkpoint.py",)),
         ("librosa", ("sound/",)),
         ("soundfile", ("sound/", "corpora/")),
         ("soxr", ("sound/",)),
         ("h5py", ("store/", "training/latents.py")),
         ("matplotlib", ("scoring/",)),
-        ("sklearn", ("training/latents.py",)),
+        ("sklearn", ("training/latents.py", "scoring/usefulness.py")),
         ("pyarrow", ("corpora/audformat.py",)),
         ("typer", ("cli/",)),
         ("rich", ("cli/", "scoring/")),

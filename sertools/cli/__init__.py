@@ -19,6 +19,7 @@ from sertools.cli.merge import merge
 from sertools.cli.plot import plot
 from sertools.cli.pretrain_ae import pretrain_ae
 from sertools.cli.report import report
+from sertools.cli.score import score
 from sertools.cli.select import select
 from sertools.cli.to_wav import to_wav
 from sertools.cli.train_clf import train_clf
@@ -33,6 +34,7 @@ VERBS = (
     fit_latents,
     finetune_gan,
     generate,
+    score,
     augment,
     train_clf,
     evaluate,

@@ -205,3 +205,20 @@ def load_classifier(path: Path) -> tuple[Header, nn.Module]:
         return build_classifier(header.config["arch"], header.shape, len(header.classes), header.config["width"])
 
     return header, rebuild(build, tensors, "", path).eval()
+
+
+@torch.inference_mode()
+def features(
+    net: nn.Module, rows: Rows, index: Index, scaler: Scaler, device: torch.device
+) -> tuple[npt.NDArray[np.float64], Posteriors]:
+    """What goes into the last layer [shape=(n, n_features)], and the class posteriors, of the rows at `index`."""
+    last = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
+    seen: list[Tensor] = []
+    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net.eval()
+    said = []
+    for first in range(0, len(index), _EVAL_BATCH):
+        x = rows.tensor(index[first : first + _EVAL_BATCH], scaler, device)
+        said.append(F.softmax(net(x).double(), dim=1).cpu().numpy())
+    hook.remove()
+    return torch.cat(seen).double().cpu().numpy(), np.concatenate(said)

@@ -1,0 +1,53 @@
+"""``sertools score``: real and generated rows → is the synthetic data any good?"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sertools.cli.options import Device, Seed, verb
+
+
+@verb
+def score(
+    real: Annotated[
+        Path, typer.Argument(metavar="REAL.h5", help="What the generator was trained on.", show_default=False)
+    ],
+    synth: Annotated[Path, typer.Argument(metavar="SYNTH.h5", help="What it made.", show_default=False)],
+    heldout: Annotated[
+        Path | None,
+        typer.Option(metavar="S.h5", help="Real rows that the generator has not seen; without them REAL is halved."),
+    ] = None,
+    judge: Annotated[
+        Path | None,
+        typer.Option(metavar="CLF", help="A classifier trained on REAL, to look through its eyes as well."),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, as into a pipe.")] = False,
+) -> None:
+    """Say whether generated rows are any good.
+
+    Every figure stands beside what real speech that nobody has seen scores. Classes below 30 rows on any side are
+    not scored alone.
+
+    \b
+    Example:
+      sertools score train.h5 synth.h5 --heldout val.h5
+      sertools score train.h5 synth.h5 --heldout val.h5 --judge clf.safetensors > score.json
+    """
+    from sertools.scoring.score import score as run
+    from sertools.scoring.score_page import page
+    from sertools.training.runtime import pick_device
+
+    scored = run(real, synth, heldout_path=heldout, judge_path=judge, seed=seed, device=pick_device(device))
+    if as_json or not _on_terminal():
+        print(json.dumps(scored, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print(page(scored), end="")
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
