@@ -1,4 +1,4 @@
-"""``sertools score``: real and generated rows → is the synthetic data any good?"""
+"""``sertools score``: real and generated rows → whether the synthetic data are any good."""
 
 import json
 import sys

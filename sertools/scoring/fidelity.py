@@ -69,7 +69,8 @@ def excess_by_chance(
     within_x, within_y, _ = _means(kernel(pool, pool), first)
     to_reference = kernel(pool, reference).mean(1)
     gap = (first @ to_reference) / len(x) - ((1.0 - first) @ to_reference) / len(y)
-    return within_x - within_y - 2.0 * gap
+    values: Matrix = within_x - within_y - 2.0 * gap
+    return values
 
 
 def p_value(observed: float, by_chance: Matrix) -> float:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from sertools.scoring import fidelity as f
 from sertools.scoring.embedding import Components, Embedding
 from sertools.scoring.fidelity import Matrix
 from sertools.scoring.samples import Draw, Samples
 from sertools.scoring.texture import compare, texture
-from sertools.scoring.verdict import Copying, Distance, Fidelity, Group
+from sertools.scoring.verdict import Copying, Distance, Fidelity, Group, Variety
 from sertools.training.batches import Index
 from sertools.training.scaling import Pictures, Scaler
 
@@ -67,8 +66,7 @@ class Groups:
         self._distances = [_class_distances(embedding, draw, seed) for embedding in embeddings]
         pixels = embeddings[0]
         self._to_train, self._to_train_heldout = _to_train(samples, draw, pixels, components)
-        usual = float(np.median(f.to_nearest_other(pixels.real)))
-        self._twin: npt.NDArray[np.bool_] = f.to_nearest_other(pixels.synth) < f.REPEAT_RATIO * usual
+        self._varieties = {number: self._variety(number) for number in np.unique(draw.label).tolist()}
 
     def measure(self, numbers: Sequence[int]) -> Group:
         """Measure the classes of these numbers as one group."""
@@ -86,8 +84,8 @@ class Groups:
                 copied_heldout=float(f.copies(near_heldout).mean()),
                 nearness=_ratio(float(np.median(near[:, 0])), float(np.median(near_heldout[:, 0]))),
                 z=f.copying_z(near[:, 0], near_heldout[:, 0]),
-                repeated=float(self._twin[chosen].mean()),
             ),
+            variety=self._pooled_variety(numbers),
             texture=compare(synth, real, self._range_db),
             texture_heldout=compare(heldout, real, self._range_db),
         )
@@ -96,10 +94,6 @@ class Groups:
         self, embedding: Embedding, distances: dict[int, _ClassDistance], numbers: Sequence[int], chosen: Index
     ) -> Fidelity:
         real, heldout, synth = embedding.sides(chosen)
-        spreads = np.zeros(3)
-        for number in numbers:
-            within = embedding.sides(np.flatnonzero(self._draw.label == number))
-            spreads += [len(side) * f.spread(side) for side in within]
         return Fidelity(
             embedding=embedding.name,
             distance=_pool([distances[number] for number in numbers if number in distances]),
@@ -108,8 +102,31 @@ class Groups:
             frechet_dimensions=f.frechet_dimensions(*real.shape),
             neighbourhood=f.neighbourhood(real, synth),
             neighbourhood_heldout=f.neighbourhood(real, heldout),
-            spread=_ratio(spreads[2], spreads[0]),
-            spread_heldout=_ratio(spreads[1], spreads[0]),
+        )
+
+    def _variety(self, number: int) -> tuple[int, Matrix, int]:
+        """Rows of a class, spread of the real, held-out and generated ones, and how many of the last have a twin.
+
+        In pixels, not in principal components: what the real rows' components do not span, such as noise, would seem
+        to be all the same there.
+        """
+        chosen = self._draw.label == number
+        real, heldout, synth = (
+            pictures[chosen].reshape(int(chosen.sum()), -1).astype(np.float64) for pictures in self._pictures
+        )
+        spreads: Matrix = np.array([f.spread(side) for side in (real, heldout, synth)])
+        usual = float(np.median(f.to_nearest_other(real)))
+        n_twins = int((f.to_nearest_other(synth) < f.REPEAT_RATIO * usual).sum()) if len(synth) > 1 else 0
+        return len(synth), spreads, n_twins
+
+    def _pooled_variety(self, numbers: Sequence[int]) -> Variety:
+        found = [self._varieties[number] for number in numbers if number in self._varieties]
+        rows = np.array([n for n, _, _ in found], dtype=np.float64)
+        real, heldout, synth = rows @ np.stack([spreads for _, spreads, _ in found])
+        return Variety(
+            spread=_ratio(synth, real),
+            spread_heldout=_ratio(heldout, real),
+            repeated=sum(n_twins for _, _, n_twins in found) / float(rows.sum()),
         )
 
 
@@ -156,8 +173,7 @@ def _to_train(samples: Samples, draw: Draw, pixels: Embedding, components: Compo
 
     Halves of REAL are not unseen: there a held-out row is compared with the training rows of other utterances.
     """
-    _, first = np.unique(samples.train.digests, return_index=True)
-    index = samples.train.index[np.sort(first)]
+    index = samples.train.distinct()
     train = components.points(samples.train.rows, index)
     own = None
     if samples.halved:

@@ -15,6 +15,7 @@ from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows, open_rows
 
 LEAST_ROWS = 30  # of a class on each side: below, even an unbiased distance is mostly noise (KID ±.04 at 20 rows)
+LEAST_DISTINCT = 10  # pictures to copy from: with fewer, "nearer to one than to any other" means nothing
 MOST_ROWS = 250  # of a class on each side: more sharpens nothing that a verdict turns on, and costs memory
 
 
@@ -44,13 +45,19 @@ class Side:
 
     def of_class(self, name: str) -> Index:
         """Rows of a class, as numbers within the file."""
-        return self.index[self.emotion == name]
+        rows: Index = self.index[self.emotion == name]
+        return rows
 
     @property
     def digests(self) -> list[str]:
         """Digest of each row's picture."""
         parts = [store.contents.segments["digest"] for store in self.rows.stores]
         return [str(digest) for digest in np.concatenate(parts)[self.index]]
+
+    def distinct(self) -> Index:
+        """Rows that count, the first of each picture alone."""
+        _, first = np.unique(self.digests, return_index=True)
+        return self.index[np.sort(first)]
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,8 @@ def open_samples(real_path: Path, synth_path: Path, heldout_path: Path | None, s
     Raises
     ------
     StoreError
-        If a store has no rows, REAL has fewer than two classes or rows without a label, another store has classes
-        that REAL lacks, or front ends differ.
+        If a store has no rows, REAL has fewer than two classes, fewer than ten different pictures or rows without a
+        label, another store has classes that REAL lacks, or front ends differ.
     LineageError
         If held-out utterances are in REAL, or shaped the generated rows.
     """
@@ -107,6 +114,11 @@ def open_samples(real_path: Path, synth_path: Path, heldout_path: Path | None, s
     same_front_end(real.front_end, synth.front_end, real.name, synth.name)
     synth.labels(classes)
     train = Side(real, _real_rows(real))
+    if len(train.distinct()) < LEAST_DISTINCT:
+        raise StoreError(
+            f"{real.name}: its {len(train)} real rows hold {len(train.distinct())} different pictures, "
+            f"{LEAST_DISTINCT} are needed; are they silence?"
+        )
     altered = np.flatnonzero(synth.origin != "real")
     judged = Side(synth, altered if len(altered) else np.arange(len(synth)))
     set_aside = len(synth) - len(judged)
@@ -212,8 +224,8 @@ def draw_equally(samples: Samples, seed: int) -> Draw:
     draw = Draw(np.concatenate(label), real, heldout, synth, samples.classes)
     if len(draw) < LEAST_ROWS:
         raise StoreError(
-            f"{samples.synth.rows.name}: only {len(draw)} rows can be compared, {LEAST_ROWS} are needed: of each class "
-            f"as many as its scarcest side has ({_scarcest(samples)}); generate more, or hold out more"
+            f"{samples.synth.rows.name}: only {len(draw)} rows can be compared, {LEAST_ROWS} are needed: of each "
+            f"class as many as its scarcest side has ({_scarcest(samples)}); generate more, or hold out more"
         )
     return draw
 

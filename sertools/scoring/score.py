@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sertools.errors import SertoolsWarning
-from sertools.scoring.embedding import Components, Judgement, ask_judge, embed
+from sertools.scoring.embedding import Components, Embedding, Judgement, ask_judge, embed
 from sertools.scoring.groups import Groups
 from sertools.scoring.result import printable
 from sertools.scoring.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
@@ -81,7 +81,7 @@ def score(
             scarce = min(counts, key=lambda side: counts[side])
             measured = {"verdict": None, "why": [f"{counts[scarce]} {scarce} rows; {LEAST_ROWS} needed"]}
         classes[printable(name)] = {"of": counts, **measured}
-    return _plain(
+    scored: dict[str, Any] = _plain(
         {
             "sertools_kind": KIND,
             "sertools_version": VERSION,
@@ -107,6 +107,7 @@ def score(
             "notes": _notes(samples, judgement),
         }
     )
+    return scored
 
 
 def _counts(samples: Samples, name: str) -> dict[str, int]:
@@ -115,7 +116,7 @@ def _counts(samples: Samples, name: str) -> dict[str, int]:
     return {side: len(rows.of_class(name)) for side, rows in sides.items()}
 
 
-def _taught(samples: Samples, draw: Draw, components: Components, pixels: Any) -> Usefulness | None:
+def _taught(samples: Samples, draw: Draw, components: Components, pixels: Embedding) -> Usefulness | None:
     """Train on the drawn generated rows, and on the drawn real ones, and test on all held-out rows."""
     side = samples.heldout
     index = side.index[np.isin(side.emotion, draw.classes)]

@@ -6,17 +6,25 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sertools.scoring.verdict import percent, decimals
+from sertools.scoring.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, decimals, percent
 
 WIDTH = 80
 _NAME = 38
 _CELL = 14
 _DASH = "–"
 Values = Mapping[str, Any]
-_EYES = {"pixels": "In pixels (64 principal components)", "judge": "In the judge's eyes (its last hidden layer)"}
+_EYES = {"pixels": "In pixels (64 principal components)", "judge": "In the judge's eyes (last layer)"}
+_SHORT = {
+    COLLAPSED: "collapsed",
+    COPIES: "copies",
+    BAD: "bad",
+    MARRED: "marred",
+    USABLE: "usable",
+    REAL: "as real",
+}
 _LEGEND = (
-    "Read a figure beside its neighbours: held-out is real speech of the class that nobody has seen, the best to hope "
-    "for; other emotion is real speech of the other classes, what a wrong label looks like."
+    "Read a figure beside its neighbours: held-out is real speech of the class that nobody has seen, the best to "
+    "hope for; other emotion is real speech of the other classes, what a wrong label looks like."
 )
 
 
@@ -79,8 +87,9 @@ def _all(group: Values, taught: Values | None, judge: Values | None) -> Iterable
             yield _row(f"  {name}", percent(near[key]), percent(floor[key]))
         yield _row("  density where real rows are", f"{near['density']:.2f}", f"{floor['density']:.2f}")
         yield _row("  real rows covered (coverage)", percent(near["coverage"]), percent(floor["coverage"]))
-        yield _row("  spread within a class, of real", percent(each["spread"]), percent(each["spread_heldout"]))
         yield ""
+    yield from _variety(group["variety"])
+    yield ""
     yield from _copying(group["copying"])
     yield ""
     yield from _texture(group["texture"], group["texture_heldout"])
@@ -89,7 +98,7 @@ def _all(group: Values, taught: Values | None, judge: Values | None) -> Iterable
         yield _row("What they teach", "generated", "real", "chance" if taught else "")
     if taught:
         yield _row(
-            "  UAR on held-out of a small classifier",
+            "  UAR on held-out, small classifier",
             percent(taught["synth"]),
             percent(taught["real"]),
             percent(taught["chance"]),
@@ -108,7 +117,14 @@ def _copying(copying: Values) -> Iterable[str]:
     yield _row("  sit on one training row", percent(copying["copied"]), percent(copying["copied_heldout"]))
     yield _row("  way to the nearest training row", percent(copying["nearness"]), "100 %")
     yield _row("  C_T (below -3: suspiciously near)", f"{copying['z']:.1f}", "0")
-    yield _row("  have a twin among the generated", percent(copying["repeated"]))
+
+
+def _variety(variety: Values) -> Iterable[str]:
+    yield _row("Variety", "generated", "held-out")
+    yield _row(
+        "  differ within a class, against real", percent(variety["spread"]), percent(variety["spread_heldout"])
+    )
+    yield _row("  have a twin in their class", percent(variety["repeated"]))
 
 
 def _texture(gap: Values, heldout: Values) -> Iterable[str]:
@@ -149,7 +165,7 @@ def _classes(classes: Values, judge: Values | None) -> Iterable[str]:
         ]
         if judge:
             cells.append(percent(judge["generated"]["classes"][name]))
-        yield _cells(short, name_width, cells, measured["verdict"].partition(":")[0])
+        yield _cells(short, name_width, cells, _SHORT[measured["verdict"]])
 
 
 def _cells(name: str, name_width: int, cells: Sequence[str], verdict: str) -> str:

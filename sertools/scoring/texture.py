@@ -68,10 +68,11 @@ def texture(pictures: Pictures) -> Texture:
 
 def _power(pictures: Pictures) -> Array:
     """Mean power spectrum [shape=(n_mels, n_frames)]."""
-    total = np.zeros(pictures.shape[1:])
+    total: Array = np.zeros(pictures.shape[1:])
     for picture in pictures:
         total += np.abs(np.fft.fft2(picture)) ** 2
-    return total / (len(pictures) * picture.size)
+    total /= pictures.size
+    return total
 
 
 def _checkerboard(power: Array) -> float:
