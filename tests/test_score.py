@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from chains import CPU, FRONT_END, classify, write_rows
 
-from sertools.config import FrontEnd
+from sertools.config import ARCHITECTURES, FrontEnd
 from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, UsageError
+from sertools.nets.classifiers import build_classifier
 from sertools.scoring.score import score
 from sertools.scoring.score_page import WIDTH, page
 from sertools.scoring.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, VERDICTS
 from sertools.store.merge import merge_stores
 from sertools.training.batches import open_rows
+from sertools.training.classifier import features, posteriors
 
 CLASSES = ("angry", "happy", "sad")
 
@@ -154,7 +157,7 @@ def test_rows_of_another_class_are_bad_for_the_class(planted, tmp_path):
     assert scored["verdict"] == BAD
     assert scored["classes"]["angry"]["verdict"] == BAD
     assert scored["classes"]["sad"]["verdict"] in (REAL, USABLE)
-    assert any(sentence.startswith("angry: ") for sentence in scored["why"])
+    assert any("angry" in sentence for sentence in scored["why"])
     assert scored["usefulness"]["synth"] < scored["usefulness"]["real"] - 0.2
 
 
@@ -219,6 +222,20 @@ def test_a_judge_looks_too(planted, judge):
     assert set(scored["judge"]) == {"generated", "heldout"}
     assert set(scored["judge"]["generated"]["classes"]) == set(CLASSES)
     assert "judge's eyes" in page(scored)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_features_are_what_the_last_layer_sees(planted, arch):
+    rows = open_rows([planted / "fresh.h5"])
+    scaler, index = rows.fit_scaler(), np.array([3, 0, 70])
+    net = build_classifier(arch, (32, 32), 3, 1 / 8).eval()
+    seen, said = features(net, rows, index, scaler, CPU)
+    last = [module for module in net.modules() if isinstance(module, torch.nn.Linear)][-1]
+    assert seen.shape == (3, last.in_features)
+    again = torch.softmax(last(torch.from_numpy(seen).float()).double(), 1).detach().numpy()
+    np.testing.assert_allclose(again, said, atol=1e-6)
+    np.testing.assert_allclose(said, posteriors(net, rows, scaler, CPU)[index], atol=1e-5)
+    assert not last._forward_pre_hooks
 
 
 def test_a_judge_that_knows_the_held_out_rows_is_refused(planted, tmp_path):

@@ -148,6 +148,8 @@ def _classes(classes: Values, judge: Values | None) -> Iterable[str]:
     """One line a class: distance and its references, coverage, fine detail, judge, verdict."""
     head = ("distance", "held-out", "other", "covered", "fine", *(["judge"] if judge else []))
     name_width = min(14, max(9, *(len(name) for name in classes)))
+    yield "Class by class: distance in pixels beside its references, real rows covered,"
+    yield f"fine detail{', rows that the judge takes for the class' if judge else ''}"
     yield _cells("class", name_width, head, "verdict")
     for name, measured in classes.items():
         short = name if len(name) <= name_width else name[: name_width - 1] + "…"

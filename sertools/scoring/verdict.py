@@ -246,13 +246,13 @@ def judge_all(
                 verdict, why = BAD, [sentence, *why]
             else:
                 why.append(sentence)
-    for name, (finding, reasons) in classes.items():
-        if finding in (COLLAPSED, COPIES, BAD):
-            if VERDICTS.index(finding) < VERDICTS.index(verdict):
-                verdict, why = finding, [f"{name}: {reasons[0]}", *why]
-            elif finding == verdict:
-                why.append(f"{name}: {reasons[0]}")
-    return verdict, why
+    worst = min((VERDICTS.index(finding) for finding, _ in classes.values()), default=len(VERDICTS))
+    if worst > VERDICTS.index(BAD) or worst > VERDICTS.index(verdict):
+        return verdict, why
+    those = {name: reasons[0] for name, (finding, reasons) in classes.items() if finding == VERDICTS[worst]}
+    if VERDICTS[worst] == verdict:
+        return verdict, [*why, f"the same holds by itself for: {', '.join(those)}"]
+    return VERDICTS[worst], [*(f"{name}: {reason}" for name, reason in those.items()), *why]
 
 
 def percent(share: float) -> str:
