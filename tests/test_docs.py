@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
+from chains import noise, write_rows
 from iemocap_tree import build as build_iemocap
 from test_paper_map import TARGETS, wrong_setting
 from typer.main import get_command
@@ -232,8 +233,14 @@ def test_examples_of_the_help_texts_run(raw: Path, shell: WarmShell, tmp_path: P
     here = tmp_path / "here"
     shutil.copytree(raw, here, symlinks=True)
     for name in NAMES:
-        if name not in ("merge", "report"):
+        if name not in ("merge", "report", "score"):
             shell.run(examples(name), here)
+    # The corpus is too small to score; 30 rows of each of two classes are not.
+    rng, scored = np.random.default_rng(0), tmp_path / "scored"
+    scored.mkdir()
+    for stem, origin in (("train", "real"), ("synth", "generated"), ("val", "real")):
+        write_rows(scored / f"{stem}.h5", noise(rng, 60), ["happy", "sad"] * 30, origin=origin)
+    shell.run(f"sertools train-clf train.h5 -o clf.safetensors --arch cnn\n{examples('score')}", scored)
     (here / "shards").mkdir()
     shell.run("for k in 1 2; do sertools extract RAVDESS/ -o shards/$k.h5 --shard $k/2; done", here)
     (here / "results").mkdir()
