@@ -81,7 +81,7 @@ def score(
             scarce = min(counts, key=lambda side: counts[side])
             measured = {"verdict": None, "why": [f"{counts[scarce]} {scarce} rows; {LEAST_ROWS} needed"]}
         classes[printable(name)] = {"of": counts, **measured}
-    scored: dict[str, Any] = _plain(
+    result: dict[str, Any] = _plain(
         {
             "sertools_kind": KIND,
             "sertools_version": VERSION,
@@ -107,7 +107,7 @@ def score(
             "notes": _notes(samples, judgement),
         }
     )
-    return scored
+    return result
 
 
 def _counts(samples: Samples, name: str) -> dict[str, int]:
