@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sertools.errors import SertoolsWarning
+from sertools.errors import SertoolsWarning, printable
 from sertools.scoring.embedding import Components, Embedding, Judgement, ask_judge, embed
 from sertools.scoring.groups import Groups
-from sertools.scoring.result import printable
 from sertools.scoring.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
 from sertools.scoring.usefulness import Usefulness, usefulness
 from sertools.scoring.verdict import ALPHA, judge_all, judge_group
