@@ -53,6 +53,10 @@ VAL_BY_paper    := utterance
 FRONT_END_smoke := --mels 64 --frames 64 --tail overlap
 FRONT_END_cpu   := --mels 64 --frames 64 --tail overlap --trim 35
 FRONT_END_paper :=
+# Pictures need more training than a table's cell can have, and a thin net without dropout: docs/generator.md.
+FIG_AE_cpu      := --width 1/8 --dropout 0 --batch-size 16 --steps 1800
+FIG_LR_paper    := 1e-3
+FIG_LR_bagan    := 3e-4#             without normalisation 1e-3 leaves it at the mean picture
 FREE            := weighted focal logit-adjust balanced specaug mixup
 METHODS_2       := $(or $(METHODS),$(if $(filter smoke,$(PROFILE)),full imbalanced CP gauss gan,\
                      full imbalanced $(FREE) CP SA smote gauss gan))
@@ -75,13 +79,14 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo table2 table3 pictures bench test test-slow torture lint types check docs man site clean
+.PHONY: help demo table2 table3 fig2 fig3 pictures bench test test-slow torture lint types check docs man site clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
 	@echo 'make demo CORPUS=RAVDESS READER=ravdess      the same on a real corpus'
 	@echo 'make table2 CORPUS=… READER=… PROFILE=cpu    Table 2: one class reduced at a time, folds, seeds, rivals'
 	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'
+	@echo 'make fig2 fig3 CORPUS=… READER=…             Figures 2 and 3: original BAGAN, proposed GAN and real speech'
 	@echo 'make -n table2 …                             what that would run; every setting is at the top of the Makefile'
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
 	@echo 'make bench                                   timings against named rivals, into docs/performance.md'
@@ -163,7 +168,7 @@ define GENERATOR
 $(1)/ae.safetensors: $(2)
 	@mkdir -p $$(@D)
 	$$(SERTOOLS) pretrain-ae $$< -o $$@ --preset $$(PRESET) --seed $(3) --device $$(DEVICE) \
-	    $$(if $$(WIDTH),--width $$(WIDTH)) $$(AE_OPTS)
+	    $$(FIG_AE) $$(if $$(WIDTH),--width $$(WIDTH)) $$(AE_OPTS)
 
 $(1)/latents.h5: $(1)/ae.safetensors $(2)
 	$$(SERTOOLS) fit-latents $$^ -o $$@ --device $$(DEVICE) $$(COV_OPTS)
@@ -307,6 +312,26 @@ $(OUT)/table3.txt: $(results_3) $(RIVALS)
 	$(BIN)/sertools report $^ >> $@.part
 	mv $@.part $@
 
+# ---- Figures 2 and 3: a GAN of each architecture on all rows of Table 2's classes -----------------------------------
+figures := $(OUT)/figures
+
+# $(1) architecture
+define FIGURE
+$(figures)/$(1)/ae.safetensors: FIG_AE = --arch $(1) $(if $(FIG_AE_$(PRESET)),$(FIG_AE_$(PRESET)) --lr $(FIG_LR_$(1)))
+
+$(call GENERATOR,$(figures)/$(1),$(OUT)/specs.h5,$(firstword $(SEEDS)))
+
+$(figures)/$(1)/samples.h5: $(figures)/$(1)/gan.safetensors
+	$$(SERTOOLS) generate $$< --per-class 16 --seed $(firstword $(SEEDS)) --device $$(DEVICE) -o $$@
+endef
+$(foreach a,bagan paper,$(eval $(call FIGURE,$(a))))
+
+$(OUT)/fig2.png: $(figures)/bagan/samples.h5 $(figures)/paper/samples.h5
+	$(BIN)/sertools plot $^ -o $@ --name 'original BAGAN' --name 'proposed GAN'
+
+$(OUT)/fig3.png: $(OUT)/specs.h5 $(figures)/paper/samples.h5
+	$(BIN)/sertools plot $^ -o $@ --name real --name generated
+
 # ---- Goals ----------------------------------------------------------------------------------------------------------
 # Thin nets gain more from cells side by side than from threads; and one thread gives the same bytes on any machine.
 ifeq ($(filter paper,$(PROFILE)),)
@@ -317,6 +342,10 @@ endif
 table2 table3: $(READY)
 	$(thread) $(MAKE) $(beside) $(OUT)/$@.txt
 	@cat $(OUT)/$@.txt
+
+fig2 fig3: $(READY)
+	$(thread) $(MAKE) $(beside) $(OUT)/$@.png
+	@echo 'picture: $(OUT)/$@.png'
 
 # Real beside generated of the first cell, and what the GAN's classifiers confuse.
 first := $(call cell,1,$(firstword $(CLASSES)),$(firstword $(SEEDS)))

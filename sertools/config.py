@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sertools.errors import UsageError
+from sertools.architectures import ACTIVATIONS, FAKE_BATCHES, UPSAMPLINGS
+from sertools.errors import UsageError, check_choices
 
 FITS = ("pad", "exact", "resize")
 TAILS = ("pad", "overlap")
@@ -23,7 +24,6 @@ ARCHITECTURES = ("vgg19", "vgg19-bn", "crnn", "cnn")
 LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
 SAMPLINGS = ("shuffled", "balanced")
 VOTES = ("majority", "mean")
-LATENTS = ("conv", "pca")
 SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose
 _HIGHEST_RATE = 1e30  # Adam's first step is ten times the rate; float32 ends at 3e38
 
@@ -54,9 +54,7 @@ class FrontEnd:
     amin: float = 1e-10
 
     def __post_init__(self) -> None:
-        for name, allowed in (("fit", FITS), ("tail", TAILS), ("pad", PADS)):
-            if getattr(self, name) not in allowed:
-                raise UsageError(f"--{name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        check_choices(self, {"fit": FITS, "tail": TAILS, "pad": PADS})
         if not 1_000 <= self.sr <= 384_000:
             raise UsageError(f"--sr {self.sr}: expected 1000 to 384000 Hz")
         if not 0.1 <= self.segment_seconds <= 600:
@@ -119,7 +117,7 @@ class FrontEnd:
 
 @dataclass(frozen=True)
 class NetConfig:
-    """Sizes shared by the encoder, the generator and the discriminator (§2.2, §2.3)."""
+    """Sizes shared by the encoder, the generator and the discriminator (§2.2, §2.3), and the choices of §2.4."""
 
     width: float = 1.0  # scales the filters; 1 is the paper
     latent: str = "conv"  # §2.2; "pca": principal components in place of a trained autoencoder
@@ -127,6 +125,14 @@ class NetConfig:
     dropout: float = 0.2  # §2.3
     leaky_slope: float = 0.3  # Keras' default, the framework of the original
     bn_momentum: float = 0.01  # Keras' 0.99; short runs need the statistics to follow faster
+    up: str = "transposed"  # §2.4 (a)
+    activation: str = "leaky"  # §2.4 (b), of the generator
+    norm: bool = True  # §2.4 (c)
+    batches: str = "separate"  # §2.4 (d)
+    bias: bool = True  # of the generator
+
+    def __post_init__(self) -> None:
+        check_choices(self, {"up": UPSAMPLINGS, "activation": ACTIVATIONS, "batches": FAKE_BATCHES})
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,7 @@ class GanConfig:
     beta1: float = 0.5
     beta2: float = 0.999
     calibration_batches: int = 32  # 32 × 64 class-uniform latents re-estimate the generator's BN statistics
+    batches: str | None = None  # §2.4 (d); None: as the autoencoder's NetConfig has it
 
 
 @dataclass(frozen=True)
@@ -211,11 +218,8 @@ class ClassifierConfig:
     mixup: float = 0.0  # alpha of Zhang et al. 2018; 0 is off
 
     def __post_init__(self) -> None:
-        choices = {"arch": ARCHITECTURES, "loss": LOSSES, "sampling": SAMPLINGS, "spec_augment": tuple(SPEC_AUGMENTS)}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                option = name.replace("_", "-")
-                raise UsageError(f"--{option} {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        check_choices(self, {"arch": ARCHITECTURES, "loss": LOSSES, "sampling": SAMPLINGS})
+        check_choices(self, {"spec_augment": tuple(SPEC_AUGMENTS)})
         if self.sampling == "balanced" and self.loss in ("weighted", "logit-adjust"):
             raise UsageError(
                 f"--loss {self.loss}: together with --sampling balanced it would correct class sizes twice; use one"
@@ -265,7 +269,7 @@ def override(config: Config, **given: Any) -> Config:
     changes = {name: value for name, value in given.items() if value is not None}
     for name, value in changes.items():
         zero_is_fine = name in ("steps", "weight_decay", "min_tail_seconds", "dropout", "mixup")
-        if isinstance(value, (int, float)) and not (0 < value < math.inf or (value == 0 and zero_is_fine)):
+        if type(value) in (int, float) and not (0 < value < math.inf or (value == 0 and zero_is_fine)):
             raise UsageError(f"--{name.replace('_', '-')} {value}: must be positive")
         if name.startswith("lr") and value > _HIGHEST_RATE:
             raise UsageError(f"--{name.replace('_', '-')} {value:g}: must be at most {_HIGHEST_RATE:g}")

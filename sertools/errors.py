@@ -6,6 +6,7 @@ labels are others' words: `printable` stands between them and a terminal.
 """
 
 import json
+from collections.abc import Mapping
 
 
 class SertoolsError(Exception):
@@ -80,3 +81,17 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def check_choices(config: object, choices: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse a field whose value is none of its choices.
+
+    Raises
+    ------
+    UsageError
+        Naming the option, the value and the choices.
+    """
+    for name, allowed in choices.items():
+        if getattr(config, name) not in allowed:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} {getattr(config, name)!r}: expected one of {', '.join(allowed)}")

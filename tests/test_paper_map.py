@@ -43,7 +43,11 @@ OTHERS = {
 
 _COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 OPTIONS = {
-    verb: {name: parameter.metavar or "" for parameter in command.params for name in parameter.opts}
+    verb: {
+        name: parameter.metavar or ""
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
     for verb, command in _COMMANDS.items()
 }
 SETTINGS = set(re.findall(r"^([A-Z_]+) *\?=", MAKEFILE, re.MULTILINE))

@@ -82,6 +82,28 @@ def test_stores_are_drawn_class_by_class_side_by_side(chain):
     }
 
 
+def test_stores_are_named_columns_on_one_scale(chain):
+    stores, given = [chain.train, chain.synth, chain.val], ["real", "proposed", "real again"]
+    figure = draw(stores, n_each=1, names=given)
+    heads = sorted((text.get_position()[0], text.get_text()) for text in figure.texts if text.get_text() in given)
+    assert [text for _, text in heads] == given  # from left to right
+    images = [image for axes in figure.axes for image in axes.images]
+    assert len(images) == 3 * 4
+    assert len({image.get_clim() for image in images}) == 1
+    assert len({image.get_cmap().name for image in images}) == 1
+    loudest = max(float(np.max(image.get_array())) for image in images)
+    assert images[0].get_clim() == pytest.approx((loudest - 80, loudest))
+    assert {"time (s)", "frequency (Hz)"} <= set(texts(figure))
+    assert not {"real (train)", "generated (synth)"} & set(texts(figure))
+
+
+def test_names_that_do_not_fit_are_refused(chain, results):
+    with pytest.raises(UsageError, match="--name: 1 for 2 stores; give one to each"):
+        draw([chain.train, chain.synth], names=["real"])
+    with pytest.raises(UsageError, match="--name: results are added up to one matrix"):
+        draw(results, names=["a", "b"])
+
+
 def test_results_are_added_up(results):
     figure = draw(results)
     confusions = [np.array(json.loads(p.read_text("utf-8"))["metrics"]["confusion"]) for p in results]

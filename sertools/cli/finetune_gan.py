@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sertools.architectures import FAKE_BATCHES
 from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, output, preset_default, verb
 from sertools.cli.progress import drain, read_training, stop_on_signals, voice
 from sertools.config import SAVE_EVERY_MINUTES
@@ -26,6 +27,13 @@ def finetune_gan(
     ] = None,
     lr_g: Annotated[float | None, typer.Option(help="G's learning rate." + preset_default("gan", "lr_g"))] = None,
     lr_d: Annotated[float | None, typer.Option(help="D's learning rate." + preset_default("gan", "lr_d"))] = None,
+    batches: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(FAKE_BATCHES),
+            help="Real and fake rows before D: apart, or together as in BAGAN. [of the autoencoder's --arch]",
+        ),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     save_every: SaveEvery = SAVE_EVERY_MINUTES,
@@ -44,7 +52,7 @@ def finetune_gan(
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device
 
-    config = override(find(preset).gan, steps=steps, batch_size=batch_size, lr_g=lr_g, lr_d=lr_d)
+    config = override(find(preset).gan, steps=steps, batch_size=batch_size, lr_g=lr_g, lr_d=lr_d, batches=batches)
     with stop_on_signals() as stop:
         run = Run(out, seed, pick_device(device), stop, save_every)
         last = drain("finetune-gan", finetune(autoencoder, latents, stores, run, config), read_training)

@@ -18,15 +18,19 @@ def plot(
     out: Annotated[Path, output("P.png", "The picture: .png, .svg or .pdf.")],
     n: Annotated[int, typer.Option("-n", min=1, max=16, help="Spectrograms a class and store.")] = 4,
     title: Annotated[str, typer.Option(help="A line above.")] = "",
+    name: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A store's name, in their order; repeat it for each.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Draw spectrograms, or a confusion matrix.
 
-    Stores give pages of spectrograms class by class, side by side; results one matrix.
+    Stores give columns of spectrograms, class by class and on one scale; results one matrix.
 
     \b
     Example:
       sertools plot train.h5 synth.h5 -o real-and-generated.png
+      sertools plot train.h5 synth.h5 -o fig3.png --name real --name generated
       sertools plot result.json -o confusion.png
     """
     from sertools.provenance import atomic_output, refuse_clobber
@@ -37,6 +41,6 @@ def plot(
     if suffix not in METADATA:
         raise UsageError(f"{out}: cannot draw {suffix or 'no suffix'!r}; name the output .png, .svg or .pdf")
     refuse_clobber(out, files)
-    figure = draw(files, n_each=n, seed=seed, title=title)
+    figure = draw(files, n_each=n, seed=seed, title=title, names=name or ())
     with atomic_output(out) as part:
         save(figure, part, suffix)

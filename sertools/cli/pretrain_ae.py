@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from sertools.architectures import ACTIVATIONS, GAN_ARCHS, LATENTS, UPSAMPLINGS, gan_arch
 from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, Val, Width, output, preset_default, verb
 from sertools.cli.progress import drain, read_training, stop_on_signals, voice
-from sertools.config import LATENTS, SAVE_EVERY_MINUTES
+from sertools.config import SAVE_EVERY_MINUTES
 from sertools.errors import SertoolsWarning, UsageError
 
 
@@ -30,6 +31,22 @@ def pretrain_ae(
     latent_size: Annotated[
         int | None, typer.Option(min=1, max=4096, metavar="N", help="Numbers a latent has. [100]")
     ] = None,
+    arch: Annotated[
+        str, typer.Option(metavar="|".join(GAN_ARCHS), help="The proposed nets, or those of the original BAGAN.")
+    ] = "paper",
+    up: Annotated[
+        str | None, typer.Option(metavar="|".join(UPSAMPLINGS), help="How the generator doubles. [of --arch]")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(metavar="|".join(ACTIVATIONS), help="ReLU of the generator. [of --arch]")
+    ] = None,
+    norm: Annotated[
+        bool | None,
+        typer.Option("--norm/--no-norm", help="Batch normalisation, and dropout in the generator. [of --arch]"),
+    ] = None,
+    dropout: Annotated[
+        float | None, typer.Option(min=0, max=0.9, help="Share that dropout drops; thin nets lose by it. [of --arch]")
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     save_every: SaveEvery = SAVE_EVERY_MINUTES,
@@ -38,11 +55,13 @@ def pretrain_ae(
 
     Labels are not looked at. The reconstruction error is told beside that
     of as many principal components; where they win, take them.
+    The GAN has the architecture of its autoencoder.
 
     \b
     Example:
       sertools pretrain-ae train.h5 -o ae.safetensors
       sertools pretrain-ae train.h5 -o pca.safetensors --latent pca --latent-size 60
+      sertools pretrain-ae train.h5 -o bagan-ae.safetensors --arch bagan
     """
     from sertools.config import override
     from sertools.config import preset as find
@@ -51,12 +70,15 @@ def pretrain_ae(
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device
 
-    given = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
+    given: dict[str, object] = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
+    given |= {"--arch": None if arch == "paper" else arch, "--up": up, "--activation": activation}
+    given |= {"--norm/--no-norm": norm, "--dropout": dropout}
     needless = [name for name, value in given.items() if value is not None]
     if latent == "pca" and needless:
         raise UsageError(f"{needless[0]}: nothing is trained with --latent pca; leave it out")
     base = find(preset).autoencoder
-    net = override(base.net, width=width, latent=latent, latent_size=latent_size)
+    net = override(base.net, width=width, latent=latent, latent_size=latent_size, **gan_arch(arch))
+    net = override(net, dropout=dropout, up=up, activation=activation, norm=norm)
     config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net)
     with stop_on_signals() as stop:
         run = Run(out, seed, pick_device(device), stop, save_every)

@@ -29,7 +29,7 @@ _FAMILIES: Mapping[str, _Family] = {
 
 
 def build_autoencoder(shape: Shape, config: NetConfig) -> AnyAutoencoder:
-    """Build the autoencoder that `config.latent` names, one of ``config.LATENTS``."""
+    """Build the autoencoder that `config.latent` names, one of ``architectures.LATENTS``."""
     return _FAMILIES[config.latent].autoencoder(shape, config)
 
 

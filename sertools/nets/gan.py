@@ -7,15 +7,19 @@ tanh, and a latent of 100. Filters and kernels are unstated; BAGAN's own builder
 1, and 4×4 at stride 2, where 5×5 would leave a checkerboard.
 
 The trunk is shared by name: Encoder = Trunk + Dense(100), Discriminator = Trunk + Dense(classes + 1), so that
-starting the GAN from the autoencoder is two `load_state_dict` calls.
+starting the GAN from the autoencoder is two `load_state_dict` calls. `bagan` has the blocks of the original, which
+the switches of `NetConfig` (§2.4) put in place of these.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from sertools.config import NetConfig
+from sertools.nets import bagan
 from sertools.nets.dropout import Dropout
 
 TRUNK_FILTERS = (32, 64, 128, 256, 256, 256, 256, 256)
@@ -32,13 +36,16 @@ def scaled(filters: int, width: float) -> int:
     return max(1, round(filters * width))
 
 
-def _after(filters: int, config: NetConfig) -> list[nn.Module]:
+def _after(filters: int, config: NetConfig, activation: nn.Module) -> list[nn.Module]:
     """What follows each (de)convolution (§2.3)."""
-    return [
-        nn.BatchNorm2d(filters, momentum=config.bn_momentum),
-        nn.LeakyReLU(config.leaky_slope),
-        Dropout(config.dropout),
-    ]
+    if not config.norm:
+        return [activation]
+    return [nn.BatchNorm2d(filters, momentum=config.bn_momentum), activation, Dropout(config.dropout)]
+
+
+def _activation(config: NetConfig) -> nn.Module:
+    """Make an activation of the generator (§2.4)."""
+    return nn.ReLU() if config.activation == "relu" else nn.LeakyReLU(config.leaky_slope)
 
 
 class Trunk(nn.Sequential):
@@ -49,7 +56,10 @@ class Trunk(nn.Sequential):
         channels = 1
         for filters, stride in zip(TRUNK_FILTERS, TRUNK_STRIDES, strict=True):
             filters = scaled(filters, config.width)
-            layers += [nn.Conv2d(channels, filters, 3, stride, padding=1), *_after(filters, config)]
+            after = _after(filters, config, nn.LeakyReLU(config.leaky_slope))
+            # The original's trunk had its dropout before §2.4.
+            kept = [] if config.norm else [Dropout(config.dropout)]
+            layers += [nn.Conv2d(channels, filters, 3, stride, padding=1), *after, *kept]
             channels = filters
         super().__init__(*layers, nn.Flatten())
         self.n_features = channels * (shape[0] // SHRINK) * (shape[1] // SHRINK)
@@ -83,6 +93,15 @@ class Discriminator(nn.Module):
         return logits
 
 
+def _transposed(channels: int, config: NetConfig) -> Iterator[tuple[int, list[nn.Module]]]:
+    """Make the eight transposed convolutions, each after the number of its filters."""
+    for filters, stride in zip(GENERATOR_FILTERS, GENERATOR_STRIDES, strict=True):
+        filters = scaled(filters, config.width)
+        kernel, padding = (5, 2) if stride == 1 else (4, 1)
+        yield filters, [nn.ConvTranspose2d(channels, filters, kernel, stride, padding, bias=config.bias)]
+        channels = filters
+
+
 class Generator(nn.Module):
     """Latent → picture in [-1, 1] [shape=(B, 1, n_mels, n_frames)]."""
 
@@ -92,23 +111,21 @@ class Generator(nn.Module):
         channels = scaled(SEED_FILTERS, config.width)
         self.seed_shape = (channels, shape[0] // SHRINK, shape[1] // SHRINK)
         self.dense = nn.Sequential(
-            nn.Linear(config.latent_size, dense),
-            nn.LeakyReLU(config.leaky_slope),
-            nn.Linear(dense, channels * self.seed_shape[1] * self.seed_shape[2]),
-            nn.LeakyReLU(config.leaky_slope),
+            nn.Linear(config.latent_size, dense, bias=config.bias),
+            _activation(config),
+            nn.Linear(dense, channels * self.seed_shape[1] * self.seed_shape[2], bias=config.bias),
+            _activation(config),
         )
+        convolutions = bagan.upsampled if config.up == "upsample" else _transposed
         layers: list[nn.Module] = []
-        for filters, stride in zip(GENERATOR_FILTERS, GENERATOR_STRIDES, strict=True):
-            filters = scaled(filters, config.width)
-            kernel, padding = (5, 2) if stride == 1 else (4, 1)
-            layers += [
-                nn.ConvTranspose2d(channels, filters, kernel, stride, padding),
-                *_after(filters, config),
-            ]
+        for filters, convolution in convolutions(channels, config):
+            layers += [*convolution, *_after(filters, config, _activation(config))]
             channels = filters
         self.deconvolutions = nn.Sequential(*layers)
         # 2×2 cannot be centred: one row and one column of zeros at the far edges keep the size.
-        self.to_picture = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(channels, 1, 2), nn.Tanh())
+        self.to_picture = nn.Sequential(
+            nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(channels, 1, 2, bias=config.bias), nn.Tanh()
+        )
 
     def forward(self, z: Tensor) -> Tensor:
         """Generate."""

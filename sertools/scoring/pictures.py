@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(paths: Sequence[Path], *, n_each: int = 4, seed: int = 0, title: str = "") -> Figure:
+def draw(
+    paths: Sequence[Path], *, n_each: int = 4, seed: int = 0, title: str = "", names: Sequence[str] = ()
+) -> Figure:
     """Draw stores side by side, class by class, or results added up.
 
     Parameters
@@ -31,29 +33,36 @@ def draw(paths: Sequence[Path], *, n_each: int = 4, seed: int = 0, title: str = 
         Pictures a class and store.
     seed
         Which pictures are drawn.
+    names
+        One a store, in their order; by default a store's origins and its file's name.
 
     Raises
     ------
     UsageError
-        If the files are not all stores or all results.
+        If the files are not all stores or all results, or `names` does not fit the stores.
     """
     kinds = {path: file_kind(path) for path in paths}
+    if names and set(kinds.values()) == {RESULT}:
+        raise UsageError("--name: results are added up to one matrix, which has no columns to name; use --title")
+    if names and len(names) != len(paths):
+        raise UsageError(f"--name: {len(names)} for {len(paths)} stores; give one to each, or none")
     if set(kinds.values()) == {STORE}:
-        return _stores([open_store(path) for path in paths], n_each, seed, title)
+        return _stores([open_store(path) for path in paths], n_each, seed, title, names)
     if set(kinds.values()) == {RESULT}:
         return _results([read_result(path) for path in paths], title)
     listed = ", ".join(f"{path} is {kind}" for path, kind in kinds.items())
     raise UsageError(f"{listed}; give stores only (spectrograms), or results only (confusion matrix)")
 
 
-def _stores(stores: list[Store], n_each: int, seed: int, title: str) -> Figure:
+def _stores(stores: list[Store], n_each: int, seed: int, title: str, names: Sequence[str]) -> Figure:
     front_end = stores[0].contents.front_end
     for store in stores[1:]:
         same_front_end(front_end, store.contents.front_end, str(stores[0].path), str(store.path))
     classes = sorted({name for store in stores for name in (store.contents.classes() or ("",))})
-    columns = [(_column_name(store), [_some(store, name, n_each, seed) for name in classes]) for store in stores]
+    heads = names or [_column_name(store) for store in stores]
+    pictures = [[_some(store, name, n_each, seed) for name in classes] for store in stores]
     return plots.spectrogram_grid(
-        columns,
+        list(zip(heads, pictures, strict=True)),
         [name or "no label" for name in classes],
         mel_frequencies=mel_frequencies(front_end),
         hop_seconds=front_end.hop_seconds,

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sertools.config import LATENTS, AutoencoderConfig
+from sertools.architectures import LATENTS
+from sertools.config import AutoencoderConfig
 from sertools.errors import StoreError, UsageError
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
 from sertools.nets.gan import Autoencoder

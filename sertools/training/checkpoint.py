@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sertools.config import FrontEnd, NetConfig
-from sertools.errors import ModelError, SertoolsError, TrainingError
+from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError
 from sertools.provenance import atomic_output, canonical_json
 from sertools.store.lineage import Lineage
 from sertools.training.scaling import Scaler
@@ -174,7 +174,7 @@ def rebuild(build: Callable[[], Net], tensors: Mapping[str, Tensor], prefix: str
         if kinds != {name: value.dtype for name, value in own.items()}:
             raise ValueError("other tensors than the net has")
         net.load_state_dict(own, assign=True)
-    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError, UsageError) as error:
         raise ModelError(
             f"{path}: its weights do not fit its own sizes; train it again, or restore a copy"
         ) from error

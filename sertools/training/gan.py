@@ -1,16 +1,18 @@
 """Adversarial fine-tuning (§2.2, GAN Fine-tuning; §2.3).
 
 D sees a full real batch and a full fake batch in two separate forward and backward passes, because of batch
-normalisation (§2.3); the fake loss is weighted 1/classes, as if fake were one class more; the gradients add up to
-one Adam step. G's labels are uniform over the real classes, its loss is D's cross-entropy for the very label that
-drew the latent. Both nets stay in train mode throughout; D's running statistics are frozen while G learns. At the
-end G's batch statistics, which come from encoder latents in natural proportion, are estimated again on
-class-uniform latents, since `generate` runs in eval mode.
+normalisation (§2.3); the fake loss is weighted 1/classes, as if fake were one class more; the gradients add up to one
+Adam step. Mixed batches are the original's (§2.4 d): one pass over a real batch and 1/classes as many fakes, which
+are then 1/(classes + 1) of what D sees. G's labels are uniform over the real classes, its loss is D's cross-entropy
+for the very label that drew the latent. Both nets stay in train mode throughout; D's running statistics are frozen
+while G learns. At the end G's batch statistics, which come from encoder latents in natural proportion, are estimated
+again on class-uniform latents, since `generate` runs in eval mode.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,16 +114,24 @@ class GanTrainer:
 
     def _update_discriminator(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         n_classes = self.sampler.n_classes
+        mixed = self.config.batches == "mixed"
+        n_fake = math.ceil(len(real) / n_classes) if mixed else len(real)
         with torch.no_grad():
-            fake = self.generator(self.sampler.latents(self.sampler.uniform_labels(len(real))))
+            fake = self.generator(self.sampler.latents(self.sampler.uniform_labels(n_fake)))
+        fake_label = torch.full((n_fake,), n_classes, device=fake.device)
         self.adam_d.zero_grad()
-        real_logits = self.discriminator(real)
-        real_loss = F.cross_entropy(real_logits, labels)
-        real_loss.backward()
-        fake_label = torch.full((len(fake),), n_classes, device=fake.device)
-        fake_logits = self.discriminator(fake)
-        fake_loss = F.cross_entropy(fake_logits, fake_label)
-        (fake_loss / n_classes).backward()
+        if mixed:
+            logits = self.discriminator(torch.cat([real, fake]))
+            real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
+            F.cross_entropy(logits, torch.cat([labels, fake_label])).backward()
+            real_loss, fake_loss = F.cross_entropy(real_logits, labels), F.cross_entropy(fake_logits, fake_label)
+        else:
+            real_logits = self.discriminator(real)
+            real_loss = F.cross_entropy(real_logits, labels)
+            real_loss.backward()
+            fake_logits = self.discriminator(fake)
+            fake_loss = F.cross_entropy(fake_logits, fake_label)
+            (fake_loss / n_classes).backward()
         self.adam_d.step()
         return {
             "d_real": real_loss.detach(),
@@ -211,7 +221,9 @@ def finetune_gan(
     same_front_end(ae.front_end, rows.front_end, str(autoencoder_path), rows.name)
     gaussians = latents.gaussians
     labels = torch.from_numpy(rows.labels(gaussians.classes)).to(run.device)
-    # G and D inherit the sizes of the autoencoder they start from.
+    # G and D inherit the sizes of the autoencoder they start from, and how D is fed where nothing else is said.
+    fed = dataclasses.replace(ae.net, batches=config.batches or ae.net.batches)
+    config = dataclasses.replace(config, batches=fed.batches)
     options = {**dataclasses.asdict(config), "net": ae.config["net"]}
     inputs = {"autoencoder": ae_digest, "latents": digest_file(latents_path), "train": rows.digests}
     signature = {"verb": "finetune-gan", "options": options, "seed": run.seed, "inputs": inputs}

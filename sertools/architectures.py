@@ -1,0 +1,41 @@
+"""§2.4 as data: the paper's four modifications of BAGAN, each a switch, and the two architectures they make.
+
+Values are fields of `config.NetConfig`, whose defaults are the paper. The original is that of Mariani et al. 2018
+(BAGAN, arXiv 1803.09655), as its published builder makes it.
+"""
+
+from collections.abc import Mapping
+
+from sertools.errors import UsageError
+
+LATENTS = ("conv", "pca")
+UPSAMPLINGS = ("transposed", "upsample")  # (a)
+ACTIVATIONS = ("leaky", "relu")  # (b) in the generator: the original's trunk was leaky already
+FAKE_BATCHES = ("separate", "mixed")  # (d)
+
+# What an architecture sets beside the defaults. `norm` is (c): batch normalisation in both nets, and dropout in the
+# generator; the original's trunk had dropout, of 0.3, and its generator no biases.
+GAN_ARCHS: Mapping[str, Mapping[str, str | bool | float]] = {
+    "paper": {},
+    "bagan": {
+        "up": "upsample",
+        "activation": "relu",
+        "norm": False,
+        "batches": "mixed",
+        "bias": False,
+        "dropout": 0.3,
+    },
+}
+
+
+def gan_arch(name: str) -> Mapping[str, str | bool | float]:
+    """Look up an architecture by name.
+
+    Raises
+    ------
+    UsageError
+        If there is no such architecture.
+    """
+    if name not in GAN_ARCHS:
+        raise UsageError(f"--arch {name!r}: expected one of {', '.join(GAN_ARCHS)}")
+    return GAN_ARCHS[name]
