@@ -56,7 +56,7 @@ FRONT_END_paper :=
 # Pictures need more training than a table's cell can have, and a thin net without dropout: docs/generator.md.
 FIG_AE_cpu      := --width 1/8 --dropout 0 --batch-size 16 --steps 1800
 FIG_LR_paper    := 1e-3
-FIG_LR_bagan    := 3e-4#             without normalisation 1e-3 leaves it at the mean picture
+FIG_LR_bagan    := 3e-4#             without normalisation it may learn nothing at 1e-3
 FREE            := weighted focal logit-adjust balanced specaug mixup
 METHODS_2       := $(or $(METHODS),$(if $(filter smoke,$(PROFILE)),full imbalanced CP gauss gan,\
                      full imbalanced $(FREE) CP SA smote gauss gan))
