@@ -1,6 +1,7 @@
 """Tiny files for the tests of the method: stores from arrays, and one file of each kind in a chain."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
+from sertools.errors import SertoolsWarning
 from sertools.provenance import history_line
 from sertools.scoring.evaluation import utterance_uar
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, picture_digest
@@ -72,8 +74,10 @@ def pretrain(
 def finetune(
     ae: Path, latents: Path, stores: Sequence[Path], output: Path, config: GanConfig = GAN, **run: object
 ) -> list[Record]:
-    """Train a GAN to its end."""
-    return list(finetune_gan(ae, latents, stores, Run(output, **run), config))
+    """Train a GAN to its end; a few steps of tiny nets move little, which is not said."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*nothing moved", SertoolsWarning)
+        return list(finetune_gan(ae, latents, stores, Run(output, **run), config))
 
 
 def classify(

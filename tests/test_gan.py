@@ -14,9 +14,10 @@ from sertools.errors import StoreError
 from sertools.nets.gan import Autoencoder, batch_norms, clamp_dropout, discriminator_from, generator_from
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import batch_indices, open_rows
-from sertools.training.gan import GanTrainer, LatentSampler, calibrate, frozen_statistics, load_generator
+from sertools.training.gan import GanTrainer, LatentSampler, calibrate, load_generator
 from sertools.training.latents import fit_gaussians
 from sertools.training.loop import Run
+from sertools.training.vitals import frozen_statistics
 
 N_CLASSES = 3
 NET = NetConfig(width=1 / 32, latent_size=8, dropout=0.0, bn_momentum=0.1)

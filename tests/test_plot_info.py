@@ -269,4 +269,4 @@ def test_a_resume_state_is_called_by_its_name(chain, tmp_path):
         pretrain([chain.train], tmp_path / "ae", stop=stop_after(1))
     with pytest.raises(ModelError, match=r"\.ae\.state: is the resume state of an unfinished training"):
         describe(tmp_path / ".ae.state")
-    assert os.listdir(tmp_path) == [".ae.state"]
+    assert sorted(os.listdir(tmp_path)) == [".ae.state", "ae.log.ndjson"]

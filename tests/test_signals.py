@@ -51,8 +51,9 @@ def test_a_terminated_training_goes_on_to_the_same_bytes(chain, call, run, tmp_p
         _, said = process.communicate(timeout=60)
     assert process.returncode == 75, said
     assert re.search(r"sertools pretrain-ae: stopped after step \d+ of 80; the same command goes on", said)
-    assert os.listdir(tmp_path) == [".ae.state"]
+    assert sorted(os.listdir(tmp_path)) == [".ae.state", "ae.log.ndjson"]
     assert run(*line, "ae").code == 0
-    assert sorted(os.listdir(tmp_path)) == ["ae"]
+    assert sorted(os.listdir(tmp_path)) == ["ae", "ae.log.ndjson"]
     assert call(*line, "unbroken").code == 0
-    assert (tmp_path / "ae").read_bytes() == (tmp_path / "unbroken").read_bytes()
+    for suffix in ("", ".log.ndjson"):
+        assert (tmp_path / f"ae{suffix}").read_bytes() == (tmp_path / f"unbroken{suffix}").read_bytes()

@@ -78,7 +78,7 @@ class Counter:
 
 
 def test_records_are_means_since_the_last_one(tmp_path):
-    records = list(train(Counter(), 23, Run(tmp_path / "x"), {}))
+    records = list(train(Counter(), 23, Run(tmp_path / "x"), {"verb": "count"}))
     assert [(r.step, r.total) for r in records] == [(10, 23), (20, 23), (23, 23)]
     assert [r.values["loss"] for r in records] == [np.mean(range(10)), np.mean(range(10, 20)), 21.0]
     assert [r.values["score"] for r in records] == [103.5, 114.0, 121.0]
@@ -91,11 +91,11 @@ def test_a_batch_too_large_is_one_line(tmp_path, monkeypatch, words):
 
     monkeypatch.setattr(Counter, "step", refuse)
     with pytest.raises(TrainingError, match=r"x: a batch does not fit into memory; lower --batch-size"):
-        list(train(Counter(), 3, Run(tmp_path / "x"), {}))
+        list(train(Counter(), 3, Run(tmp_path / "x"), {"verb": "count"}))
     # Any other is a bug, and keeps its traceback.
     words = "expected scalar type Float"
     with pytest.raises(RuntimeError, match="expected scalar"):
-        list(train(Counter(), 3, Run(tmp_path / "x"), {}))
+        list(train(Counter(), 3, Run(tmp_path / "x"), {"verb": "count"}))
 
 
 def test_the_papers_numbers():

@@ -80,6 +80,10 @@ def state_of(output: Path) -> Path:
     return output.with_name(f".{output.name}.state")
 
 
+def log_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}.log.ndjson")
+
+
 def test_an_interrupted_run_ends_with_the_bytes_of_an_unbroken_one(stage, tmp_path):
     config = dataclasses.replace(stage.config, steps=7)
     stage(tmp_path / "unbroken", config)
@@ -93,7 +97,9 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_unbroken_one(stage, tmp_pa
     records = stage(output, config)
     assert [record.step for record in records] == [7]
     assert output.read_bytes() == (tmp_path / "unbroken").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["output", "unbroken"]
+    assert log_of(output).read_bytes() == log_of(tmp_path / "unbroken").read_bytes()
+    names = ["output", "output.log.ndjson", "unbroken", "unbroken.log.ndjson"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_the_state_is_saved_now_and_then_in_any_case(stage, tmp_path):
@@ -217,9 +223,11 @@ def test_a_damaged_state_is_one_line(chain, tmp_path, damage):
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_writes_nothing(stage, tmp_path):
     rates = {"lr_g": 1e30, "lr_d": 1e30} if stage.name == "gan" else {"lr": 1e30}
-    with pytest.raises(TrainingError, match=r"output: \w+ is (nan|inf) at step 10; nothing was written; lower --lr"):
+    with pytest.raises(
+        TrainingError, match=r"output: \w+ is (nan|inf) at step [23]; nothing was written; lower --lr"
+    ):
         stage(tmp_path / "output", dataclasses.replace(stage.config, steps=30, **rates))
-    assert not list(tmp_path.iterdir())
+    assert os.listdir(tmp_path) == ["output.log.ndjson"]
 
 
 def test_the_validation_keeps_the_best_weights(chain, tmp_path):

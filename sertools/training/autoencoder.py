@@ -20,7 +20,7 @@ from sertools.errors import StoreError, UsageError
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
 from sertools.nets.gan import Autoencoder
 from sertools.nets.pca import LinearAutoencoder
-from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.provenance import history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows, batch_indices, open_rows
@@ -91,7 +91,7 @@ def pretrain_autoencoder(
     rows = open_rows(train_paths)
     lineage = rows.lineage()
     val = open_validation(val_path, rows) if val_path else None
-    refuse_clobber(run.output, [*rows.files, *(val.files if val else [])])
+    run.refuse_clobber([*rows.files, *(val.files if val else [])])
     scaler = rows.fit_scaler()
     inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
     net: AnyAutoencoder

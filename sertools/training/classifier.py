@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from sertools.config import SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.classifiers import build_classifier
-from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
 from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
 from sertools.training.checkpoint import Header, load_model, rebuild, save_model
@@ -135,7 +135,7 @@ def train_classifier(
         raise UsageError(f"--arch {config.arch}: needs pictures of at least 32×32, not {rows.shape}; use --arch cnn")
     lineage = rows.lineage()
     val = open_validation(val_path, rows) if val_path else None
-    refuse_clobber(run.output, [*rows.files, *(val.files if val else [])])
+    run.refuse_clobber([*rows.files, *(val.files if val else [])])
     scaler = rows.fit_scaler()
     inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
     options = dataclasses.asdict(config)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from sertools.config import GanConfig, NetConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.autoencoders import build_decoder
 from sertools.nets.gan import Encoder, Generator, batch_norms, clamp_dropout, discriminator_from, generator_from
-from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
+from sertools.provenance import digest_file, history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import Rows, batch_indices, open_rows
@@ -39,14 +39,17 @@ from sertools.training.checkpoint import (
     restore_optimiser,
     save_model,
 )
+from sertools.training.health import GanWatch
 from sertools.training.latents import ClassGaussians, load_latents
-from sertools.training.loop import Record, Run, train
+from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
 from sertools.training.runtime import place, seed_torch
 from sertools.training.scaling import Scaler
+from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
 
 KIND = "gan"
 _CALIBRATION_BATCH = 64
+_VITAL_BATCHES = 2  # enough to say how far the statistics move; the model's own take more
 
 
 class LatentSampler:
@@ -66,19 +69,6 @@ class LatentSampler:
         """Draw one latent a label [shape=(B, latent_size)]."""
         noise = torch.randn(len(labels), self._mean.shape[1]).to(self._device)
         return self._mean[labels] + torch.einsum("bij,bj->bi", self._factors[labels], noise)
-
-
-@contextmanager
-def frozen_statistics(net: nn.Module) -> Iterator[None]:
-    """Leave the running statistics of batch normalisation alone, though batches normalise themselves."""
-    norms = batch_norms(net)
-    for norm in norms:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.track_running_stats = True
 
 
 class GanTrainer:
@@ -217,7 +207,7 @@ def finetune_gan(
     if latents.autoencoder_digest != ae_digest:
         raise ModelError(f"{latents_path}: was fitted with another autoencoder than {autoencoder_path}; fit it again")
     rows = open_rows(train_paths)
-    refuse_clobber(run.output, [autoencoder_path, latents_path, *rows.files])
+    run.refuse_clobber([autoencoder_path, latents_path, *rows.files])
     same_front_end(ae.front_end, rows.front_end, str(autoencoder_path), rows.name)
     gaussians = latents.gaussians
     labels = torch.from_numpy(rows.labels(gaussians.classes)).to(run.device)
@@ -235,7 +225,7 @@ def finetune_gan(
         discriminator = discriminator_from(encoder, ae.shape, len(gaussians.classes), net)
         sampler = LatentSampler(gaussians, run.device)
         trainer = GanTrainer(generator, discriminator, sampler, rows, labels, ae.scaler, config, run)
-        yield from train(trainer, config.steps, run, signature)
+        yield from train(trainer, config.steps, run, signature, _health(trainer, gaussians.classes))
         calibrate(trainer.generator, sampler, config.calibration_batches, run.seed)
         tensors = {**prefixed(trainer.generator, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
     header = Header(
@@ -264,6 +254,17 @@ def finetune_gan(
     }
     save_model(run.output, header, tensors)
     run.state_path.unlink(missing_ok=True)
+
+
+def _health(trainer: GanTrainer, classes: Sequence[str]) -> Health:
+    """Watch a GAN from here on."""
+    seed, sampler = trainer.run.seed, trainer.sampler
+    seed_torch(seed, KIND, "vitals")
+    labels = torch.arange(len(classes)).repeat_interleave(rows_a_class(len(classes))).to(trainer.run.device)
+    settle = partial(calibrate, sampler=sampler, n_batches=_VITAL_BATCHES, seed=seed)
+    vitals = GanVitals(trainer.generator, trainer.discriminator, sampler.latents(labels), classes, settle)
+    start = partial(vitals.start, trainer.rows, trainer.labels, trainer.scaler, seed)
+    return Health(GanWatch(), start, vitals.measure, MEASURE_EVERY)
 
 
 def load_generator(path: Path) -> tuple[Header, nn.Module, ClassGaussians]:

@@ -1,0 +1,133 @@
+"""What a training's numbers say of its health, each thing once and with its remedy.
+
+A watch is fed the records of the log in order and knows nothing else, so a training that goes on after an
+interruption reads its log again and warns of the same things at the same steps as an unbroken one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from statistics import fmean
+
+# Spread within a class, against the start. Spread wanders by a tenth or two in sound runs and falls to nothing in
+# collapsed ones; at a third, nine tenths of the variance are gone.
+COLLAPSED = 1 / 3
+# D sees through all: an error in a hundred rows, real or fake, and that over 200 steps. A D that leads for a while
+# is what drives G; one that leads this long beside a G that gets worse teaches it nothing.
+SEES_THROUGH = 0.99
+DEAD_RECORDS = 20
+# G's gradient, against its first: a hundredth is what saturated logits leave of it.
+VANISHED = 0.01
+# Change of a pixel that nothing can tell: one grey level of 256 on the scale from −1 to 1.
+UNSEEN = 2 / 256
+
+PAIRWISE = "pairwise."
+COLLAPSE = "collapse"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to warn of.
+
+    Attributes
+    ----------
+    name
+        As the log has it.
+    text
+        What is wrong, and what helps.
+    """
+
+    name: str
+    text: str
+
+
+class Watch:
+    """Looks at nothing; what every training has.
+
+    Attributes
+    ----------
+    rates
+        The options to lower where a loss is not finite.
+    """
+
+    rates = "--lr"
+
+    def notice(self, step: int, n_steps: int, values: Mapping[str, float]) -> list[Finding]:
+        """Take the next record; return what is new about it."""
+        return []
+
+
+class GanWatch(Watch):
+    """Looks for collapse, a dead discriminator, and a GAN that did not move."""
+
+    rates = "--lr-g and --lr-d"
+
+    def __init__(self) -> None:
+        self._start: dict[str, float] = {}
+        self._drift_bn = self._first_gradient = 0.0
+        self._g_losses: deque[float] = deque(maxlen=DEAD_RECORDS)
+        self._said: set[str] = set()
+
+    def notice(self, step: int, n_steps: int, values: Mapping[str, float]) -> list[Finding]:
+        """Take the next record, the one of step 0 first; return what is new about it."""
+        if step == 0:
+            self._start = {name: value for name, value in values.items() if name.startswith(PAIRWISE)}
+            self._drift_bn = values["drift_bn"]
+            return []
+        found = [self._collapse(values), self._dead(values)]
+        if step == n_steps:
+            found.append(self._still(values))
+        new = [finding for finding in found if finding and finding.name not in self._said]
+        self._said |= {finding.name for finding in new}
+        return new
+
+    def _collapse(self, values: Mapping[str, float]) -> Finding | None:
+        shares = {name: values[name] / start for name, start in self._start.items() if name in values and start > 0}
+        worst = min(shares, key=shares.__getitem__, default=None)
+        if worst is None or shares[worst] >= COLLAPSED:
+            return None
+        return Finding(
+            COLLAPSE,
+            f"collapse: generated pictures of {worst.removeprefix(PAIRWISE)!r} differ among themselves by "
+            f"{100 * shares[worst]:.0f} % of what they did at the start; lower --lr-g, or take fewer --steps",
+        )
+
+    def _dead(self, values: Mapping[str, float]) -> Finding | None:
+        remedy = "lower --lr-d, or take fewer --steps"
+        sees = min(values["d_accuracy_real"], values["d_accuracy_fake"]) >= SEES_THROUGH
+        if sees:
+            self._g_losses.append(values["g"])
+        else:
+            self._g_losses.clear()
+        if len(self._g_losses) == DEAD_RECORDS:
+            half = DEAD_RECORDS // 2
+            before, after = fmean(islice(self._g_losses, half)), fmean(islice(self._g_losses, half, None))
+            if after > before:
+                return Finding(
+                    "dead-discriminator",
+                    "the discriminator is right about nearly every row, real or fake, and the generator's loss rises "
+                    f"({before:.3g} to {after:.3g}): it learns nothing from it any more; {remedy}",
+                )
+        gradient = values.get("grad_norm_g")
+        if gradient is not None:
+            self._first_gradient = self._first_gradient or gradient
+            if gradient < VANISHED * self._first_gradient:
+                return Finding(
+                    "dead-discriminator",
+                    f"the generator's gradient has vanished ({gradient:.2g}, {self._first_gradient:.2g} at first): "
+                    f"the discriminator teaches it nothing any more; {remedy}",
+                )
+        return None
+
+    def _still(self, values: Mapping[str, float]) -> Finding | None:
+        if values["drift"] >= max(self._drift_bn, UNSEEN):
+            return None
+        return Finding(
+            "nothing-moved",
+            f"nothing moved: adversarial training changed generated pictures by {values['drift']:.2g} a pixel (of −1 "
+            f"to 1), estimating the batch statistics again changes them by {self._drift_bn:.2g}; "
+            "try --lr-g 1e-4 --lr-d 2e-4, or save the time with --steps 0",
+        )

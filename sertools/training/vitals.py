@@ -1,0 +1,143 @@
+"""What is measured of a GAN while it trains, beside its losses.
+
+All on a few fixed latents, the same number a class. Pictures are compared as the batch normalises them, without
+dropout: so what the running statistics do does not count, and no random number is drawn that the training would
+miss.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sertools.nets.gan import batch_norms, clamp_dropout
+from sertools.training.batches import Rows
+from sertools.training.health import PAIRWISE
+from sertools.training.scaling import Scaler
+
+# Every so many steps: with a batch as large as the training's, one look is a fifth of a step.
+MEASURE_EVERY = 20
+# Enough pairs for a mean (28), in a batch no larger than the training's own.
+_ROWS_A_CLASS, _ROWS = 8, 64
+
+
+@contextmanager
+def frozen_statistics(net: nn.Module) -> Iterator[None]:
+    """Leave the running statistics of batch normalisation alone, though batches normalise themselves."""
+    norms = batch_norms(net)
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+
+
+def rows_a_class(n_classes: int) -> int:
+    """Say how many latents of each class are watched: at least a pair."""
+    return max(2, min(_ROWS_A_CLASS, _ROWS // n_classes))
+
+
+class GanVitals:
+    """Compares a GAN with what it was when this was made.
+
+    Parameters
+    ----------
+    latents
+        The same number of each class, class by class [shape=(n_classes · n, latent_size)].
+    settle
+        Estimates a generator's batch statistics again, as is done at the end.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latents: Tensor,
+        classes: Sequence[str],
+        settle: Callable[[nn.Module], None],
+    ) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        self._latents, self._classes, self._settle = latents, classes, settle
+        self._first = {net: [p.detach().clone() for p in net.parameters()] for net in (generator, discriminator)}
+        self._first_pictures = self._plainly(generator, latents)
+
+    def start(self, rows: Rows, labels: Tensor, scaler: Scaler, seed: int) -> dict[str, float]:
+        """Return what is measured once, before the first step.
+
+        Returns
+        -------
+        dict
+            ``drift_bn``: mean |G_0 with its statistics estimated again − G_0| a pixel, in eval mode; what the
+            adversarial steps have to exceed. ``pairwise.CLASS`` and ``fake_rate.CLASS`` as in `measure`;
+            ``pairwise_real.CLASS``: the same of as many real rows, where the class has two.
+        """
+        settled = copy.deepcopy(self.generator)
+        self._settle(settled)
+        with torch.no_grad():
+            self.generator.eval()
+            drift_bn = (settled.eval()(self._latents) - self.generator(self._latents)).abs().mean()
+        values = {"drift_bn": float(drift_bn), **self._look(self._first_pictures)}
+        rng = np.random.default_rng(seed)
+        for number, name in enumerate(self._classes):
+            members = np.flatnonzero(labels.cpu().numpy() == number)
+            chosen = np.sort(rng.permutation(members)[: rows_a_class(len(self._classes))])
+            if len(chosen) > 1:
+                values[f"pairwise_real.{name}"] = float(_pairwise(rows.tensor(chosen, scaler, labels.device)))
+        return values
+
+    def measure(self) -> dict[str, float]:
+        """Return what is measured after a step, whose gradients are still there.
+
+        Returns
+        -------
+        dict
+            ``grad_norm_g``, ``grad_norm_d``: Euclidean norm of the step's gradient.
+            ``weight_change_g``, ``weight_change_d``: |w − w_0| / |w_0| over all weights.
+            ``drift``: mean |G(z) − G_0(z)| a pixel, on the scale from −1 to 1.
+            ``pairwise.CLASS``: mean distance a pixel between two generated pictures of the class.
+            ``fake_rate.CLASS``: share of them that D calls fake.
+        """
+        values: dict[str, float] = {}
+        for letter, net in (("g", self.generator), ("d", self.discriminator)):
+            values[f"grad_norm_{letter}"] = _norm([p.grad for p in net.parameters() if p.grad is not None])
+            moved = [p.detach() - first for p, first in zip(net.parameters(), self._first[net], strict=True)]
+            values[f"weight_change_{letter}"] = _norm(moved) / _norm(self._first[net])
+        pictures = self._plainly(self.generator, self._latents)
+        values["drift"] = float((pictures - self._first_pictures).abs().mean())
+        return values | self._look(pictures)
+
+    def _look(self, pictures: Tensor) -> dict[str, float]:
+        called_fake = self._plainly(self.discriminator, pictures).argmax(1) == len(self._classes)
+        values: dict[str, float] = {}
+        n = len(pictures) // len(self._classes)
+        for name, own, fake in zip(self._classes, pictures.split(n), called_fake.split(n), strict=True):
+            values[f"{PAIRWISE}{name}"] = float(_pairwise(own))
+            values[f"fake_rate.{name}"] = float(fake.float().mean())
+        return values
+
+    @staticmethod
+    @torch.no_grad()
+    def _plainly(net: nn.Module, x: Tensor) -> Tensor:
+        """Run a net as in training, but without dropout; the next step sets the mode again."""
+        net.train()
+        clamp_dropout(net, False)
+        with frozen_statistics(net):
+            result: Tensor = net(x)
+        return result
+
+
+def _pairwise(pictures: Tensor) -> Tensor:
+    """Mean |a − b| a pixel over all pairs of pictures."""
+    flat = pictures.flatten(1)
+    return torch.pdist(flat, p=1).mean() / flat.shape[1]
+
+
+def _norm(tensors: Sequence[Tensor]) -> float:
+    return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(t) for t in tensors])))
