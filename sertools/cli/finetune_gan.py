@@ -9,6 +9,9 @@ from sertools.architectures import FAKE_BATCHES
 from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, output, preset_default, verb
 from sertools.cli.progress import drain, read_training, stop_on_signals, voice
 from sertools.config import SAVE_EVERY_MINUTES
+from sertools.errors import UsageError
+
+ON_COLLAPSE = ("warn", "stop")
 
 
 @verb
@@ -34,13 +37,21 @@ def finetune_gan(
             help="Real and fake rows before D: apart, or together as in BAGAN. [of the autoencoder's --arch]",
         ),
     ] = None,
+    on_collapse: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(ON_COLLAPSE),
+            help="Where pictures of a class become alike: go on, or save the state and exit with 1.",
+        ),
+    ] = "warn",
     seed: Seed = 0,
     device: Device = "auto",
     save_every: SaveEvery = SAVE_EVERY_MINUTES,
 ) -> None:
     """Train the conditional GAN.
 
-    Generator and discriminator start from the autoencoder and see all classes.
+    Generator and discriminator start from the autoencoder and see all classes. GAN.log.ndjson tells of every tenth
+    step; `plot` draws it.
 
     \b
     Example:
@@ -52,8 +63,10 @@ def finetune_gan(
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device
 
+    if on_collapse not in ON_COLLAPSE:
+        raise UsageError(f"--on-collapse {on_collapse!r}: expected one of {', '.join(ON_COLLAPSE)}")
     config = override(find(preset).gan, steps=steps, batch_size=batch_size, lr_g=lr_g, lr_d=lr_d, batches=batches)
     with stop_on_signals() as stop:
-        run = Run(out, seed, pick_device(device), stop, save_every)
+        run = Run(out, seed, pick_device(device), stop, save_every, stop_at_collapse=on_collapse == "stop")
         last = drain("finetune-gan", finetune(autoencoder, latents, stores, run, config), read_training)
     voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps" if last else f"{out}: no adversarial steps")

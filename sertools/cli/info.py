@@ -14,7 +14,8 @@ from sertools.cli.progress import voice
 @verb
 def info(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A store, latents, model or result.", show_default=False)
+        Path,
+        typer.Argument(metavar="FILE", help="A store, latents, model, result or training log.", show_default=False),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="JSON, as into a pipe.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare every picture with its digest.")] = False,
@@ -62,7 +63,11 @@ def _page(described: dict[str, Any]) -> None:
         console.print(table)
     else:
         line("classes", _some(classes or []))
-    for name in ("metrics", "facts", "config", "scaler", "front_end"):
+    for name in ("verb", "done", "steps"):
+        line(name, described.get(name))
+    for warning in described.get("warnings", []):
+        line("warning", f"{warning['name']} at step {warning['step']}")
+    for name in ("last", "metrics", "facts", "config", "scaler", "front_end"):
         line(name.replace("_", " "), _pairs(described.get(name, {})))
     line("maps to", _some(described.get("virtual", [])))
     line("shard", described.get("shard"))

@@ -1,4 +1,4 @@
-"""``sertools plot``: stores or results → picture."""
+"""``sertools plot``: stores, results or training logs → picture."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,9 @@ from sertools.errors import UsageError
 def plot(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="Stores, side by side; or results, added up.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="Stores or training logs, side by side; or results, added up.", show_default=False
+        ),
     ],
     out: Annotated[Path, output("P.png", "The picture: .png, .svg or .pdf.")],
     n: Annotated[int, typer.Option("-n", min=1, max=16, help="Spectrograms a class and store.")] = 4,
@@ -23,15 +25,17 @@ def plot(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Draw spectrograms, or a confusion matrix.
+    """Draw spectrograms, a confusion matrix, or the curves of a training.
 
-    Stores give columns of spectrograms, class by class and on one scale; results one matrix.
+    Stores give columns of spectrograms, class by class and on one scale; results one matrix; the logs that
+    trainings leave (OUT.log.ndjson) give losses and all else in them over the steps.
 
     \b
     Example:
       sertools plot train.h5 synth.h5 -o real-and-generated.png
       sertools plot train.h5 synth.h5 -o fig3.png --name real --name generated
       sertools plot result.json -o confusion.png
+      sertools plot ae.safetensors.log.ndjson gan.safetensors.log.ndjson -o training.png
     """
     from sertools.provenance import atomic_output, refuse_clobber
     from sertools.scoring.pictures import draw

@@ -56,6 +56,7 @@ def pretrain_ae(
     Labels are not looked at. The reconstruction error is told beside that
     of as many principal components; where they win, take them.
     The GAN has the architecture of its autoencoder.
+    AE.log.ndjson tells of every tenth step; `plot` draws it.
 
     \b
     Example:

@@ -61,6 +61,8 @@ def train_clf(
 ) -> None:
     """Train a classifier on any number of stores.
 
+    CLF.log.ndjson tells of every tenth step; `plot` draws it.
+
     \b
     Example:
       sertools train-clf train.h5 synth.h5 -o clf.safetensors

@@ -1,4 +1,4 @@
-"""What is in a file: the words behind `info`, for stores, latents, models and results."""
+"""What is in a file: the words behind `info`, for stores, latents, models, results and logs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from sertools.scoring.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.lineage import Lineage
 from sertools.store.reader import hdf5_kind, open_store
+from sertools.training.log import HEAD, read_log
 
 RESULT = "result"
 LATENTS = "latents"
+LOG = "training log"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _UNALTERED = ("real", "copied", "generated")
 
 
 def file_kind(path: Path) -> str:
-    """Say what a file is: spectrograms, latents, result, autoencoder, gan or classifier.
+    """Say what a file is: spectrograms, latents, result, training log, autoencoder, gan or classifier.
 
     Raises
     ------
@@ -40,6 +42,8 @@ def file_kind(path: Path) -> str:
         if kind not in (STORE, LATENTS):
             raise ModelError(f"{path}: an HDF5 file, but not one of sertools")
         return kind
+    if head.startswith(HEAD):
+        return LOG
     if head.lstrip().startswith(b"{"):
         return RESULT
     if head[8:9] == b"{":
@@ -63,7 +67,7 @@ def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
         If the file is damaged; with `verify`, also if a picture has changed.
     """
     kind = file_kind(path)
-    describer = {STORE: _store, LATENTS: _latents, RESULT: _result}.get(kind, _model)
+    describer = {STORE: _store, LATENTS: _latents, RESULT: _result, LOG: _log}.get(kind, _model)
     described = {"file": path.name, "kind": kind, **describer(path)}
     try:
         described["history"] = [_entry(line) for line in described["history"]]
@@ -163,6 +167,19 @@ def _model(path: Path) -> dict[str, Any]:
         "scaler": dataclasses.asdict(header.scaler),
         "front_end": dataclasses.asdict(header.front_end),
         **_ancestry(header.lineage, header.history),
+    }
+
+
+def _log(path: Path) -> dict[str, Any]:
+    log = read_log(path)
+    last = log.lines[-1]
+    return {
+        "verb": log.verb,
+        "steps": log.n_steps,
+        "done": last.step,
+        "warnings": [{"step": line.step, "name": name} for line in log.lines for name in line.warnings],
+        "last": {name: None if np.isnan(value) else value for name, value in last.values.items()},
+        "history": [],
     }
 
 

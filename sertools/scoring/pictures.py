@@ -1,4 +1,4 @@
-"""What `plot` draws of a file: stores as pages of spectrograms, results as a confusion matrix."""
+"""What `plot` draws of a file: stores as spectrograms, results as a confusion matrix, training logs as curves."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 
 from sertools.errors import UsageError
 from sertools.scoring import plots
-from sertools.scoring.contents import RESULT, file_kind
+from sertools.scoring.contents import LOG, RESULT, file_kind
+from sertools.scoring.curves import training_curves
 from sertools.scoring.result import Result
 from sertools.scoring.result_file import read_result
 from sertools.sound.features import mel_frequencies
 from sertools.store.format import KIND as STORE
 from sertools.store.format import same_front_end
 from sertools.store.reader import Pictures, Store, open_store
+from sertools.training.log import read_log
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 def draw(
     paths: Sequence[Path], *, n_each: int = 4, seed: int = 0, title: str = "", names: Sequence[str] = ()
 ) -> Figure:
-    """Draw stores side by side, class by class, or results added up.
+    """Draw stores side by side, class by class, results added up, or training logs side by side.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def draw(
     Raises
     ------
     UsageError
-        If the files are not all stores or all results, or `names` does not fit the stores.
+        If the files are not all stores, all results or all logs, or `names` does not fit the stores.
     """
     kinds = {path: file_kind(path) for path in paths}
     if names and set(kinds.values()) == {RESULT}:
@@ -50,8 +52,12 @@ def draw(
         return _stores([open_store(path) for path in paths], n_each, seed, title, names)
     if set(kinds.values()) == {RESULT}:
         return _results([read_result(path) for path in paths], title)
+    if set(kinds.values()) == {LOG}:
+        return training_curves([(path.name, read_log(path)) for path in paths], title)
     listed = ", ".join(f"{path} is {kind}" for path, kind in kinds.items())
-    raise UsageError(f"{listed}; give stores only (spectrograms), or results only (confusion matrix)")
+    raise UsageError(
+        f"{listed}; give stores only (spectrograms), results only (confusion matrix), or training logs only (curves)"
+    )
 
 
 def _stores(stores: list[Store], n_each: int, seed: int, title: str, names: Sequence[str]) -> Figure:

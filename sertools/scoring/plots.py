@@ -40,7 +40,7 @@ _MOST_BESIDE = 4
 
 
 @contextmanager
-def _plain_style() -> Iterator[None]:
+def plain_style() -> Iterator[None]:
     """Draw with matplotlib's own settings, whatever matplotlibrc says."""
     from matplotlib import style  # noqa: PLC0415 - half a second that only pictures need
 
@@ -76,7 +76,7 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
         raise ModelError(f"a confusion matrix of shape {counts.shape} does not fit {n} classes: evaluate again")
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
-    with _plain_style():
+    with plain_style():
         from matplotlib.figure import Figure  # noqa: PLC0415
 
         side = 0.75 * n
@@ -98,13 +98,13 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
                     fontsize=9,
                     color="black" if share[i, j] > 0.5 else "white",
                 )
-        names = [_plain(c) for c in classes]
+        names = [plain(c) for c in classes]
         turned = n > 4 or max(map(len, classes)) > 9
         axes.set_xticks(range(n), names, rotation=45 if turned else 0, ha="right" if turned else "center")
         axes.set_yticks(range(n), names)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
-        axes.set_title(_plain(title), fontsize=11)
+        axes.set_title(plain(title), fontsize=11)
         figure.colorbar(image, cax=bar, label="% of the true class")
     return figure
 
@@ -168,7 +168,7 @@ def spectrogram_grid(
     height = top + len(classes) * block_height + (len(classes) - 1) * _CLASS_GAP + _BOTTOM
     seconds = hop_seconds * max(picture.shape[1] for picture in flat)
 
-    with _plain_style():
+    with plain_style():
         from matplotlib.figure import Figure  # noqa: PLC0415
 
         figure = Figure(figsize=(width, height))
@@ -178,7 +178,7 @@ def spectrogram_grid(
             return figure.add_axes((x / width, 1 - (y + h) / height, w / width, h / height))
 
         def write(x: float, y: float, text: str, **how: Any) -> None:
-            figure.text(x / width, 1 - y / height, _plain(text), ha="center", va="center", **how)
+            figure.text(x / width, 1 - y / height, plain(text), ha="center", va="center", **how)
 
         image = None
         for c, (name, _) in enumerate(columns):
@@ -247,7 +247,7 @@ def save(figure: "Figure", path: str | Path | BinaryIO, format: str | None = Non
     chosen = (format or suffix.lstrip(".")).lower()
     if chosen not in METADATA:
         raise UsageError(f"{path}: cannot draw {chosen or 'no suffix'!r}: name the output .png, .svg or .pdf")
-    with _plain_style():
+    with plain_style():
         try:
             figure.savefig(path, format=chosen, metadata=METADATA[chosen])
         except OSError as error:
@@ -265,6 +265,6 @@ def _frame(axes: "Axes", hertz: FloatArray, seconds: float, *, label_hertz: bool
     axes.tick_params(labelsize=7, length=2, labelleft=label_hertz, labelbottom=label_seconds)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Keep a dollar sign from starting a formula."""
     return text.replace("$", r"\$")
