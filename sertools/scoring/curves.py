@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -111,16 +111,17 @@ def _draw(axes: Axes, panel: _Panel, series: dict[str, list[tuple[int, float]]],
     keys = list(dict.fromkeys(_key(name) for name in series))
     for name, points in series.items():
         number = keys.index(_key(name))
-        how = {"color": _COLOURS[number % len(_COLOURS)], "linewidth": 1.3}
+        how: dict[str, Any] = {"color": _COLOURS[number % len(_COLOURS)], "linewidth": 1.3}
         steps, values = zip(*points, strict=True)
         if steps == (0,) and log.n_steps:
             label = "" if "." in name else "drift of batch statistics alone" if name == "drift_bn" else name
             axes.axhline(values[0], linestyle=":", label=plain(label) or None, **how)
         else:
             dashes = _DASHES[number // len(_COLOURS) % len(_DASHES)]
-            marker = {"marker": _MARKERS[number % len(_MARKERS)], "markersize": 3} if len(points) < 30 else {}
+            if len(points) < 30:
+                how |= {"marker": _MARKERS[number % len(_MARKERS)], "markersize": 3}
             label = plain(printable(name.partition(".")[2] or name))
-            axes.plot(steps, values, linestyle=dashes, label=label, **how, **marker)
+            axes.plot(steps, values, linestyle=dashes, label=label, **how)
     for line in log.lines:
         if line.warnings:
             axes.axvline(line.step, color="0.6", linewidth=1, zorder=0)
@@ -135,7 +136,7 @@ def _draw(axes: Axes, panel: _Panel, series: dict[str, list[tuple[int, float]]],
     axes.set_ylabel(panel.label + ("\n(dotted: real rows)" if dotted else ""), fontsize=8)
     axes.set_xlim(0, max(1, log.n_steps))
     axes.grid(color="0.92")
-    axes.tick_params(labelsize=7)
+    axes.tick_params(which="both", labelsize=7)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
