@@ -166,7 +166,8 @@ def test_a_collapse_ends_the_run_if_wanted_and_the_state_goes_on(chain, call, fi
         fine(tmp_path / "unbroken")
     for suffix in ("", ".log.ndjson"):
         assert (tmp_path / f"gan{suffix}").read_bytes() == (tmp_path / f"unbroken{suffix}").read_bytes()
-    line = ["finetune-gan", chain.ae, chain.latents, chain.train, *"--preset smoke --batch-size 8 --steps 25".split()]
+    few = ["--preset", "smoke", "--batch-size", 8, "--steps", 25]
+    line = ["finetune-gan", chain.ae, chain.latents, chain.train, *few]
     done = call(*line, "-o", "stopped", "--on-collapse", "stop")
     assert done.code == 1
     assert re.search(r"stopped: collapse: .*; stopped after step 20, nothing was written", done.err)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sertools.errors import ModelError
+from sertools.errors import ModelError, printable
 from sertools.scoring.plots import plain, plain_style
-from sertools.scoring.result import printable
 from sertools.training.log import History
 
 if TYPE_CHECKING:

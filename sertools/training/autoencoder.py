@@ -100,6 +100,8 @@ def pretrain_autoencoder(
         described: dict[str, object] = {"net": dataclasses.asdict(config.net)}
         options: dict[str, object] = {"latent": config.net.latent, "latent_size": config.net.latent_size}
         line = history_line("pretrain-ae", options, inputs)
+        # Of another autoencoder under this name; principal components have no steps to tell of.
+        run.log_path.unlink(missing_ok=True)
         net = _whole_pca(rows, scaler, config.net.latent_size)
     else:
         described = options = dataclasses.asdict(config)

@@ -228,6 +228,8 @@ def finetune_gan(
         yield from train(trainer, config.steps, run, signature, _health(trainer, gaussians.classes))
         calibrate(trainer.generator, sampler, config.calibration_batches, run.seed)
         tensors = {**prefixed(trainer.generator, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
+    else:
+        run.log_path.unlink(missing_ok=True)  # of another GAN under this name
     header = Header(
         kind=KIND,
         config=options,
