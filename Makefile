@@ -369,7 +369,7 @@ demo: $(READY)
 
 # ---- Checks -------------------------------------------------------------------------------------------------------
 test: $(READY)
-	$(BIN)/python -m pytest -q -m 'not slow and not gpu and not slurm'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) -m 'not slow and not gpu and not slurm'
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/table.py docs/performance.md $(BENCH)
