@@ -234,7 +234,7 @@ def test_a_name_cannot_steer_the_terminal(rng, tmp_path, capsys):
     _page(describe(path))
     page = capsys.readouterr().out
     assert "\x1b[31mred" not in page
-    assert "\\x1b[31mred" in page
+    assert "\\u001b[31mred" in page
     assert "[bold]sad[/]" in page
 
 

@@ -100,7 +100,7 @@ def test_a_loud_row_is_made_quieter_and_counted(rng, tmp_path):
 
 def test_bad_input(rng, tmp_path):
     broken = np.full((1, 32, 32), np.nan, np.float32)
-    with pytest.raises(StoreError, match="row 0 holds NaN"):
+    with pytest.raises(StoreError, match=r"row 0 .* holds NaN"):
         list(to_wav(write_rows(tmp_path / "nan.h5", broken, ["sad"]), tmp_path / "out"))
     with pytest.raises(StoreError, match="no rows"):
         list(to_wav(write_rows(tmp_path / "none.h5", broken[:0], []), tmp_path / "out"))

@@ -66,8 +66,6 @@ def to_wav(
     n_quieter = 0
     for done, row in enumerate(chosen.tolist(), 1):
         picture = store.rows([row])[0]
-        if not np.isfinite(picture).all():
-            raise StoreError(f"{store_path}: row {row} holds NaN or infinite values; make the store again")
         n_valid = int(contents.segments["n_valid_frames"][row])
         y = to_audio(picture, contents.front_end, n_valid, n_iter=n_iter, seed=seed)
         # Only made quieter, never louder: levels tell something.

@@ -87,6 +87,11 @@ class Bench:
         """Where the trial of a verb writes."""
         return self.trial / f"out{SUFFIXES.get(verb, '.h5')}"
 
+    def outputs(self, verb: str) -> list[str]:
+        """Names of all that the trial of a verb leaves: a training's log too."""
+        name = self.output(verb).name
+        return [name, f"{name}.log.ndjson"] if verb in TRAININGS else [name]
+
     def line(self, verb: str) -> str:
         """The command line of a verb's trial."""
         return LINES[verb].format(out=f"trial/{self.output(verb).name}")

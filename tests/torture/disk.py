@@ -48,7 +48,7 @@ def checked(bench: Bench, verb: str, what: str, end: End, problems: list[str]) -
         wrong.append("not one line")
     if not output.exists() or output.read_bytes() != OLD:
         wrong.append("the old output has gone")
-    if set(bench.left()) - {output.name}:
+    if set(bench.left()) - set(bench.outputs(verb)):
         wrong.append(f"litter {bench.left()}")
     if wrong:
         problems.append(f"{verb}, {what}: {', '.join(wrong)}: {end.said[-1500:]}")

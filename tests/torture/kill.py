@@ -55,13 +55,13 @@ def blow(bench: Bench, verb: str, number: signal.Signals, rng: random.Random, co
         assert end.code in (-number, 128 + number), where
         counts["killed"] += 1
     if end.code == 75 or end.code == 128 + number:
-        beside = {output.name, state.name} if verb in TRAININGS else {output.name}
+        beside = {*bench.outputs(verb), state.name} if verb in TRAININGS else {output.name}
         assert set(bench.left()) <= beside, f"litter: {where}"
     resumed = state.exists()
     again = bench.run(line)
     assert again.code == 0, f"{where}; then exit {again.code}: {again.said}"
     assert output.read_bytes() == bench.reference[verb], f"other bytes than an unbroken run: {where}"
-    assert bench.left() == [output.name], f"litter after the next run: {where}: {bench.left()}"
+    assert bench.left() == bench.outputs(verb), f"litter after the next run: {where}: {bench.left()}"
     counts["resumed from a state to the same bytes" if resumed else "run again to the same bytes"] += 1
     bench.clear()
 
@@ -86,7 +86,7 @@ def collide(bench: Bench, verb: str) -> None:
         assert one_line(second.said), second.said
         assert "another sertools is writing it" in second.said, second.said
     assert output.read_bytes() == bench.reference[verb]
-    assert bench.left() == [output.name], bench.left()
+    assert bench.left() == bench.outputs(verb), bench.left()
     bench.clear()
 
 
