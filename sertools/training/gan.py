@@ -49,7 +49,7 @@ from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics
 
 KIND = "gan"
 _CALIBRATION_BATCH = 64
-_VITAL_BATCHES = 2  # enough to say how far the statistics move; the model's own take more
+_VITAL_BATCHES = 1  # enough to say how far the statistics move; the model's own take more
 
 
 class LatentSampler:

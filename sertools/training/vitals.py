@@ -20,10 +20,10 @@ from sertools.training.batches import Rows
 from sertools.training.health import PAIRWISE
 from sertools.training.scaling import Scaler
 
-# Every so many steps: with a batch as large as the training's, one look is a fifth of a step.
+# One look is a fifth of a step or less, so this is one per cent.
 MEASURE_EVERY = 20
-# Enough pairs for a mean (28), in a batch no larger than the training's own.
-_ROWS_A_CLASS, _ROWS = 8, 64
+# At most eight of a class, and no more in all than a small batch: the latents stay, so few pairs show a change.
+_ROWS_A_CLASS, _ROWS = 8, 32
 
 
 @contextmanager
