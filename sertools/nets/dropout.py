@@ -13,9 +13,9 @@ _LEVELS = 1 << 16
 class Dropout(nn.Dropout):
     """Drop each value with probability `p`, and scale the rest up; nothing in eval mode.
 
-    On a CPU torch draws one mask value after the other, which in the paper's nets takes longer than the
-    convolutions. Here a quarter of a 64-bit word decides on a value: `p` is met within 1/131072, values are as
-    independent as the words of NumPy's SFC64, and torch's own generator seeds that, so seeds mean what they did.
+    On a CPU torch draws one mask value after the other, a quarter of a step of the thin autoencoder. Here a quarter
+    of a 64-bit word decides on a value: `p` is met within 1/131072, values are as independent as the words of NumPy's
+    SFC64, and torch's own generator seeds that, so seeds mean what they did.
     """
 
     def forward(self, x: Tensor) -> Tensor:

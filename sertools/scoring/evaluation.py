@@ -145,10 +145,7 @@ def _check_validation(val: Rows, rows: Rows, header: Header, classifier_path: Pa
             selection_too=False,
             remedy="give --val a store that nothing was trained on",
         )
-    tested_ids = set(rows.utterance_column("id").tolist())
-    tested_digests = set(rows.utterance_column("digest").tolist()) - {""}
-    both = [name for name, digest in zip(ids, digests, strict=True) if name in tested_ids or digest in tested_digests]
-    if both:
+    if both := val.shared_with(rows):
         raise LineageError(
             f"{val.name}: {len(both)} of its {len(ids)} utterances are in the test stores too, {both[0]!r} among "
             "them; give --val other utterances"

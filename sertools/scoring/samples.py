@@ -144,10 +144,7 @@ def _real_rows(rows: Rows) -> Index:
 def _check_heldout(heldout: Rows, real: Rows, synth: Rows) -> None:
     """Refuse held-out rows that are not held out."""
     digests, ids = heldout.utterance_column("digest").tolist(), heldout.utterance_column("id").tolist()
-    real_ids = set(real.utterance_column("id").tolist())
-    real_digests = set(real.utterance_column("digest").tolist()) - {""}
-    both = [name for name, digest in zip(ids, digests, strict=True) if name in real_ids or digest in real_digests]
-    if both:
+    if both := heldout.shared_with(real):
         raise LineageError(
             f"{heldout.name}: {len(both)} of its {len(ids)} utterances are in {real.name} too, {both[0]!r} among "
             "them; give --heldout other utterances"

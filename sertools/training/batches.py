@@ -106,6 +106,13 @@ class Rows:
         own = self.own_lineage
         return own.trained_on | own.selected_on | frozenset(self.utterance_column("digest").tolist())
 
+    def shared_with(self, other: Rows) -> list[str]:
+        """Ids of the utterances that are among `other`'s too, by id or by audio; silence is nobody's."""
+        ids = set(other.utterance_column("id").tolist())
+        digests = set(other.utterance_column("digest").tolist()) - {""}
+        own = zip(self.utterance_column("id").tolist(), self.utterance_column("digest").tolist(), strict=True)
+        return [name for name, digest in own if name in ids or digest in digests]
+
     def lineage(self) -> Lineage:
         """Lineage of something trained on these rows."""
         return self.own_lineage.trained(self.utterance_column("digest").tolist())

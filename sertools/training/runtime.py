@@ -46,7 +46,7 @@ def _hold_freed_memory() -> None:
     """Keep what tensors free for the next ones.
 
     glibc gives large blocks back to the system at once, and a step that gets them again pays for every page: a sixth
-    of the small CNN's, a third of the autoencoder's. Elsewhere than with glibc nothing is done.
+    of the small CNN's. Elsewhere than with glibc nothing is done.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
