@@ -17,7 +17,7 @@ VAL       ?= $(VAL_$(PROFILE))#            one part in so many of the training s
 #                                          operating point, never to train on; empty: none
 VAL_BY    ?= $(VAL_BY_$(PROFILE))#         and what that keeps together
 SEEDS     ?= 0#                            each: subset + generator + classifier
-METHODS   ?=#                              rows of the table; empty: those of METHODS_2 and METHODS_3 below
+METHODS   ?=#                              rows of the table, or joined as in pot+half; empty: METHODS_2, METHODS_3
 NOISE     ?= $(wildcard $(dir $(CORPUS:/=))noise)#   background noise for SA, SAR, SARM, SARB; or beside the corpus
 TEST      ?=#                              Table 3: a store to test on; empty: fold 1 of 3, by speaker
 WILD      ?=#                              Table 3: its classes; empty: all of the corpus
@@ -142,11 +142,18 @@ OPTIONS_logit-adjust := --loss logit-adjust
 OPTIONS_balanced     := --sampling balanced
 OPTIONS_specaug      := --spec-augment strong
 OPTIONS_mixup        := --mixup 0.3
-strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(FREE),$(METHODS))
-$(if $(strange),$(error METHODS: $(strange): known are full imbalanced $(STRATEGIES) $(FREE) $(GENERATORS)))
+OPTIONS_half         := --sampling balanced --synthetic-share 0.5
+# Parts may be joined: CP+specaug trains on CP's store with specaug's options.
+parts   = $(subst +, ,$(1))
+strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(FREE) half,$(call parts,$(METHODS)))
+$(if $(strange),$(error METHODS: $(strange): known are full imbalanced $(STRATEGIES) $(FREE) $(GENERATORS),\
+    and any of these joined with + to each other or to half))
+options = $(foreach p,$(call parts,$(1)),$(OPTIONS_$(p)))
 
 # What a classifier learns from: $(1) folder, $(2) training store, $(3) method.
-stores = $(if $(filter $(STRATEGIES),$(3)),$(1)/$(3).h5,$(2) $(if $(filter $(GENERATORS),$(3)),$(1)/$(3).h5))
+altered   = $(filter $(STRATEGIES),$(call parts,$(1)))
+generated = $(filter $(GENERATORS),$(call parts,$(1)))
+stores    = $(if $(call altered,$(3)),$(1)/$(call altered,$(3)).h5,$(2)) $(patsubst %,$(1)/%.h5,$(call generated,$(3)))
 # The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
 val_option = $(if $(filter paper,$(PRESET)),$(if $(1),--val $(1)))
 
@@ -156,7 +163,7 @@ define CLASSIFIER
 $(1)/$(3).clf.safetensors: $(call stores,$(1),$(2),$(3))
 	@mkdir -p $$(@D)
 	$$(SERTOOLS) train-clf $(call stores,$(1),$(2),$(3)) -o $$@ --preset $$(PRESET) --seed $(7) --device $$(DEVICE) \
-	    $(call val_option,$(5)) $$(if $$(WIDTH),--width $$(WIDTH)) $$(OPTIONS_$(3)) $$(CLF_OPTS)
+	    $(call val_option,$(5)) $$(if $$(WIDTH),--width $$(WIDTH)) $(call options,$(3)) $$(CLF_OPTS)
 
 $(1)/$(3).json: $(1)/$(3).clf.safetensors $(4) $(5)
 	$$(SERTOOLS) evaluate $$< $(4) -o $$@ --device $$(DEVICE) $(if $(5),--val $(5)) \
@@ -251,7 +258,7 @@ $(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),\
   $(foreach c,$(CLASSES),\
     $(eval $(call REDUCED,$(call cell,$(f),$(c),$(s)),$(f),$(c),$(s)))\
     $(eval $(call GENERATOR,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(s)))\
-    $(foreach m,$(filter $(STRATEGIES),$(METHODS_2)),\
+    $(foreach m,$(sort $(filter $(STRATEGIES),$(call parts,$(METHODS_2)))),\
       $(eval $(call STRATEGY,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(m),$(s))))\
     $(foreach m,$(filter-out full,$(METHODS_2)),\
       $(eval $(call CLASSIFIER,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(m),\
@@ -299,7 +306,7 @@ $(wild)/train.h5: $(wild)/pool.h5
 
 $(foreach s,$(SEEDS),\
   $(eval $(call GENERATOR,$(wild)/seed$(s),$(wild)/train.h5,$(s)))\
-  $(foreach m,$(filter $(STRATEGIES),$(METHODS_3)),\
+  $(foreach m,$(sort $(filter $(STRATEGIES),$(call parts,$(METHODS_3)))),\
     $(eval $(call STRATEGY,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(s))))\
   $(foreach m,$(filter-out full,$(METHODS_3)),\
     $(eval $(call CLASSIFIER,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(wild_test),$(wild)/val.h5,--tag fold=1,$(s)))))

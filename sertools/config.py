@@ -214,6 +214,7 @@ class ClassifierConfig:
     focal_gamma: float = 2.0  # Lin et al. 2017, their best
     logit_tau: float = 1.0  # Menon et al. 2021: the value that is consistent for the balanced error
     sampling: str = "shuffled"
+    synthetic_share: float | None = None  # of a class's draws; None: as the numbers of its rows have it
     spec_augment: str = "none"
     mixup: float = 0.0  # alpha of Zhang et al. 2018; 0 is off
 
@@ -224,6 +225,8 @@ class ClassifierConfig:
             raise UsageError(
                 f"--loss {self.loss}: together with --sampling balanced it would correct class sizes twice; use one"
             )
+        if self.synthetic_share is not None and not (self.synthetic_share < 1 and self.sampling == "balanced"):
+            raise UsageError(f"--synthetic-share {self.synthetic_share:g}: below 1, and with --sampling balanced")
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,24 @@ def test_a_balanced_batch_depends_on_its_step_and_seed_alone():
     assert not np.array_equal(*orders)
 
 
+@given(labels=class_labels(), batch_size=st.integers(2, 40), share=st.floats(0.05, 0.95), seed=st.integers(0, 5))
+def test_made_rows_get_their_share_of_each_class_that_has_both_kinds(labels, batch_size, share, seed):
+    made = np.arange(len(labels)) % 3 == 0
+    n_steps = -(-40 * (labels.max() + 1) // batch_size)
+    draw = [balanced_indices(labels, batch_size, step, seed, made, share) for step in range(n_steps)]
+    stream = np.concatenate(draw)
+    for number in np.unique(labels):
+        drawn = stream[labels[stream] == number]
+        kinds = {kind: np.flatnonzero((labels == number) & (made == kind)) for kind in (True, False)}
+        if min(map(len, kinds.values())):
+            assert abs(made[drawn].sum() - share * len(drawn)) <= 1
+        for kind, members in kinds.items():
+            here = drawn[made[drawn] == kind]
+            for start in range(0, len(here) - len(members) + 1, max(1, len(members))):
+                assert sorted(here[start : start + len(members)]) == members.tolist()
+    assert np.array_equal(balanced_indices(labels, batch_size, n_steps - 1, seed, made, share), draw[-1])
+
+
 @pytest.fixture
 def two(rng, tmp_path):
     """A store of 5 rows in 3 utterances, and one of 4 generated rows."""

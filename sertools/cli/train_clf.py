@@ -40,6 +40,14 @@ def train_clf(
             help="Rows as they come, or every class equally often." + preset_default("classifier", "sampling"),
         ),
     ] = None,
+    synthetic_share: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="With --sampling balanced: this share of a class's draws are altered or generated rows, where "
+            "it has any. [as many as there are]",
+        ),
+    ] = None,
     spec_augment: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +91,7 @@ def train_clf(
         width=width,
         loss=loss,
         sampling=sampling,
+        synthetic_share=synthetic_share,
         spec_augment=spec_augment,
         mixup=mixup,
     )

@@ -41,7 +41,8 @@ class _Line:
 
     @property
     def category(self) -> str:
-        return _CATEGORY.get(self.key, FREE_RIVALS)
+        # `CP+specaug` stands with `CP`.
+        return _CATEGORY.get(self.key.split("+")[0], FREE_RIVALS)
 
 
 def check_layout(name: str, paper: bool = False) -> Layout:

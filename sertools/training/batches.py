@@ -239,7 +239,14 @@ def batch_indices(n_rows: int, batch_size: int, step: int, seed: int) -> Index:
     return _stream(np.arange(step * batch_size, (step + 1) * batch_size), n_rows, seed)
 
 
-def balanced_indices(labels: Index, batch_size: int, step: int, seed: int) -> Index:
+def balanced_indices(
+    labels: Index,
+    batch_size: int,
+    step: int,
+    seed: int,
+    made: npt.NDArray[np.bool_] | None = None,
+    share: float = 0.5,
+) -> Index:
     """Return the rows of one step's batch where every class is drawn equally often.
 
     The classes take turns, over the ends of batches too, and each has a stream of reshuffled epochs of its own: in
@@ -250,13 +257,26 @@ def balanced_indices(labels: Index, batch_size: int, step: int, seed: int) -> In
     ----------
     labels
         Class of each row [shape=(N,)]; every number from 0 to the largest occurs.
+    made
+        Whether each row was made, by altering or generating, rather than recorded [shape=(N,)]. If given, a class
+        that has both kinds has a stream for each, and the made ones get `share` of its turns.
+    share
+        Between 0 and 1.
     """
     n_classes = int(labels.max()) + 1
     rounds, turns = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n_classes)
     batch = np.empty(batch_size, dtype=np.int64)
     for turn in range(n_classes):
-        members = np.flatnonzero(labels == turn)
-        batch[turns == turn] = members[_stream(rounds[turns == turn], len(members), seed, "class", turn)]
+        members, now = np.flatnonzero(labels == turn), rounds[turns == turn]
+        if made is None or made[members].all() or not made[members].any():
+            batch[turns == turn] = members[_stream(now, len(members), seed, "class", turn)]
+            continue
+        before, after = (np.floor(share * at).astype(np.int64) for at in (now, now + 1))
+        drawn = np.empty(len(now), dtype=np.int64)
+        for kind, positions in ((True, before), (False, now - before)):
+            here, pool = (after > before) == kind, members[made[members] == kind]
+            drawn[here] = pool[_stream(positions[here], len(pool), seed, "class", turn, "made" if kind else "real")]
+        batch[turns == turn] = drawn
     return batch
 
 

@@ -78,7 +78,9 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         """Pictures of a step [shape=(B, 1, n_mels, n_frames)] and their class shares [shape=(B, n_classes)]."""
         config, seed = self.config, self.run.seed
         if config.sampling == "balanced":
-            index = balanced_indices(self.labels, config.batch_size, step, seed)
+            made = None if config.synthetic_share is None else self.rows.origin != "real"
+            share = config.synthetic_share or 0.0
+            index = balanced_indices(self.labels, config.batch_size, step, seed, made, share)
         else:
             index = batch_indices(len(self.rows), config.batch_size, step, seed)
         x, targets = self.rows.tensor(index, self.scaler, self.run.device), self.targets[torch.from_numpy(index)]
