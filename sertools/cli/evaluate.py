@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, verb
+from sertools.cli.options import Device, Tags, read_tags, verb
 from sertools.cli.progress import voice
 from sertools.config import VOTES, check_vote
-from sertools.errors import UsageError
 
 
 @verb
@@ -21,10 +20,7 @@ def evaluate(
     vote: Annotated[
         str, typer.Option(metavar="|".join(VOTES), help="How an utterance's segments are joined.")
     ] = "majority",
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Place in the table: method, fold, reduced, seed. Repeatable."),
-    ] = None,
+    tag: Tags = None,
     val: Annotated[
         Path | None,
         typer.Option(
@@ -51,7 +47,7 @@ def evaluate(
     from sertools.training.runtime import pick_device
 
     check_vote(vote)
-    tags = dict(_read_tag(text) for text in tag or ())
+    tags = read_tags(tag)
     if out != "-":
         read = [classifier, *open_rows(stores).files, *(open_rows([val]).files if val else ())]
         refuse_clobber(Path(out), read)
@@ -72,10 +68,3 @@ def evaluate(
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def _read_tag(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise UsageError(f"--tag {text!r}: expected KEY=VALUE, such as method=GAN")
-    return key, value

@@ -23,7 +23,7 @@ import typer
 from sertools.claim import claimed
 from sertools.cli.progress import voice
 from sertools.config import PRESETS
-from sertools.errors import SertoolsError, SertoolsWarning, out_of_memory
+from sertools.errors import SertoolsError, SertoolsWarning, UsageError, out_of_memory
 
 
 def parse_width(text: str) -> float:
@@ -62,6 +62,23 @@ Width = Annotated[
 def output(metavar: str, what: str) -> Any:
     """Make the -o option of a verb."""
     return typer.Option("-o", "--output", metavar=metavar, help=f"{what} Written when complete.", show_default=False)
+
+
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Place in the table: method, fold, reduced, seed. Repeatable."),
+]
+
+
+def read_tags(texts: list[str] | None) -> dict[str, str]:
+    """Read the values of --tag."""
+    tags = {}
+    for text in texts or ():
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise UsageError(f"--tag {text!r}: expected KEY=VALUE, such as method=GAN")
+        tags[key] = value
+    return tags
 
 
 def preset_default(stage: str, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, Seed, verb
+from sertools.cli.options import Device, Seed, Tags, read_tags, verb
 
 
 @verb
@@ -24,6 +24,7 @@ def score(
         Path | None,
         typer.Option(metavar="CLF", help="A classifier trained on REAL, to look through its eyes as well."),
     ] = None,
+    tag: Tags = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="JSON, as into a pipe.")] = False,
@@ -42,7 +43,15 @@ def score(
     from sertools.scoring.score_page import page
     from sertools.training.runtime import pick_device
 
-    scored = run(real, synth, heldout_path=heldout, judge_path=judge, seed=seed, device=pick_device(device))
+    scored = run(
+        real,
+        synth,
+        heldout_path=heldout,
+        judge_path=judge,
+        tags=read_tags(tag),
+        seed=seed,
+        device=pick_device(device),
+    )
     if as_json or not _on_terminal():
         print(json.dumps(scored, indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def score(
     *,
     heldout_path: Path | None = None,
     judge_path: Path | None = None,
+    tags: Mapping[str, str] | None = None,
     seed: int = 0,
     device: torch.device,
 ) -> dict[str, Any]:
@@ -42,14 +44,16 @@ def score(
         Real rows that it has not seen; without them, REAL is halved.
     judge_path
         A classifier trained on REAL.
+    tags
+        Its place in a table: method, fold, reduced, seed.
     seed
         Decides which rows are drawn, and the permutations.
 
     Returns
     -------
     dict
-        Plain values, ready for JSON: ``verdict`` (one of ``VERDICTS``), ``why``, ``rows``, ``all``, ``classes``,
-        ``usefulness``, ``judge``, ``notes``.
+        Plain values, ready for JSON: ``tags``, ``verdict`` (one of ``VERDICTS``), ``why``, ``rows``, ``all``,
+        ``classes``, ``usefulness``, ``judge``, ``notes``.
 
     Raises
     ------
@@ -84,6 +88,7 @@ def score(
         {
             "sertools_kind": KIND,
             "sertools_version": VERSION,
+            "tags": {printable(key): printable(value) for key, value in (tags or {}).items()},
             "verdict": verdict,
             "why": [printable(sentence) for sentence in why],
             "files": {
