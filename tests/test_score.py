@@ -16,6 +16,7 @@ from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreErro
 from sertools.nets.classifiers import build_classifier
 from sertools.scoring.score import score
 from sertools.scoring.score_page import WIDTH, page
+from sertools.scoring.score_table import read_score
 from sertools.scoring.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, VERDICTS
 from sertools.store.merge import merge_stores
 from sertools.training.batches import open_rows
@@ -325,6 +326,10 @@ def test_the_same_files_and_seed_give_the_same_bytes(planted, judge, tmp_path, c
     assert first.out == again.out != other.out
     said = json.loads(first.out)
     assert said["sertools_kind"] == "score"
+    (tmp_path / "s.json").write_text(first.out)
+    assert read_score(tmp_path / "s.json").method == "fresh.h5"
+    assert call(*line, "--tag", "method=GAN").out != first.out
+    assert call("report", "s.json").out.startswith("method")
     assert said["verdict"] in VERDICTS
     assert str(tmp_path) not in first.out
 

@@ -14,7 +14,9 @@ def report(
     results: Annotated[
         list[Path],
         typer.Argument(
-            metavar="R.json", help="From evaluate; or CSV of another tool's predictions.", show_default=False
+            metavar="R.json",
+            help="From evaluate, or a CSV of another tool; or all from score.",
+            show_default=False,
         ),
     ],
     baseline: Annotated[
@@ -34,6 +36,7 @@ def report(
     """Put many results into one table, with intervals.
 
     Rows: full, imbalanced, the paper's methods, then others as the files name them. CSV and JSON hold every number.
+    Files of score become a table of generators.
     CSV of another tool: method, id, emotion, predicted; and fold, reduced, seed, speaker, p_CLASS if you like.
 
     \b
@@ -45,10 +48,16 @@ def report(
     from sertools.scoring.layouts import check_layout, render_layout
     from sertools.scoring.report import summarise
     from sertools.scoring.rivals import read_results
+    from sertools.scoring.score_table import compare, is_score
 
     known_layout = check_layout(layout, paper)
     if baseline is not None and known_layout != "summary":
         raise UsageError(f"--baseline: {layout} compares nothing; leave it out, or use --layout summary")
     known_format = check_format(table_format)
+    if any(is_score(path) for path in results):
+        if baseline is not None or known_layout != "summary":
+            raise UsageError("--baseline and --layout are for results of evaluate; these are scores")
+        print(compare(results, known_format), end="")
+        return
     found = summarise(read_results(results), baseline)
     print(render_layout(found, known_layout, known_format, paper), end="")

@@ -5,12 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from sertools.scoring.documents import Defect
 from sertools.scoring.metrics import VoteRule, scores
 from sertools.scoring.result import KIND, VERSION, Result, Utterance
-
-
-class Defect(Exception):  # noqa: N818 - never leaves the reading and writing of result files
-    """What is wrong with a document; becomes a ModelError that also names the file."""
 
 
 def parse(document: Any, source: str) -> Result:

@@ -35,8 +35,9 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 
 from sertools.errors import ModelError, printable
+from sertools.scoring.documents import Defect, clean, load
 from sertools.scoring.result import KIND, TAGS, VERSION, Result, Utterance
-from sertools.scoring.result_checks import Defect, parse
+from sertools.scoring.result_checks import parse
 
 # Which fields share a line of the file.
 _LINES = (
@@ -51,8 +52,6 @@ _LINES = (
     ("history",),
 )
 _REMEDY = "make it again with 'sertools evaluate'"
-_MAX_DEPTH = 8
-_MAX_NUMBER = 2**53  # beyond it other JSON readers lose digits
 
 
 def write_result(result: Result, stream: TextIO) -> None:
@@ -71,7 +70,7 @@ def write_result(result: Result, stream: TextIO) -> None:
         If the result contradicts itself and could not be read again.
     """
     try:
-        sound = parse(_clean(_document(result)), source="")
+        sound = parse(clean(_document(result)), source="")
     except Defect as defect:
         raise ModelError(f"the result cannot be written: {defect}") from None
     document = _document(sound)
@@ -121,7 +120,7 @@ def parse_result(file: BinaryIO, name: str) -> Result:
         if not head.startswith(b"{"):  # do not load a store of many gigabytes to say so
             raise Defect("is not a result file")
         text = (head + file.read()).decode("utf-8")
-        return parse(_clean(_load(text)), source=name)
+        return parse(clean(load(text)), source=name)
     except UnicodeDecodeError:
         raise ModelError(f"{name}: is not a result file (not UTF-8); {_REMEDY}") from None
     except Defect as defect:
@@ -156,34 +155,3 @@ def _rounded(utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
 
 def _line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _load(text: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) < len(pairs):
-            raise Defect("names a field twice")
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        raise Defect(f"is damaged at line {error.lineno}: {error.msg}") from None
-    except RecursionError:
-        raise Defect("is nested too deep") from None
-    except ValueError:  # an integer of thousands of digits
-        raise Defect("holds a number without end") from None
-
-
-def _clean(value: Any, depth: int = 0) -> Any:
-    """Escape every string; refuse numbers and nesting that no result has."""
-    if depth > _MAX_DEPTH:
-        raise Defect("is nested too deep")
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, Mapping):
-        return {printable(str(key)): _clean(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item, depth + 1) for item in value]
-    if isinstance(value, int | float) and not abs(value) <= _MAX_NUMBER:  # NaN too
-        raise Defect("holds a number that is not finite or far too large")
-    return value

@@ -16,10 +16,7 @@ from sertools.scoring.embedding import Components, Embedding, Judgement, ask_jud
 from sertools.scoring.groups import Groups
 from sertools.scoring.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
 from sertools.scoring.usefulness import Usefulness, usefulness
-from sertools.scoring.verdict import ALPHA, judge_all, judge_group
-
-KIND = "score"
-VERSION = 1
+from sertools.scoring.verdict import ALPHA, KIND, VERSION, judge_all, judge_group
 
 
 def score(

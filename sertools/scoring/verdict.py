@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sertools.scoring.fidelity import Neighbourhood
-from sertools.scoring.texture import TextureGap
-from sertools.scoring.usefulness import Usefulness
+if TYPE_CHECKING:  # torch comes with them, which a table of scores does not need
+    from sertools.scoring.fidelity import Neighbourhood
+    from sertools.scoring.texture import TextureGap
+    from sertools.scoring.usefulness import Usefulness
+
+KIND = "score"  # of the file that a verdict stands in
+VERSION = 1
 
 COLLAPSED = "collapsed"
 COPIES = "copies of the training set"
