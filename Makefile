@@ -136,19 +136,23 @@ $(OUT)/all.h5: $(labels)
 
 # ---- What a method is: a store to train on, or options of train-clf ------------------------------------------------
 STRATEGIES := CP SA SAR SARM SARB SARS RS0.4 RS0.6 RS0.8 RS1.0
-GENERATORS := smote gauss gan pot potcut
+GENERATORS := smote gauss gan pot potw potcut
 OPTIONS_weighted     := --loss weighted
 OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
 OPTIONS_balanced     := --sampling balanced
 OPTIONS_specaug      := --spec-augment strong
 OPTIONS_mixup        := --mixup 0.3
-OPTIONS_half         := --sampling balanced --synthetic-share 0.5
+# What synthetic rows are of their class's draws; to be joined to a method that has such rows.
+SHARES := quarter half most
+OPTIONS_quarter := --sampling balanced --synthetic-share 0.25
+OPTIONS_half    := --sampling balanced --synthetic-share 0.5
+OPTIONS_most    := --sampling balanced --synthetic-share 0.75
 # Parts may be joined: CP+specaug trains on CP's store with specaug's options.
 parts   = $(subst +, ,$(1))
-strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(FREE) half,$(call parts,$(METHODS)))
+strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(FREE) $(SHARES),$(call parts,$(METHODS)))
 $(if $(strange),$(error METHODS: $(strange): known are full imbalanced $(STRATEGIES) $(FREE) $(GENERATORS),\
-    and any of these joined with + to each other or to half))
+    and any of these joined with + to each other or to one of $(SHARES)))
 options = $(foreach p,$(call parts,$(1)),$(OPTIONS_$(p)))
 
 # What a classifier learns from: $(1) folder, $(2) training store, $(3) method.
@@ -209,6 +213,9 @@ $(1)/gan0-pca.safetensors: $(1)/ae-pca.safetensors $(1)/latents-pca.h5 $(2)
 
 $(1)/pot.h5: $(1)/gan0-pca.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/potw.h5: $(1)/gan0-pca.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --within-speaker --seed $(3) --device $$(DEVICE) -o $$@
 
 $(1)/potcut.h5: $(1)/gan0-pca.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --paste --seed $(3) --device $$(DEVICE) -o $$@
