@@ -351,14 +351,13 @@ $(OUT)/fig3.png: $(OUT)/specs.h5 $(figures)/paper/samples.h5
 # ---- The paper's ablation: the proposal, each change of §2.4 taken back, the original -------------------------------
 # On fold 1 with nothing removed; scored on its test speakers. Without normalisation nothing is learned at higher rates.
 ABLATION    := paper upsample relu unnormalised mixed bagan
-LR_unnormalised_cpu := --lr 3e-4
-LR_bagan_cpu        := --lr 1e-3
+NO_NORM_cpu := --lr 3e-4
 AE_paper        := --arch paper
 AE_upsample     := --arch paper --up upsample
 AE_relu         := --arch paper --activation relu
-AE_unnormalised := --arch paper --no-norm --dropout 0 $(LR_unnormalised_$(PRESET))
+AE_unnormalised := --arch paper --no-norm --dropout 0 $(NO_NORM_$(PRESET))
 AE_mixed        := --arch paper
-AE_bagan        := --arch bagan $(LR_bagan_$(PRESET))
+AE_bagan        := --arch bagan $(NO_NORM_$(PRESET))
 GAN_mixed       := --batches mixed
 
 # $(1) folder, $(2) variant, $(3) seed.
