@@ -32,6 +32,7 @@ WIDTH     ?=#                              scales the filters of all nets; empty
 AE_OPTS   ?=#                              further options of pretrain-ae, …
 COV_OPTS  ?=
 GAN_OPTS  ?=
+GEN_OPTS  ?=
 PCA       ?= 60#                           principal components that pot and potcut move rows in
 CLF_OPTS  ?=
 DEVICE    ?= auto
@@ -136,7 +137,7 @@ $(OUT)/all.h5: $(labels)
 
 # ---- What a method is: a store to train on, or options of train-clf ------------------------------------------------
 STRATEGIES := CP SA SAR SARM SARB SARS RS0.4 RS0.6 RS0.8 RS1.0
-GENERATORS := smote gauss gan pot potw potcut
+GENERATORS := smote gauss gan pot potw potcut cvae diffusion
 OPTIONS_weighted     := --loss weighted
 OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
@@ -200,6 +201,14 @@ $(1)/gauss.h5: $(1)/gauss.safetensors $(2)
 
 $(1)/smote.h5: $(1)/gauss.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --smote $(2) --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/cvae.safetensors $(1)/diffusion.safetensors: $(1)/%.safetensors: $(2)
+	@mkdir -p $$(@D)
+	$$(SERTOOLS) train-generator $$< -o $$@ --kind $$* --preset $$(PRESET) --seed $(3) --device $$(DEVICE) \
+	    $$(if $$(WIDTH),--width $$(WIDTH)) $$(GEN_OPTS)
+
+$(1)/cvae.h5 $(1)/diffusion.h5: $(1)/%.h5: $(1)/%.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --seed $(3) --device $$(DEVICE) -o $$@
 
 $(1)/ae-pca.safetensors: $(2)
 	@mkdir -p $$(@D)

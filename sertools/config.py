@@ -7,14 +7,11 @@ from here, so a number is written once. Stages count updates (steps), not epochs
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 from sertools.architectures import ACTIVATIONS, FAKE_BATCHES, UPSAMPLINGS
-from sertools.errors import UsageError, check_choices
+from sertools.errors import UsageError, check_choices, check_shares
 
 FITS = ("pad", "exact", "resize")
 TAILS = ("pad", "overlap")
@@ -23,9 +20,10 @@ COVARIANCES = ("empirical", "ledoit-wolf", "oas", "pooled", "diagonal")
 ARCHITECTURES = ("vgg19", "vgg19-bn", "crnn", "cnn")
 LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
 SAMPLINGS = ("shuffled", "balanced")
+D_NORMS = ("bn", "none")
+DIFFAUGS = ("shift", "mask", "gain")
 VOTES = ("majority", "mean")
 SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose
-_HIGHEST_RATE = 1e30  # Adam's first step is ten times the rate; float32 ends at 3e38
 
 
 @dataclass(frozen=True)
@@ -146,6 +144,7 @@ class AutoencoderConfig:
     beta1: float = 0.5  # BAGAN; the paper names Adam alone
     beta2: float = 0.999
     validate_every: int = 200
+    class_loss: float = 0.0  # weight of a classifier on the latents; the paper has none
 
 
 @dataclass(frozen=True)
@@ -160,6 +159,23 @@ class GanConfig:
     beta2: float = 0.999
     calibration_batches: int = 32  # 32 × 64 class-uniform latents re-estimate the generator's BN statistics
     batches: str | None = None  # §2.4 (d); None: as the autoencoder's NetConfig has it
+    # What the paper has none of; `presets.IMPROVED` says what each is for.
+    real_sampling: str = "shuffled"
+    cond_ramp: float = 0.0  # share of the steps in which "real or fake" becomes "which class, or fake"
+    d_norm: str = "bn"
+    sn: bool = False  # spectral normalisation of D (Miyato et al. 2018)
+    r1: float = 0.0  # weight of D's squared gradient at real rows (Mescheder et al. 2018)
+    diffaug: tuple[str, ...] = ()  # changes of all that D sees (Zhao et al. 2020)
+    ema: float = 0.0  # decay of the average of G's weights that is kept; 0: the last weights
+
+    def __post_init__(self) -> None:
+        check_choices(self, {"real_sampling": SAMPLINGS, "d_norm": D_NORMS})
+        strange = [name for name in self.diffaug if name not in DIFFAUGS]
+        if strange:
+            raise UsageError(f"--diffaug {','.join(self.diffaug)}: {strange[0]!r} is none of {', '.join(DIFFAUGS)}")
+        check_shares(self, "ema", "beta1", "beta2")
+        if not 0 <= self.cond_ramp <= 1:
+            raise UsageError(f"--cond-ramp {self.cond_ramp:g}: expected 0 to 1, a share of the steps")
 
 
 @dataclass(frozen=True)
@@ -229,72 +245,7 @@ class ClassifierConfig:
             raise UsageError(f"--synthetic-share {self.synthetic_share:g}: below 1, and with --sampling balanced")
 
 
-@dataclass(frozen=True)
-class Preset:
-    """All numbers of a run under one name."""
-
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    gan: GanConfig = field(default_factory=GanConfig)
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
-
-
-_THIN_AUTOENCODER = AutoencoderConfig(
-    net=NetConfig(width=1 / 16, bn_momentum=0.1), steps=400, batch_size=32, lr=3e-3, validate_every=50
-)
-_THIN_GAN = GanConfig(steps=120, batch_size=32, lr_g=1e-4, lr_d=1e-4)
-_SMALL_CNN = ClassifierConfig(
-    arch="cnn", steps=300, batch_size=64, lr=3e-3, schedule="one-cycle", weight_decay=0.01, validate_every=50
-)
-
-PRESETS: Mapping[str, Preset] = {
-    "paper": Preset(),
-    # Thin nets, few steps, and rates that move in them: an experiment of an hour on two cores. Not the paper.
-    "cpu": Preset(
-        dataclasses.replace(_THIN_AUTOENCODER, steps=300),
-        dataclasses.replace(_THIN_GAN, steps=100),
-        dataclasses.replace(_SMALL_CNN, spec_augment="weak"),
-    ),
-    # Nearly the same, to see that all runs.
-    "smoke": Preset(_THIN_AUTOENCODER, _THIN_GAN, _SMALL_CNN),
-}
-
-Config = TypeVar("Config", AutoencoderConfig, GanConfig, ClassifierConfig, NetConfig, FrontEnd)
-
-
-def override(config: Config, **given: Any) -> Config:
-    """Return `config` with every value that is not None replaced.
-
-    Raises
-    ------
-    UsageError
-        If a replaced number is not positive and finite, no float32 update could take it, or a batch is one row alone.
-    """
-    changes = {name: value for name, value in given.items() if value is not None}
-    for name, value in changes.items():
-        zero_is_fine = name in ("steps", "weight_decay", "min_tail_seconds", "dropout", "mixup")
-        if type(value) in (int, float) and not (0 < value < math.inf or (value == 0 and zero_is_fine)):
-            raise UsageError(f"--{name.replace('_', '-')} {value}: must be positive")
-        if name.startswith("lr") and value > _HIGHEST_RATE:
-            raise UsageError(f"--{name.replace('_', '-')} {value:g}: must be at most {_HIGHEST_RATE:g}")
-        if name == "batch_size" and value < 2:
-            raise UsageError(f"--batch-size {value}: batch normalisation needs at least 2 rows")
-    return dataclasses.replace(config, **changes)
-
-
 def check_vote(rule: str) -> None:
     """Raise `UsageError` unless segments can be joined by `rule`."""
     if rule not in VOTES:
         raise UsageError(f"--vote {rule!r}: expected one of {', '.join(VOTES)}")
-
-
-def preset(name: str) -> Preset:
-    """Look up a preset by name.
-
-    Raises
-    ------
-    UsageError
-        If there is no such preset.
-    """
-    if name not in PRESETS:
-        raise UsageError(f"--preset {name!r}: expected one of {', '.join(PRESETS)}")
-    return PRESETS[name]

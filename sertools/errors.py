@@ -95,3 +95,17 @@ def check_choices(config: object, choices: Mapping[str, tuple[str, ...]]) -> Non
         if getattr(config, name) not in allowed:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} {getattr(config, name)!r}: expected one of {', '.join(allowed)}")
+
+
+def check_shares(config: object, *names: str) -> None:
+    """Refuse a field that is not from 0 to below 1.
+
+    Raises
+    ------
+    UsageError
+        Naming the option and the value.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if not 0 <= value < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {value:g}: expected 0 to below 1")

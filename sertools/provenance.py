@@ -47,6 +47,14 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Give nested options one name each, such as ``options.net.width``."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found
+
+
 def history_line(
     verb: str, options: Mapping[str, Any], inputs: Mapping[str, Any] | None = None, seed: int | None = None
 ) -> str:

@@ -131,6 +131,10 @@ def test_as_a_module():
         ("pretrain-ae {train} -o out --preset big", ["paper", "smoke"]),
         ("finetune-gan {ae} {latents} {train} -o out --preset big", ["paper", "smoke"]),
         ("train-clf {train} -o out --preset big", ["paper", "smoke"]),
+        ("train-generator {train} -o out --kind cvae --preset big", ["paper", "improved-cpu"]),
+        ("train-generator {train} -o out --kind flow", ["cvae, diffusion"]),
+        ("train-generator {train} -o out --kind cvae --ema 1", ["--ema", "below 1"]),
+        ("generate {gan} --per-class 1 --guidance 2 -o out", ["--guidance", "diffusion"]),
         ("train-clf {train} -o out --arch vgg91", ["vgg19", "vgg19-bn", "crnn", "cnn"]),
         ("train-clf {train} -o out --loss hinge", ["cross-entropy", "weighted", "focal", "logit-adjust"]),
         ("train-clf {train} -o out --sampling random", ["shuffled", "balanced"]),
@@ -204,6 +208,7 @@ MAKERS = [
     "fit-latents {ae} {train} -o out",
     "finetune-gan {ae} {latents} {train} -o out --preset smoke --steps 1 --batch-size 8",
     "finetune-gan {ae} {latents} {train} -o out --preset smoke --steps 0",
+    "train-generator {train} -o out --kind diffusion --preset smoke --steps 1 --batch-size 8 --width 1/8",
     "generate {gan} --balance {train} -o out",
     f"train-clf {{train}} {{synth}} -o out {TRAINING}",
     "evaluate {clf} {test} -o out",
@@ -222,7 +227,7 @@ def test_a_maker_says_what_it_made_and_nothing_with_q(chain, call, tmp_path, lin
     quiet = call(*args, "-q")
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
     assert (tmp_path / "out").read_bytes() == made
-    logs = ["out.log.ndjson"] if args[0] in ("pretrain-ae", "finetune-gan", "train-clf") else []
+    logs = ["out.log.ndjson"] if args[0] in ("pretrain-ae", "finetune-gan", "train-clf", "train-generator") else []
     assert sorted(os.listdir(tmp_path)) == ["out", *logs]
 
 

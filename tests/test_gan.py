@@ -14,7 +14,8 @@ from sertools.errors import StoreError
 from sertools.nets.gan import Autoencoder, batch_norms, clamp_dropout, discriminator_from, generator_from
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import batch_indices, open_rows
-from sertools.training.gan import GanTrainer, LatentSampler, calibrate, load_generator
+from sertools.training.calibration import LatentSampler, calibrate
+from sertools.training.gan import GanTrainer, load_generator
 from sertools.training.latents import fit_gaussians
 from sertools.training.loop import Run
 from sertools.training.vitals import frozen_statistics

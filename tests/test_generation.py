@@ -103,7 +103,7 @@ def test_nothing_to_add_is_an_empty_store(chain, tmp_path):
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ({"hapy": 1}, "class 'hapy': the GAN was not trained on it; did you mean 'happy'?"),
+        ({"hapy": 1}, "class 'hapy': the generator was not trained on it; did you mean 'happy'?"),
         ({"bored": 1}, "it knows angry, happy, neutral, sad"),
         ({"sad": -1}, "sad=-1: a count cannot be negative"),
     ],

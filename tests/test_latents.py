@@ -15,7 +15,7 @@ from sertools.config import COVARIANCES
 from sertools.errors import ModelError, StoreError, UsageError
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import open_rows
-from sertools.training.gan import LatentSampler
+from sertools.training.calibration import LatentSampler
 from sertools.training.latents import ClassGaussians, fit_gaussians, fit_latents, load_latents
 
 

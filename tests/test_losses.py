@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from chains import CLF, CPU
 from torch import Tensor
 
-from sertools.config import LOSSES, override
+from sertools.config import LOSSES
+from sertools.presets import override
 from sertools.training.losses import Loss, class_weights, log_prior, make_loss
 from sertools.training.mixup import mix
 

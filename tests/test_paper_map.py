@@ -11,7 +11,6 @@ from typer.main import get_command
 
 from sertools.balance.strategies import STRATEGIES
 from sertools.cli import app
-from sertools.config import PRESETS
 from sertools.corpora import READERS
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +50,7 @@ OPTIONS = {
     for verb, command in _COMMANDS.items()
 }
 SETTINGS = set(re.findall(r"^([A-Z_]+) *\?=", MAKEFILE, re.MULTILINE))
+PROFILES = set(re.findall(r"^CLASSES_(\w+) *:=", MAKEFILE, re.MULTILINE))
 TARGETS = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE).group(1).split())  # type: ignore[union-attr]
 METHODS = {
     "full",
@@ -103,7 +103,7 @@ def wrong_setting(word: str) -> str:
     name, _, value = word.partition("=")
     if name not in SETTINGS:
         return f"the Makefile has no setting {name}"
-    known = {"PROFILE": set(PRESETS), "READER": set(READERS), "METHODS": METHODS}.get(name)
+    known = {"PROFILE": PROFILES, "READER": set(READERS), "METHODS": METHODS}.get(name)
     strange = set(value.split()) - known if known else set()
     return f"{name} cannot be {strange}" if strange else ""
 
@@ -187,7 +187,7 @@ def test_what_is_named_exists_and_what_is_called_missing_does_not(cell: str):
 @pytest.mark.parametrize(
     "span",
     [
-        "nets/unet.py",
+        "nets/none.py",
         "docs/none.md",
         "extract --nothing",
         "extract --fit squeeze",

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from chains import AE, CLF, CPU, NET, assert_one_adam_step, noise, write_rows
 
-from sertools.config import AutoencoderConfig, ClassifierConfig, GanConfig, preset
+from sertools.config import AutoencoderConfig, ClassifierConfig, GanConfig
 from sertools.errors import TrainingError
 from sertools.nets.classifiers import build_classifier
+from sertools.presets import preset
 from sertools.training.autoencoder import AutoencoderTrainer
 from sertools.training.batches import batch_indices, open_rows
 from sertools.training.classifier import ClassifierTrainer

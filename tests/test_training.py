@@ -19,9 +19,10 @@ from chains import AE, CLF, GAN, classify, finetune, noise, pretrain, stop_after
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sertools.config import ARCHITECTURES, LOSSES, PRESETS, override
+from sertools.config import ARCHITECTURES, LOSSES
 from sertools.errors import LineageError, ModelError, Stopped, TrainingError, UsageError
 from sertools.nets.classifiers import build_classifier
+from sertools.presets import PRESETS, override
 from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
 from sertools.training.autoencoder import AutoencoderTrainer, load_autoencoder, reconstruction_mse
@@ -135,7 +136,7 @@ def test_a_run_may_be_stopped_at_any_steps(chain, tmp_path_factory, stops):
     assert (folder / "broken").read_bytes() == (folder / "unbroken").read_bytes()
 
 
-@pytest.mark.parametrize("verb", ["pretrain-ae", "train-clf", "finetune-gan"])
+@pytest.mark.parametrize("verb", ["pretrain-ae", "train-clf", "finetune-gan", "train-generator"])
 def test_how_often_the_state_is_saved_is_an_option(verb, chain, call, monkeypatch, tmp_path):
     saved = []
 
@@ -145,7 +146,8 @@ def test_how_often_the_state_is_saved_is_an_option(verb, chain, call, monkeypatc
 
     monkeypatch.setattr("sertools.training.loop.save_state", noted)
     inputs = [chain.ae, chain.latents, chain.train] if verb == "finetune-gan" else [chain.train]
-    line = [verb, *inputs, "-o", "net", "--preset", "smoke", "--steps", 3, "--batch-size", 8]
+    kind = ["--kind", "cvae", "--width", "1/32"] if verb == "train-generator" else []
+    line = [verb, *inputs, *kind, "-o", "net", "--preset", "smoke", "--steps", 3, "--batch-size", 8]
     assert call(*line).code == 0
     assert saved == []
     done = call(*line, "--save-every", 0)
@@ -483,8 +485,8 @@ def test_rivals_that_make_no_sense_are_refused(option, words):
 
 
 def test_the_presets_have_no_rival_on_and_zero_turns_mixup_off():
-    for name, preset in PRESETS.items():
-        config = preset.classifier
+    for name in ("paper", "cpu", "smoke"):
+        config = PRESETS[name].classifier
         assert (config.loss, config.sampling, config.spec_augment, config.mixup) == (
             "cross-entropy",
             "shuffled",

@@ -23,6 +23,7 @@ from sertools.cli.score import score
 from sertools.cli.select import select
 from sertools.cli.to_wav import to_wav
 from sertools.cli.train_clf import train_clf
+from sertools.cli.train_generator import train_generator
 
 # In the order of the flow, which is the order of `sertools --help`.
 VERBS = (
@@ -33,6 +34,7 @@ VERBS = (
     pretrain_ae,
     fit_latents,
     finetune_gan,
+    train_generator,
     generate,
     score,
     augment,

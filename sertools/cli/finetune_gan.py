@@ -7,8 +7,8 @@ import typer
 
 from sertools.architectures import FAKE_BATCHES
 from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, output, preset_default, verb
-from sertools.cli.progress import drain, read_training, stop_on_signals, voice
-from sertools.config import SAVE_EVERY_MINUTES
+from sertools.cli.progress import drain, read_training, say_numbers, stop_on_signals, voice
+from sertools.config import D_NORMS, DIFFAUGS, SAMPLINGS, SAVE_EVERY_MINUTES
 from sertools.errors import UsageError
 
 ON_COLLAPSE = ("warn", "stop")
@@ -37,6 +37,55 @@ def finetune_gan(
             help="Real and fake rows before D: apart, or together as in BAGAN. [of the autoencoder's --arch]",
         ),
     ] = None,
+    real_sampling: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(SAMPLINGS),
+            help="Real rows as they come, or every class equally often." + preset_default("gan", "real_sampling"),
+        ),
+    ] = None,
+    cond_ramp: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="Share of the steps in which D goes from real or fake to which class."
+            + preset_default("gan", "cond_ramp"),
+        ),
+    ] = None,
+    d_norm: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(D_NORMS), help="Batch normalisation of D." + preset_default("gan", "d_norm")),
+    ] = None,
+    sn: Annotated[
+        bool | None, typer.Option("--sn/--no-sn", help="Spectral normalisation of D." + preset_default("gan", "sn"))
+    ] = None,
+    r1: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="Weight of D's squared gradient at real rows." + preset_default("gan", "r1")),
+    ] = None,
+    diffaug: Annotated[
+        str | None,
+        typer.Option(
+            metavar=",".join(DIFFAUGS),
+            help="Changes of all pictures that D sees, or none." + preset_default("gan", "diffaug"),
+        ),
+    ] = None,
+    betas: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B1,B2",
+            help="Of Adam, for both nets. First"
+            + preset_default("gan", "beta1")
+            + ", second"
+            + preset_default("gan", "beta2"),
+        ),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            metavar="D", help="Decay of the average of G that is kept; 0: the last G." + preset_default("gan", "ema")
+        ),
+    ] = None,
     on_collapse: Annotated[
         str,
         typer.Option(
@@ -51,22 +100,49 @@ def finetune_gan(
     """Train the conditional GAN.
 
     Generator and discriminator start from the autoencoder and see all classes. GAN.log.ndjson tells of every tenth
-    step; `plot` draws it.
+    step; `plot` draws it. What --preset improved has on, the option's opposite turns off.
 
     \b
     Example:
       sertools finetune-gan ae.safetensors latents.h5 train.h5 -o gan.safetensors
+      sertools finetune-gan ae.safetensors latents.h5 train.h5 -o gan2.safetensors --preset improved-cpu --no-sn
     """
-    from sertools.config import override
-    from sertools.config import preset as find
+    from sertools.presets import override
+    from sertools.presets import preset as find
     from sertools.training.gan import finetune_gan as finetune
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device
 
     if on_collapse not in ON_COLLAPSE:
         raise UsageError(f"--on-collapse {on_collapse!r}: expected one of {', '.join(ON_COLLAPSE)}")
-    config = override(find(preset).gan, steps=steps, batch_size=batch_size, lr_g=lr_g, lr_d=lr_d, batches=batches)
+    beta1, beta2 = _read_betas(betas) if betas else (None, None)
+    config = override(
+        find(preset).gan,
+        steps=steps,
+        batch_size=batch_size,
+        lr_g=lr_g,
+        lr_d=lr_d,
+        beta1=beta1,
+        beta2=beta2,
+        batches=batches,
+        real_sampling=real_sampling,
+        cond_ramp=cond_ramp,
+        d_norm=d_norm,
+        sn=sn,
+        r1=r1,
+        diffaug=None if diffaug is None else tuple(name for name in diffaug.split(",") if name != "none"),
+        ema=ema,
+    )
+    say_numbers("gan", config)
     with stop_on_signals() as stop:
         run = Run(out, seed, pick_device(device), stop, save_every, stop_at_collapse=on_collapse == "stop")
         last = drain("finetune-gan", finetune(autoencoder, latents, stores, run, config), read_training)
     voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps" if last else f"{out}: no adversarial steps")
+
+
+def _read_betas(text: str) -> tuple[float, float]:
+    try:
+        first, second = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(f"--betas {text!r}: expected two numbers such as 0,0.99") from None
+    return first, second

@@ -1,4 +1,4 @@
-"""``sertools generate``: GAN → store of generated rows."""
+"""``sertools generate``: generator → store of generated rows."""
 
 import warnings
 from pathlib import Path
@@ -13,7 +13,9 @@ from sertools.errors import SertoolsWarning, UsageError
 
 @verb
 def generate(
-    gan: Annotated[Path, typer.Argument(metavar="GAN", help="From finetune-gan.", show_default=False)],
+    gan: Annotated[
+        Path, typer.Argument(metavar="GEN", help="From finetune-gan or train-generator.", show_default=False)
+    ],
     out: Annotated[Path, output("SYNTH.h5", "The generated rows.")],
     balance: Annotated[
         Path | None,
@@ -37,13 +39,22 @@ def generate(
     within_speaker: Annotated[
         bool, typer.Option("--within-speaker", help="With --translate: leave each speaker's own offset out of it.")
     ] = False,
+    guidance: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=100.0, metavar="W", help="Of a diffusion model: how far the class is overdone. [1]"
+        ),
+    ] = None,
+    denoise_steps: Annotated[
+        int | None, typer.Option(min=2, max=1000, metavar="N", help="Of a diffusion model: steps to a picture. [18]")
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Generate spectrograms of chosen classes.
 
-    Give one of --balance, --per-class and --count. Latents are drawn from the
-    class Gaussians, or by --smote; with --translate none is drawn: rows of
+    Give one of --balance, --per-class and --count. A GAN's latents are drawn from
+    the class Gaussians, or by --smote; with --translate none is drawn: rows of
     other classes are moved, and keep what the latent does not hold.
 
     \b
@@ -54,7 +65,7 @@ def generate(
     """
     from sertools.provenance import refuse_clobber
     from sertools.training.batches import open_rows
-    from sertools.training.generation import counts_per_class, counts_to_balance
+    from sertools.training.generation import Denoising, counts_per_class, counts_to_balance
     from sertools.training.generation import generate as run
     from sertools.training.runtime import pick_device
     from sertools.training.translation import Translation
@@ -77,7 +88,16 @@ def generate(
         counts = dict(_read_count(text) for text in count or ())
     drain(
         "generate",
-        run(gan, out, counts, smote=smote, translation=translation, seed=seed, device=pick_device(device)),
+        run(
+            gan,
+            out,
+            counts,
+            smote=smote,
+            translation=translation,
+            denoising=Denoising(guidance, denoise_steps),
+            seed=seed,
+            device=pick_device(device),
+        ),
         lambda p: (p.done, p.total, ""),
     )
     voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}")

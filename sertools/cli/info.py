@@ -67,7 +67,7 @@ def _page(described: dict[str, Any]) -> None:
         line(name, described.get(name))
     for warning in described.get("warnings", []):
         line("warning", f"{warning['name']} at step {warning['step']}")
-    for name in ("last", "metrics", "facts", "config", "scaler", "front_end"):
+    for name in ("last", "metrics", "facts", "config", "differs_from_paper", "scaler", "front_end"):
         line(name.replace("_", " "), _pairs(described.get(name, {})))
     line("maps to", _some(described.get("virtual", [])))
     line("shard", described.get("shard"))

@@ -22,8 +22,8 @@ import typer
 
 from sertools.claim import claimed
 from sertools.cli.progress import voice
-from sertools.config import PRESETS
 from sertools.errors import SertoolsError, SertoolsWarning, UsageError, out_of_memory
+from sertools.presets import PRESETS
 
 
 def parse_width(text: str) -> float:
@@ -84,10 +84,21 @@ def read_tags(texts: list[str] | None) -> dict[str, str]:
 def preset_default(stage: str, name: str) -> str:
     """Say in a help text what the presets hold."""
     values = {preset: getattr(getattr(numbers, stage), name) for preset, numbers in PRESETS.items()}
-    texts = {p: f"{v:g}" if isinstance(v, (int, float)) else str(v) for p, v in values.items()}
-    if len(set(texts.values())) == 1:
-        return f" [{texts['paper']}]"
-    return f" [{', '.join(f'{preset}: {text}' for preset, text in texts.items())}]"
+    texts = {preset: _text(value) for preset, value in values.items()}
+    # The others' where it is not the paper's.
+    bases = {preset: preset.partition("-")[0] for preset in texts}  # improved-cpu is as improved where it is not told
+    others = [
+        f"{preset}: {text}"
+        for preset, text in texts.items()
+        if text != (texts["paper"] if preset == bases[preset] else texts[bases[preset]])
+    ]
+    return f" [{', '.join([texts['paper'], *others])}]"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (bool, tuple)):
+        return ("on" if value else "off") if isinstance(value, bool) else ",".join(value) or "none"
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
 _SHARED = (

@@ -8,7 +8,7 @@ import typer
 
 from sertools.architectures import ACTIVATIONS, GAN_ARCHS, LATENTS, UPSAMPLINGS, gan_arch
 from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, Val, Width, output, preset_default, verb
-from sertools.cli.progress import drain, read_training, stop_on_signals, voice
+from sertools.cli.progress import drain, read_training, say_numbers, stop_on_signals, voice
 from sertools.config import SAVE_EVERY_MINUTES
 from sertools.errors import SertoolsWarning, UsageError
 
@@ -25,6 +25,12 @@ def pretrain_ae(
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate." + preset_default("autoencoder", "lr"))] = None,
     width: Width = None,
+    class_loss: Annotated[
+        float | None,
+        typer.Option(
+            metavar="W", help="Weight of a classifier on the latents." + preset_default("autoencoder", "class_loss")
+        ),
+    ] = None,
     latent: Annotated[
         str, typer.Option(metavar="|".join(LATENTS), help="A trained autoencoder, or principal components.")
     ] = "conv",
@@ -53,8 +59,8 @@ def pretrain_ae(
 ) -> None:
     """Train the autoencoder that the GAN starts from.
 
-    Labels are not looked at. The reconstruction error is told beside that
-    of as many principal components; where they win, take them.
+    Labels are not looked at without --class-loss. The reconstruction error is
+    told beside that of as many principal components; where they win, take them.
     The GAN has the architecture of its autoencoder.
     AE.log.ndjson tells of every tenth step; `plot` draws it.
 
@@ -64,14 +70,15 @@ def pretrain_ae(
       sertools pretrain-ae train.h5 -o pca.safetensors --latent pca --latent-size 60
       sertools pretrain-ae train.h5 -o bagan-ae.safetensors --arch bagan
     """
-    from sertools.config import override
-    from sertools.config import preset as find
+    from sertools.presets import override
+    from sertools.presets import preset as find
     from sertools.training.autoencoder import pretrain_autoencoder
     from sertools.training.checkpoint import load_header
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device
 
     given: dict[str, object] = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
+    given |= {"--class-loss": class_loss}
     given |= {"--arch": None if arch == "paper" else arch, "--up": up, "--activation": activation}
     given |= {"--norm/--no-norm": norm, "--dropout": dropout}
     needless = [name for name, value in given.items() if value is not None]
@@ -80,7 +87,9 @@ def pretrain_ae(
     base = find(preset).autoencoder
     net = override(base.net, width=width, latent=latent, latent_size=latent_size, **gan_arch(arch))
     net = override(net, dropout=dropout, up=up, activation=activation, norm=norm)
-    config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net)
+    config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net, class_loss=class_loss)
+    if latent == "conv":
+        say_numbers("autoencoder", config)
     with stop_on_signals() as stop:
         run = Run(out, seed, pick_device(device), stop, save_every)
         last = drain("pretrain-ae", pretrain_autoencoder(stores, run, config, val), read_training)

@@ -1,15 +1,18 @@
 """What a verb says while it works: a bar on a terminal, a plain line every 30 s in a log, nothing with -q."""
 
+import dataclasses
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sertools.errors import printable
+from sertools.presets import beside_paper
+from sertools.provenance import flat
 
 LOG_SECONDS = 30.0
 VERBOSE_LOG_SECONDS = 5.0
@@ -127,6 +130,18 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
+
+
+def say_numbers(kind: str, config: Any) -> None:
+    """Say in which numbers a training differs from `--preset paper`; with -v, all that it has."""
+    numbers = dataclasses.asdict(config)
+    if different := beside_paper(kind, numbers):
+        voice.say(f"differs from --preset paper: {_pairs(different)}")
+    voice.detail(f"all: {_pairs(flat(numbers))}")
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name}={','.join(v) if isinstance(v, tuple) else v}" for name, v in values.items())
 
 
 def read_training(record: object) -> Reading:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, Val, Width, output, preset_default, verb
-from sertools.cli.progress import drain, read_training, stop_on_signals, voice
+from sertools.cli.progress import drain, read_training, say_numbers, stop_on_signals, voice
 from sertools.config import ARCHITECTURES, LOSSES, SAMPLINGS, SAVE_EVERY_MINUTES, SPEC_AUGMENTS
 
 
@@ -75,8 +75,8 @@ def train_clf(
     Example:
       sertools train-clf train.h5 synth.h5 -o clf.safetensors
     """
-    from sertools.config import override
-    from sertools.config import preset as find
+    from sertools.presets import override
+    from sertools.presets import preset as find
     from sertools.scoring.evaluation import utterance_uar
     from sertools.training.classifier import train_classifier
     from sertools.training.loop import Run
@@ -95,6 +95,7 @@ def train_clf(
         spec_augment=spec_augment,
         mixup=mixup,
     )
+    say_numbers("classifier", config)
     with stop_on_signals() as stop:
         run = Run(out, seed, pick_device(device), stop, save_every)
         steps_taken = train_classifier(stores, run, config, val_path=val, score=utterance_uar)

@@ -13,10 +13,13 @@ the switches of `NetConfig` (§2.4) put in place of these.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 from sertools.config import NetConfig
 from sertools.nets import bagan
@@ -156,12 +159,66 @@ def initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def discriminator_from(encoder: Encoder, shape: tuple[int, int], n_classes: int, config: NetConfig) -> Discriminator:
-    """Start D from the encoder: its trunk as it is, a fresh head (§2.2, GAN initialization)."""
-    discriminator = Discriminator(shape, n_classes, config)
+def discriminator_from(
+    encoder: Encoder,
+    shape: tuple[int, int],
+    n_classes: int,
+    config: NetConfig,
+    *,
+    norm: bool = True,
+    spectral: bool = False,
+) -> Discriminator:
+    """Start D from the encoder: its trunk as it is, a fresh head (§2.2, GAN initialization).
+
+    Parameters
+    ----------
+    norm
+        Whether D keeps the encoder's batch normalisation; without it, what that does in eval mode goes into the
+        convolutions, so that D starts with the same features.
+    spectral
+        Whether every layer's largest singular value is held where it starts (Miyato et al. 2018, who hold it at 1: in
+        nine thin layers that leaves nothing of the signal).
+    """
+    folded = config.norm and not norm
+    discriminator = Discriminator(shape, n_classes, dataclasses.replace(config, norm=False) if folded else config)
     discriminator.apply(initialise)
-    discriminator.trunk.load_state_dict(encoder.trunk.state_dict())
+    if folded:
+        _fold(encoder.trunk, discriminator.trunk)
+    else:
+        discriminator.trunk.load_state_dict(encoder.trunk.state_dict())
+    if spectral:
+        for module in list(discriminator.modules()):
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                start = torch.linalg.matrix_norm(module.weight.detach().flatten(1), ord=2)
+                spectral_norm(module)
+                register_parametrization(module, "weight", _Gain(start))
     return discriminator
+
+
+class _Gain(nn.Module):
+    """Times a number that is not learnt."""
+
+    gain: Tensor
+
+    def __init__(self, gain: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("gain", gain)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Scale the weights."""
+        return self.gain * weight
+
+
+@torch.no_grad()
+def _fold(source: Trunk, target: Trunk) -> None:
+    """Give a trunk without normalisation the convolutions of one with it, scaled and shifted as that does."""
+    convolutions = ([m for m in trunk if isinstance(m, nn.Conv2d)] for trunk in (source, target))
+    for own, new, norm in zip(*convolutions, batch_norms(source), strict=True):
+        assert own.bias is not None and new.bias is not None and norm.running_mean is not None  # noqa: PT018
+        assert norm.running_var is not None
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        new.weight.copy_(own.weight * scale[:, None, None, None])
+        new.bias.copy_((own.bias - norm.running_mean) * scale + norm.bias)
 
 
 def generator_from(decoder: Generator, shape: tuple[int, int], config: NetConfig) -> Generator:

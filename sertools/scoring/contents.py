@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import ModelError, SertoolsError
+from sertools.presets import beside_paper
 from sertools.scoring.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.lineage import Lineage
@@ -162,6 +163,7 @@ def _model(path: Path) -> dict[str, Any]:
     header = load_header(path)
     return {
         "config": dict(header.config),
+        "differs_from_paper": beside_paper(header.kind, header.config),
         "classes": list(header.classes),
         "facts": dict(header.facts),
         "scaler": dataclasses.asdict(header.scaler),

@@ -1,4 +1,4 @@
-"""Pretraining of the autoencoder (§2.2, Autoencoder Training): MSE, Adam, no class knowledge.
+"""Pretraining of the autoencoder (§2.2, Autoencoder Training): MSE, Adam, no class knowledge unless asked for.
 
 Or no training at all: principal components. Every file says how its reconstruction compares with theirs.
 """
@@ -6,7 +6,7 @@ Or no training at all: principal components. Every file says how its reconstruct
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,13 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
         self.rows, self.config, self.scaler, self.run = rows, config, scaler, run
         seed_torch(run.seed, KIND, "init")
         net = place(Autoencoder(rows.shape, config.net), run.device)
-        optimiser = Adam(net.parameters(), lr=config.lr, betas=(config.beta1, config.beta2))
+        self._head, self._labels = None, torch.empty(0)
+        if config.class_loss:
+            classes = rows.classes()
+            self._labels = torch.from_numpy(rows.labels(classes)).to(run.device)
+            self._head = nn.Linear(config.net.latent_size, len(classes)).to(run.device)
+        learnt = [*net.parameters(), *(self._head.parameters() if self._head else ())]
+        optimiser = Adam(learnt, lr=config.lr, betas=(config.beta1, config.beta2))
         score = None if val is None else lambda net: reconstruction_mse(net, val, scaler, run.device)
         super().__init__(net, optimiser, Validation("mse", False, score, config.validate_every, config.steps))
 
@@ -55,16 +61,33 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
         x = self.rows.tensor(index, self.scaler, self.run.device)
         self.net.train()
         self.optimiser.zero_grad()
-        loss = F.mse_loss(self.net(x), x)
+        z = self.net.encoder(x)
+        loss = F.mse_loss(self.net.decoder(z), x)
+        losses = {"mse": loss.detach()}
+        if self._head:
+            class_loss = F.cross_entropy(self._head(z), self._labels[torch.from_numpy(index)])
+            loss = loss + self.config.class_loss * class_loss
+            losses["class_loss"] = class_loss.detach()
         loss.backward()
         self.optimiser.step()
-        return {"mse": loss.detach(), **self.validate(step)}
+        return {**losses, **self.validate(step)}
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights, optimiser and best weights; and the classifier on the latents, if there is one."""
+        return {**super().state(), **(prefixed(self._head, "head.") if self._head else {})}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state."""
+        super().restore(tensors)
+        if self._head:
+            own = {k.removeprefix("head."): v for k, v in tensors.items() if k.startswith("head.")}
+            self._head.load_state_dict(own)
 
 
 def pretrain_autoencoder(
     train_paths: Sequence[Path], run: Run, config: AutoencoderConfig, val_path: Path | None = None
 ) -> Iterator[Record]:
-    """Make an autoencoder of stores and write it to ``run.output``; labels are not looked at.
+    """Make an autoencoder of stores and write it to ``run.output``; labels are not looked at without `class_loss`.
 
     Its reconstruction error and that of as many principal components go into the header's facts as `mse` and
     `pca_mse`, on the rows that `mse_rows` names.

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from sertools.config import FrontEnd, NetConfig
 from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError
-from sertools.provenance import atomic_output, canonical_json
+from sertools.provenance import atomic_output, canonical_json, flat
 from sertools.store.lineage import Lineage
 from sertools.training.scaling import Scaler
 
@@ -39,7 +39,7 @@ class Header:
     Attributes
     ----------
     kind
-        autoencoder, gan or classifier.
+        autoencoder, gan, cvae, diffusion or classifier.
     config
         The sizes that rebuild the nets, and the numbers of the training.
     classes
@@ -94,8 +94,13 @@ def save_model(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> Non
     _write(path, described, tensors)
 
 
-def load_header(path: Path, kind: str | None = None) -> Header:
+def load_header(path: Path, *kinds: str) -> Header:
     """Read what a model file says about itself, without its weights.
+
+    Parameters
+    ----------
+    kinds
+        What it may be; anything, if none is given.
 
     Raises
     ------
@@ -105,8 +110,8 @@ def load_header(path: Path, kind: str | None = None) -> Header:
     described = _read_metadata(path)
     try:
         found = str(described["kind"])
-        if kind is not None and found != kind:
-            raise ModelError(f"{path}: is a {found} file, but a {kind} is wanted here")
+        if kinds and found not in kinds:
+            raise ModelError(f"{path}: is a {found} file, but a {' or '.join(kinds)} is wanted here")
         if found == _STATE:
             raise ModelError(f"{path}: is the resume state of an unfinished training; the model comes with its end")
         if described["version"] != VERSION:
@@ -241,7 +246,7 @@ def load_state(path: Path, signature: Mapping[str, Any]) -> tuple[int, dict[str,
         left, step = dict(described["signature"]), int(described["step"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged resume state; remove it to start again") from error
-    left, wanted = _flat(left), _flat(json.loads(canonical_json(dict(signature))))
+    left, wanted = flat(left), flat(json.loads(canonical_json(dict(signature))))
     differing = sorted(name for name in {*left, *wanted} if left.get(name) != wanted.get(name))
     if differing:
         shown = "; ".join(f"{name} was {_short(left.get(name))}, is {_short(wanted.get(name))}" for name in differing)
@@ -249,14 +254,6 @@ def load_state(path: Path, signature: Mapping[str, Any]) -> tuple[int, dict[str,
             f"{path}: state of another run ({shown}); repeat that command, or remove the file to start again"
         )
     return step, _read_tensors(path)
-
-
-def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Give nested options one name each, such as ``options.net.width``."""
-    flat: dict[str, Any] = {}
-    for name, value in options.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
 
 
 def _short(value: Any) -> str:

@@ -19,17 +19,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sertools.config import GanConfig, NetConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.autoencoders import build_decoder
-from sertools.nets.gan import Encoder, Generator, batch_norms, clamp_dropout, discriminator_from, generator_from
+from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_from
 from sertools.provenance import digest_file, history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.training.autoencoder import load_autoencoder
-from sertools.training.batches import Rows, batch_indices, open_rows
+from sertools.training.batches import Rows, balanced_indices, batch_indices, open_rows
+from sertools.training.calibration import LatentSampler, calibrate
 from sertools.training.checkpoint import (
     Header,
     load_model,
@@ -39,6 +39,8 @@ from sertools.training.checkpoint import (
     restore_optimiser,
     save_model,
 )
+from sertools.training.critic import changed, cross_entropy, r1_penalty
+from sertools.training.ema import Average
 from sertools.training.health import GanWatch
 from sertools.training.latents import ClassGaussians, load_latents
 from sertools.training.loop import Health, Record, Run, train
@@ -48,27 +50,7 @@ from sertools.training.scaling import Scaler
 from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
 
 KIND = "gan"
-_CALIBRATION_BATCH = 64
 _VITAL_BATCHES = 1  # enough to say how far the statistics move; the model's own take more
-
-
-class LatentSampler:
-    """Draws latents of given classes on the device."""
-
-    def __init__(self, gaussians: ClassGaussians, device: torch.device) -> None:
-        self.n_classes = len(gaussians.classes)
-        self._mean = torch.from_numpy(gaussians.mean).float().to(device)
-        self._factors = torch.from_numpy(gaussians.factors()).float().to(device)
-        self._device = device
-
-    def uniform_labels(self, count: int) -> Tensor:
-        """Draw labels, uniform over the real classes [shape=(count,)]."""
-        return torch.randint(self.n_classes, (count,)).to(self._device)
-
-    def latents(self, labels: Tensor) -> Tensor:
-        """Draw one latent a label [shape=(B, latent_size)]."""
-        noise = torch.randn(len(labels), self._mean.shape[1]).to(self._device)
-        return self._mean[labels] + torch.einsum("bij,bj->bi", self._factors[labels], noise)
 
 
 class GanTrainer:
@@ -88,19 +70,39 @@ class GanTrainer:
         self.generator = place(generator, run.device)
         self.discriminator = place(discriminator, run.device)
         self.sampler, self.rows, self.labels = sampler, rows, labels
+        self._numbers = labels.cpu().numpy()
         self.scaler, self.config, self.run = scaler, config, run
         betas = (config.beta1, config.beta2)
         self.adam_g = Adam(generator.parameters(), lr=config.lr_g, betas=betas)
         self.adam_d = Adam(discriminator.parameters(), lr=config.lr_d, betas=betas)
+        self.average = Average(generator, config.ema) if config.ema else None
+        self._ramp = 1.0  # of the classes in the loss
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update of D, then one of G."""
         seed_torch(self.run.seed, KIND, step)
         self.generator.train()
         self.discriminator.train()
-        index = batch_indices(len(self.rows), self.config.batch_size, step, self.run.seed)
+        config = self.config
+        if config.real_sampling == "balanced":
+            index = balanced_indices(self._numbers, config.batch_size, step, self.run.seed)
+        else:
+            index = batch_indices(len(self.rows), config.batch_size, step, self.run.seed)
         real = self.rows.tensor(index, self.scaler, self.run.device)
-        return self._update_discriminator(real, self.labels[torch.from_numpy(index)]) | self._update_generator()
+        self._ramp = min(1.0, step / (config.cond_ramp * config.steps)) if config.cond_ramp else 1.0
+        losses = self._update_discriminator(real, self.labels[torch.from_numpy(index)]) | self._update_generator()
+        if self.average:
+            self.average.update(self.generator, step)
+        return losses
+
+    @property
+    def chosen(self) -> Generator:
+        """The generator that is kept: the average where there is one, or the last."""
+        return self.average.net if self.average else self.generator
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """Change pictures as D is to see them."""
+        return changed(x, self.config.diffaug, self.scaler.high_db - self.scaler.low_db)
 
     def _update_discriminator(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         n_classes = self.sampler.n_classes
@@ -109,33 +111,45 @@ class GanTrainer:
         with torch.no_grad():
             fake = self.generator(self.sampler.latents(self.sampler.uniform_labels(n_fake)))
         fake_label = torch.full((n_fake,), n_classes, device=fake.device)
+        real, fake = self._shown(real), self._shown(fake)
+        real.requires_grad_(self.config.r1 > 0)
         self.adam_d.zero_grad()
         if mixed:
             logits = self.discriminator(torch.cat([real, fake]))
             real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
-            F.cross_entropy(logits, torch.cat([labels, fake_label])).backward()
-            real_loss, fake_loss = F.cross_entropy(real_logits, labels), F.cross_entropy(fake_logits, fake_label)
+            loss = cross_entropy(logits, torch.cat([labels, fake_label]), self._ramp)
+            penalty = self._penalty(real, real_logits)
+            (loss + penalty).backward()
+            real_loss = cross_entropy(real_logits, labels, self._ramp)
+            fake_loss = cross_entropy(fake_logits, fake_label, self._ramp)
         else:
             real_logits = self.discriminator(real)
-            real_loss = F.cross_entropy(real_logits, labels)
-            real_loss.backward()
+            real_loss = cross_entropy(real_logits, labels, self._ramp)
+            penalty = self._penalty(real, real_logits)
+            (real_loss + penalty).backward()
             fake_logits = self.discriminator(fake)
-            fake_loss = F.cross_entropy(fake_logits, fake_label)
-            (fake_loss / n_classes).backward()
+            fake_loss = cross_entropy(fake_logits, fake_label, self._ramp)
+            # One class of n + 1; but as much as real where that is all that is asked.
+            (fake_loss / n_classes**self._ramp).backward()
         self.adam_d.step()
         return {
             "d_real": real_loss.detach(),
             "d_fake": fake_loss.detach(),
+            **({"d_r1": penalty.detach()} if self.config.r1 else {}),
             "d_accuracy_real": (real_logits.argmax(1) == labels).float().mean(),
             "d_accuracy_fake": (fake_logits.argmax(1) == fake_label).float().mean(),
         }
+
+    def _penalty(self, real: Tensor, logits: Tensor) -> Tensor:
+        return self.config.r1 * r1_penalty(real, logits) if self.config.r1 else torch.zeros((), device=real.device)
 
     def _update_generator(self) -> dict[str, Tensor]:
         labels = self.sampler.uniform_labels(self.config.batch_size)
         self.adam_g.zero_grad()
         self.discriminator.requires_grad_(False)
         with frozen_statistics(self.discriminator):
-            loss = F.cross_entropy(self.discriminator(self.generator(self.sampler.latents(labels))), labels)
+            logits = self.discriminator(self._shown(self.generator(self.sampler.latents(labels))))
+            loss = cross_entropy(logits, labels, self._ramp)
             loss.backward()
         self.discriminator.requires_grad_(True)
         self.adam_g.step()
@@ -148,36 +162,17 @@ class GanTrainer:
             **prefixed(self.discriminator, "discriminator."),
             **optimiser_tensors(self.adam_g, "adam_g."),
             **optimiser_tensors(self.adam_d, "adam_d."),
+            **(prefixed(self.average.net, "average.") if self.average else {}),
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to a state."""
-        for net, prefix in ((self.generator, "generator."), (self.discriminator, "discriminator.")):
+        nets: list[tuple[nn.Module, str]] = [(self.generator, "generator."), (self.discriminator, "discriminator.")]
+        nets += [(self.average.net, "average.")] if self.average else []
+        for net, prefix in nets:
             net.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         restore_optimiser(self.adam_g, tensors, "adam_g.")
         restore_optimiser(self.adam_d, tensors, "adam_d.")
-
-
-@torch.no_grad()
-def calibrate(generator: Generator, sampler: LatentSampler, n_batches: int, seed: int) -> None:
-    """Estimate G's batch statistics again, on class-uniform latents and without dropout.
-
-    The statistics then are those of what `generate` feeds it, as one plain mean over all batches.
-    """
-    seed_torch(seed, KIND, "calibrate")
-    norms = batch_norms(generator)
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-    generator.train()
-    clamp_dropout(generator, False)
-    for batch in torch.arange(n_batches * _CALIBRATION_BATCH).split(_CALIBRATION_BATCH):
-        labels = batch % sampler.n_classes
-        generator(sampler.latents(labels.to(next(generator.parameters()).device)))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    generator.eval()
 
 
 def finetune_gan(
@@ -222,12 +217,14 @@ def finetune_gan(
     tensors = prefixed(decoder, "generator.")
     if isinstance(encoder, Encoder) and isinstance(decoder, Generator):
         generator = generator_from(decoder, ae.shape, net)
-        discriminator = discriminator_from(encoder, ae.shape, len(gaussians.classes), net)
+        discriminator = discriminator_from(
+            encoder, ae.shape, len(gaussians.classes), net, norm=config.d_norm == "bn", spectral=config.sn
+        )
         sampler = LatentSampler(gaussians, run.device)
         trainer = GanTrainer(generator, discriminator, sampler, rows, labels, ae.scaler, config, run)
         yield from train(trainer, config.steps, run, signature, _health(trainer, gaussians.classes))
-        calibrate(trainer.generator, sampler, config.calibration_batches, run.seed)
-        tensors = {**prefixed(trainer.generator, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
+        calibrate(trainer.chosen, sampler, config.calibration_batches, run.seed)
+        tensors = {**prefixed(trainer.chosen, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
     else:
         run.log_path.unlink(missing_ok=True)  # of another GAN under this name
     header = Header(

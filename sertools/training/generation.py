@@ -1,14 +1,14 @@
-"""Synthetic rows from a trained GAN (§2.2): as many a class as are wanted, or as balance a training set.
+"""Synthetic rows from a trained GAN (§2.2) or another generator: as many a class as are wanted, or as balance a set.
 
-Its latents are drawn from the class Gaussians, between neighbours (`smote`), or are moved from other classes' rows
-(`translation`); the store that comes out is the same.
+A GAN's latents are drawn from the class Gaussians, between neighbours (`smote`), or are moved from other classes'
+rows (`translation`); the store that comes out is the same, and so it is with other generators.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,18 @@ import torch
 
 from sertools.balance.plan import balance_counts
 from sertools.errors import StoreError, UsageError
+from sertools.generators import DIFFUSION, KINDS
+from sertools.nets.cvae import Cvae
 from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, same_front_end
 from sertools.store.reader import open_store
 from sertools.store.writer import Spool, write_store
-from sertools.training.batches import open_rows
-from sertools.training.checkpoint import load_header
+from sertools.training.batches import Rows, open_rows
+from sertools.training.checkpoint import Header, load_header
 from sertools.training.drawing import FromLatents, Source
-from sertools.training.gan import KIND, load_generator
+from sertools.training.gan import KIND as GAN
+from sertools.training.gan import load_generator
+from sertools.training.generators import FromNoise, load_net
 from sertools.training.runtime import place
 from sertools.training.smote import fit_smote, load_encoder
 from sertools.training.translation import Translation, Translator
@@ -43,9 +47,9 @@ def counts_to_balance(gan_path: Path, train_path: Path) -> dict[str, int]:
     Raises
     ------
     StoreError
-        If the store's front end differs from the GAN's, or it has one class only.
+        If the store's front end differs from the generator's, or it has one class only.
     """
-    header = load_header(gan_path, KIND)
+    header = load_header(gan_path, GAN, *KINDS)
     store = open_store(train_path)
     same_front_end(header.front_end, store.contents.front_end, str(gan_path), str(train_path))
     labels = store.contents.emotion
@@ -58,8 +62,75 @@ def counts_to_balance(gan_path: Path, train_path: Path) -> dict[str, int]:
 
 
 def counts_per_class(gan_path: Path, per_class: int) -> dict[str, int]:
-    """Return the same number for each of the GAN's classes."""
-    return dict.fromkeys(load_header(gan_path, KIND).classes, per_class)
+    """Return the same number for each of the generator's classes."""
+    return dict.fromkeys(load_header(gan_path, GAN, *KINDS).classes, per_class)
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """How a diffusion model's pictures are drawn; None leaves it as the model was trained for.
+
+    Attributes
+    ----------
+    guidance
+        How far the class is overdone: 1 as learnt.
+    n_steps
+        Noise levels from noise to picture.
+    """
+
+    guidance: float | None = None
+    n_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A generator, and what its rows will say of where they come from."""
+
+    header: Header
+    source: Source
+    inputs: Mapping[str, object]
+    options: Mapping[str, object] = field(default_factory=dict)
+    word: str = ""
+    rows: Rows | None = None
+
+
+def _open(
+    path: Path, smote: Path | None, translation: Translation | None, denoising: Denoising, device: torch.device
+) -> _Opened:
+    given = smote or (translation and translation.train)
+    kind = load_header(path, GAN, *KINDS).kind
+    if given and kind != GAN:
+        raise UsageError(
+            f"{'--smote' if smote else '--translate'}: needs the latents of a GAN, and {path} is a {kind} file"
+        )
+    inputs: dict[str, object] = {"gan": digest_file(path)}
+    if denoising != Denoising() and kind != DIFFUSION:
+        raise UsageError(f"--guidance and --denoise-steps: belong to a diffusion model, and {path} is a {kind} file")
+    if kind != GAN:
+        header, net = load_net(path)
+        place(net, device)
+        if isinstance(net, Cvae):
+            return _Opened(header, FromLatents(net, net.decoder, device), inputs)
+        guidance = net.config.guidance if denoising.guidance is None else denoising.guidance
+        n_steps = net.config.sampler_steps if denoising.n_steps is None else denoising.n_steps
+        options: dict[str, object] = {"guidance": guidance, "denoise_steps": n_steps}
+        return _Opened(
+            header, FromNoise(net, device, guidance, n_steps), inputs, options, f"g{guidance:g}-n{n_steps}-"
+        )
+    header, generator, gaussians = load_generator(path)
+    place(generator, device)
+    if not given:
+        return _Opened(header, FromLatents(gaussians, generator, device), inputs)
+    rows = open_rows([given])
+    same_front_end(header.front_end, rows.front_end, str(path), rows.name)
+    inputs["smote" if smote else "translate"] = rows.digests
+    if translation:
+        options = {"paste": translation.paste, "within_speaker": translation.within_speaker}
+        encoder, shrink = load_encoder(path, header), header.facts.get("cov") == "empirical"
+        source = Translator(translation, header, encoder, generator, gaussians, rows, device, shrink=shrink)
+        return _Opened(header, source, inputs, options, f"{translation.name}-", rows)
+    between = FromLatents(fit_smote(path, header, rows, device), generator, device)
+    return _Opened(header, between, inputs, word="smote-", rows=rows)
 
 
 def generate(
@@ -69,6 +140,7 @@ def generate(
     *,
     smote: Path | None = None,
     translation: Translation | None = None,
+    denoising: Denoising = Denoising(),
     seed: int = 0,
     device: torch.device,
 ) -> Iterator[GenerateProgress]:
@@ -83,47 +155,35 @@ def generate(
     translation
         How real rows of other classes are moved into a class, in place of drawing latents. A new row then names its
         source as `parent`, and in `params` the source's class and what was pasted.
+    denoising
+        How a diffusion model draws.
 
     Raises
     ------
     StoreError
-        If the store's front end is not the GAN's, or it has too few rows of a class.
+        If the store's front end is not the generator's, or it has too few rows of a class.
     UsageError
-        If the GAN does not know a class, a count is negative, or there are both `smote` and `translation`.
+        If the generator does not know a class, a count is negative, there are both `smote` and `translation`, or an
+        option belongs to another kind of generator.
     """
     refuse_clobber(output, [gan_path])
     if smote and translation:
         raise UsageError("--smote and --translate: give one of them")
-    header, generator, gaussians = load_generator(gan_path)
-    _check_counts(counts, header.classes)
-    place(generator, device)
-    gan_digest = digest_file(gan_path)
-    source: Source = FromLatents(gaussians, generator, device)
-    word, options = "", dict[str, object](counts=dict(counts))
-    inputs: dict[str, object] = {"gan": gan_digest}
-    histories, lineage = [header.history], header.lineage
-    given = smote or (translation and translation.train)
-    if given:
-        rows = open_rows([given])
-        refuse_clobber(output, rows.files)
-        same_front_end(header.front_end, rows.front_end, str(gan_path), rows.name)
-        inputs["smote" if smote else "translate"] = rows.digests
-        histories, lineage = [*histories, *rows.histories], lineage | rows.lineage()
-    if smote:
-        word, source = "smote-", FromLatents(fit_smote(gan_path, header, rows, device), generator, device)
-    elif translation:
-        word = f"{translation.name}-"
-        options |= {"paste": translation.paste, "within_speaker": translation.within_speaker}
-        encoder, shrink = load_encoder(gan_path, header), header.facts.get("cov") == "empirical"
-        source = Translator(translation, header, encoder, generator, gaussians, rows, device, shrink=shrink)
-    run_name = f"{word}{gan_digest[:8]}-{seed}"
+    _check_counts(counts, load_header(gan_path, GAN, *KINDS).classes)
+    opened = _open(gan_path, smote, translation, denoising, device)
+    header, histories, lineage = opened.header, [opened.header.history], opened.header.lineage
+    if opened.rows:
+        refuse_clobber(output, opened.rows.files)
+        histories, lineage = [*histories, *opened.rows.histories], lineage | opened.rows.lineage()
+    options = {"counts": dict(counts), **opened.options}
+    run_name = f"{opened.word}{str(opened.inputs['gan'])[:8]}-{seed}"
     total, done = sum(counts.values()), 0
     segments: list[dict[str, Any]] = []
     utterances: list[dict[str, Any]] = []
     with Spool(output, header.front_end) as spool:
         for number, emotion in enumerate(header.classes):
             place_in_class = 0
-            for drawn in source.blocks(number, counts.get(emotion, 0), seed):
+            for drawn in opened.source.blocks(number, counts.get(emotion, 0), seed):
                 digests = spool.add(header.scaler.unscale(drawn.pictures))
                 for i, digest in enumerate(digests):
                     segments.append(
@@ -152,7 +212,7 @@ def generate(
             front_end=header.front_end,
             segments=make_table(SEGMENT_COLUMNS, segments),
             utterances=make_table(UTTERANCE_COLUMNS, utterances),
-            history=join_histories(histories, history_line("generate", options, inputs, seed)),
+            history=join_histories(histories, history_line("generate", options, opened.inputs, seed)),
             lineage=lineage,
         )
         write_store(output, contents, spool.blocks())
@@ -163,6 +223,6 @@ def _check_counts(counts: Mapping[str, int], classes: tuple[str, ...]) -> None:
         if name not in classes:
             close = difflib.get_close_matches(name, classes, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"it knows {', '.join(classes)}"
-            raise UsageError(f"class {name!r}: the GAN was not trained on it; {hint}")
+            raise UsageError(f"class {name!r}: the generator was not trained on it; {hint}")
         if count < 0:
             raise UsageError(f"{name}={count}: a count cannot be negative")

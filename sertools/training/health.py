@@ -6,6 +6,7 @@ interruption reads its log again and warns of the same things at the same steps 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ DEAD_RECORDS = 20
 VANISHED = 0.01
 # Change of a pixel that nothing can tell: one grey level of 256 on the scale from −1 to 1.
 UNSEEN = 2 / 256
+
+# Held-out loss against its lowest: noise is some hundredths, learning by heart goes on without end.
+BY_HEART = 1.2
+UNUSED_NATS = 0.5  # less than a bit: the latent cannot tell two rows apart
 
 PAIRWISE = "pairwise."
 COLLAPSE = "collapse"
@@ -58,6 +63,42 @@ class Watch:
     def notice(self, step: int, n_steps: int, values: Mapping[str, float]) -> list[Finding]:
         """Take the next record; return what is new about it."""
         return []
+
+
+class GeneratorWatch(Watch):
+    """Looks for a generator that learns nothing, learns by heart, or makes one picture of a class."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._lowest = math.inf
+        self._by_heart = False
+
+    def notice(self, step: int, n_steps: int, values: Mapping[str, float]) -> list[Finding]:
+        """Take the next record; return what is new about it."""
+        found = []
+        learnt = self._first is None or values["loss"] < self._first
+        self._first = values["loss"] if self._first is None else self._first
+        if "val_loss" in values:
+            held_out = values["val_loss"]
+            self._lowest = min(self._lowest, held_out)
+            if held_out > BY_HEART * self._lowest and not self._by_heart:
+                self._by_heart = True
+                text = (
+                    f"learns its rows by heart: the held-out loss was {self._lowest:.4g} and is {held_out:.4g}; the "
+                    "weights of the lowest are kept, and fewer --steps would do"
+                )
+                found.append(Finding("by-heart", text))
+        if step == n_steps:
+            if not learnt:
+                text = f"learnt nothing: the loss was {self._first:.4g} and is {values['loss']:.4g}; try another --lr"
+                found.append(Finding("nothing-learnt", text))
+            if values.get("kl", math.inf) < UNUSED_NATS:
+                text = (
+                    f"the latent is unused ({values['kl']:.2g} nats a row), so pictures of a class are alike; take "
+                    "more --steps or another --lr"
+                )
+                found.append(Finding("unused-latent", text))
+        return found
 
 
 class GanWatch(Watch):

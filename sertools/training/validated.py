@@ -47,19 +47,24 @@ class ValidatedTrainer(Generic[Net]):
         self._best: dict[str, Tensor] = {}
         self._best_score = torch.tensor(-torch.inf if validation.highest else torch.inf)
 
+    @property
+    def judged(self) -> Net:
+        """The net that is scored and kept: the one that is trained, or what a subclass makes of it."""
+        return self.net
+
     def validate(self, step: int) -> dict[str, Tensor]:
         """Score the net after a step where one is due, and keep its weights if none before were better."""
         how, done = self._validation, step + 1
         if how.score is None or (done % how.every and done != how.n_steps):
             return {}
-        score = torch.tensor(how.score(self.net))
+        score = torch.tensor(how.score(self.judged))
         if score > self._best_score if how.highest else score < self._best_score:
-            self._best, self._best_score = {k: v.clone() for k, v in prefixed(self.net, "").items()}, score
+            self._best, self._best_score = {k: v.clone() for k, v in prefixed(self.judged, "").items()}, score
         return {f"val_{how.measure}": score}
 
     def chosen(self) -> dict[str, Tensor]:
         """Return the best weights, or the last ones where none were scored."""
-        return self._best or prefixed(self.net, "")
+        return self._best or prefixed(self.judged, "")
 
     def facts(self) -> dict[str, object]:
         """Return the score of the best weights, for the model's header."""

@@ -106,9 +106,9 @@ class GanVitals:
         """
         values: dict[str, float] = {}
         for letter, net in (("g", self.generator), ("d", self.discriminator)):
-            values[f"grad_norm_{letter}"] = _norm([p.grad for p in net.parameters() if p.grad is not None])
+            values[f"grad_norm_{letter}"] = norm([p.grad for p in net.parameters() if p.grad is not None])
             moved = [p.detach() - first for p, first in zip(net.parameters(), self._first[net], strict=True)]
-            values[f"weight_change_{letter}"] = _norm(moved) / _norm(self._first[net])
+            values[f"weight_change_{letter}"] = norm(moved) / norm(self._first[net])
         pictures = self._plainly(self.generator, self._latents)
         values["drift"] = float((pictures - self._first_pictures).abs().mean())
         return values | self._look(pictures)
@@ -139,5 +139,6 @@ def _pairwise(pictures: Tensor) -> Tensor:
     return torch.pdist(flat, p=1).mean() / flat.shape[1]
 
 
-def _norm(tensors: Sequence[Tensor]) -> float:
+def norm(tensors: Sequence[Tensor]) -> float:
+    """Euclidean norm of all numbers of some tensors."""
     return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(t) for t in tensors])))

@@ -35,12 +35,13 @@ LINES = {
     "pretrain-ae": f"pretrain-ae train.h5 -o {{out}} {_NET} --steps 30 --width 1/32",
     "fit-latents": "fit-latents ae.safetensors train.h5 -o {out} --device cpu",
     "finetune-gan": f"finetune-gan ae.safetensors latents.h5 train.h5 -o {{out}} {_NET} --steps 12",
+    "train-generator": f"train-generator train.h5 -o {{out}} {_NET} --kind diffusion --steps 12 --width 1/8",
     "generate": "generate gan.safetensors --balance train.h5 -o {out} --device cpu",
     "train-clf": f"train-clf train.h5 synth.h5 -o {{out}} {_NET} --steps 30 --val val.h5",
     "evaluate": "evaluate clf.safetensors test.h5 -o {out} --tag method=gan --device cpu",
     "plot": "plot train.h5 -o {out} -n 1",
 }
-TRAININGS = ("pretrain-ae", "finetune-gan", "train-clf")
+TRAININGS = ("pretrain-ae", "finetune-gan", "train-generator", "train-clf")
 SUFFIXES = {"evaluate": ".json", "plot": ".png", **dict.fromkeys(TRAININGS, ".safetensors")}
 _CHAIN = (
     ("extract", "specs.h5"),

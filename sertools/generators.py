@@ -1,0 +1,71 @@
+"""The numbers of the generators that the paper lacks: a conditional VAE and a small diffusion model.
+
+They are trained by one verb and used like a GAN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sertools.config import SAMPLINGS, NetConfig
+from sertools.errors import UsageError, check_choices, check_shares
+
+CVAE, DIFFUSION = "cvae", "diffusion"
+KINDS = (CVAE, DIFFUSION)
+# A balanced batch shows a small class's rows again and again; two can still be told apart by shifts and gains.
+FEWEST_ROWS = 2
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What both kinds share."""
+
+    steps: int = 20_000
+    batch_size: int = 64
+    lr: float = 2e-4
+    sampling: str = "balanced"  # a rare class is not learnt from a share of 5 % (Qin et al. 2023)
+    augment: bool = True  # small shifts and gains of the rows learnt from, so that few are not learnt by heart
+    ema: float = 0.999  # decay of the average of the weights that is kept
+    validate_every: int = 500
+
+    def __post_init__(self) -> None:
+        check_choices(self, {"sampling": SAMPLINGS})
+        check_shares(self, "ema")
+
+
+@dataclass(frozen=True)
+class CvaeConfig(_Training):
+    """A VAE whose encoder and decoder know the class (Sohn et al. 2015), of the house's own nets."""
+
+    net: NetConfig = field(default_factory=lambda: NetConfig(latent_size=64, dropout=0.0))
+    class_size: int = 16  # of the class's embedding
+    pixel_sd: float = 0.15  # of the Gaussian likelihood: the square root of what held-out reconstruction leaves
+    free_nats: float = 0.1  # a latent dimension that costs less is free (Kingma et al. 2016)
+    kl_ramp: float = 0.2  # share of the steps in which the KL term comes to its full weight (Bowman et al. 2016)
+
+
+@dataclass(frozen=True)
+class DiffusionConfig(_Training):
+    """A denoiser conditioned on the class, in the manner of EDM (Karras et al. 2022)."""
+
+    width: float = 1.0  # scales the channels
+    dropout: float = 0.13  # EDM on CIFAR-10
+    class_dropout: float = 0.1  # rows whose class is hidden, for guidance (Ho and Salimans 2022)
+    p_mean: float = -1.2  # of the logarithm of the noise level in training; EDM
+    p_sd: float = 1.2
+    sigma_min: float = 0.002  # the noise levels of sampling; EDM
+    sigma_max: float = 80.0
+    rho: float = 7.0
+    sampler_steps: int = 18  # of Heun's method; EDM
+    guidance: float = 1.0  # 1: none; above, pictures are more like their class and less various
+
+
+GeneratorConfig = CvaeConfig | DiffusionConfig
+CONFIGS: Mapping[str, type[CvaeConfig | DiffusionConfig]] = {CVAE: CvaeConfig, DIFFUSION: DiffusionConfig}
+
+
+def check_kind(kind: str) -> None:
+    """Raise `UsageError` unless there are generators of this kind."""
+    if kind not in KINDS:
+        raise UsageError(f"--kind {kind!r}: expected one of {', '.join(KINDS)}; GANs are of `finetune-gan`")

@@ -1,0 +1,117 @@
+"""A denoiser and its sampler: EDM (Karras et al. 2022, "Elucidating the Design Space").
+
+Pictures are centred on the mean picture of the training rows, so that the net learns what a row has beside it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from sertools.generators import DiffusionConfig
+from sertools.nets.unet import UNet
+
+
+class Edm(nn.Module):
+    """Noisy picture, noise level and class → clean picture; its loss; and a way from noise to a picture.
+
+    Parameters
+    ----------
+    n_classes
+        Real classes; the number after the last stands for "not told".
+    """
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, shape: tuple[int, int], n_classes: int, config: DiffusionConfig) -> None:
+        super().__init__()
+        self.config, self.shape, self.n_classes = config, shape, n_classes
+        self.unet = UNet(n_classes, config.width, config.dropout)
+        self.register_buffer("mean", torch.zeros(1, 1, *shape))
+        self.register_buffer("sd", torch.tensor(0.5))
+
+    @torch.no_grad()
+    def centre(self, mean: Tensor, sd: Tensor) -> None:
+        """Take the mean picture [shape=(1, 1, n_mels, n_frames)] and the pixels' deviation from it (sigma_data)."""
+        self.mean.copy_(mean)
+        self.sd.copy_(sd)
+
+    def forward(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        """Denoise centred pictures of noise level `sigma` [shape=(B,)] (table 1, last column)."""
+        level = sigma[:, None, None, None]
+        total = (level.square() + self.sd.square()).sqrt()
+        made = self.unet(x / total, sigma.log() / 4.0, labels)
+        clean: Tensor = self.sd.square() / total.square() * x + level * self.sd / total * made
+        return clean
+
+    def losses(self, x: Tensor, labels: Tensor, progress: float) -> dict[str, Tensor]:
+        """Weighted squared error of the denoised rows (equation 8), 1 at the start.
+
+        Parameters
+        ----------
+        x
+            [shape=(B, 1, n_mels, n_frames), in [-1, 1]].
+        labels
+            Class of each row [shape=(B,)].
+        progress
+            Not looked at: noise levels are drawn alike at every step.
+
+        Returns
+        -------
+        dict
+            ``loss``.
+        """
+        config = self.config
+        device = x.device
+        hidden = torch.rand(len(x)).to(device) < config.class_dropout
+        if self.training:
+            labels = torch.where(hidden, self.n_classes, labels)
+        sigma = (config.p_mean + config.p_sd * torch.randn(len(x)).to(device)).exp()
+        level = sigma[:, None, None, None]
+        weight = (level.square() + self.sd.square()) / (level * self.sd).square()
+        clean = x - self.mean
+        error = self(clean + level * torch.randn(x.shape).to(device), sigma, labels) - clean
+        return {"loss": (weight * error.square()).mean()}
+
+    @torch.no_grad()
+    def sample(self, noise: Tensor, labels: Tensor, *, guidance: float, n_steps: int) -> Tensor:
+        """Turn noise into pictures by Heun's method, without new noise (algorithm 1).
+
+        Parameters
+        ----------
+        noise
+            Of the standard normal [shape=(B, 1, n_mels, n_frames)].
+        guidance
+            How far the class is overdone: 1 as learnt, 0 as if it were not told.
+        n_steps
+            Noise levels from `sigma_max` to `sigma_min`; each costs two looks at the net, the last one.
+
+        Returns
+        -------
+        Pictures of the same shape, about [-1, 1].
+        """
+        config = self.config
+        ramp = torch.linspace(0.0, 1.0, n_steps, dtype=torch.float64)
+        low, high = config.sigma_min ** (1.0 / config.rho), config.sigma_max ** (1.0 / config.rho)
+        levels = [*((high + ramp * (low - high)) ** config.rho).tolist(), 0.0]
+        x = noise * levels[0]
+        for here, there in pairwise(levels):
+            slope = (x - self._guided(x, here, labels, guidance)) / here
+            ahead = x + (there - here) * slope
+            if there:
+                slope = 0.5 * (slope + (ahead - self._guided(ahead, there, labels, guidance)) / there)
+                ahead = x + (there - here) * slope
+            x = ahead
+        pictures: Tensor = x + self.mean
+        return pictures
+
+    def _guided(self, x: Tensor, sigma: float, labels: Tensor, guidance: float) -> Tensor:
+        level = torch.full((len(x),), sigma, device=x.device)
+        told: Tensor = self(x, level, labels)
+        if guidance == 1.0:
+            return told
+        untold: Tensor = self(x, level, torch.full_like(labels, self.n_classes))
+        return untold + guidance * (told - untold)

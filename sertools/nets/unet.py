@@ -1,0 +1,103 @@
+"""A small U-Net from a noisy picture, its noise level and its class to a picture (Ho et al. 2020).
+
+The picture is folded two by two into channels first, which makes the net four times cheaper; two further channels
+say where on the mel axis and in time a place is, as a convolution cannot tell a low band from a high one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sertools.nets.dropout import Dropout
+
+FOLD = 2
+CHANNELS = (64, 128, 192)  # of the levels, each at half the size of the one before
+_GROUPS = 8
+_FREQUENCIES = 16  # of the noise level's sines and cosines
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a shortcut; the condition scales and shifts what is between them."""
+
+    def __init__(self, n_in: int, n_out: int, n_condition: int, dropout: float) -> None:
+        super().__init__()
+        self.first = nn.Sequential(_norm(n_in), nn.SiLU(), nn.Conv2d(n_in, n_out, 3, padding=1))
+        self.norm = _norm(n_out)
+        self.scale_and_shift = nn.Linear(n_condition, 2 * n_out)
+        self.second = nn.Sequential(nn.SiLU(), Dropout(dropout), _still(nn.Conv2d(n_out, n_out, 3, padding=1)))
+        self.shortcut: nn.Module = nn.Conv2d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Change the picture [shape=(B, n_out, h, w)]."""
+        scale, shift = self.scale_and_shift(condition)[:, :, None, None].chunk(2, dim=1)
+        y: Tensor = self.shortcut(x) + self.second(self.norm(self.first(x)) * (1.0 + scale) + shift)
+        return y
+
+
+class UNet(nn.Module):
+    """Picture [shape=(B, 1, n_mels, n_frames)], noise [shape=(B,)] and class [shape=(B,)] → picture.
+
+    Parameters
+    ----------
+    n_classes
+        Real classes; the number after the last stands for "not told".
+    width
+        Scales the channels.
+    """
+
+    def __init__(self, n_classes: int, width: float, dropout: float) -> None:
+        super().__init__()
+        channels = [_GROUPS * max(1, round(c * width / _GROUPS)) for c in CHANNELS]
+        n_condition = 4 * channels[0]
+        self.classes = nn.Embedding(n_classes + 1, n_condition)
+        self.noise = nn.Linear(2 * _FREQUENCIES, n_condition)
+        self.condition = nn.Sequential(nn.SiLU(), nn.Linear(n_condition, n_condition), nn.SiLU())
+        self.fold, self.unfold = nn.PixelUnshuffle(FOLD), nn.PixelShuffle(FOLD)
+        self.enter = nn.Conv2d(FOLD**2 + 2, channels[0], 3, padding=1)
+        ins = [channels[0], *channels[:-1]]
+        self.down = nn.ModuleList(
+            _Block(n_in, n_out, n_condition, dropout) for n_in, n_out in zip(ins, channels, strict=True)
+        )
+        self.middle = _Block(channels[-1], channels[-1], n_condition, dropout)
+        self.up = nn.ModuleList(
+            _Block(below + n_out, n_out, n_condition, dropout)
+            for below, n_out in zip(reversed([*channels[1:], channels[-1]]), reversed(channels), strict=True)
+        )
+        self.leave = nn.Sequential(
+            _norm(channels[0]), nn.SiLU(), _still(nn.Conv2d(channels[0], FOLD**2, 3, padding=1))
+        )
+
+    def forward(self, x: Tensor, noise: Tensor, labels: Tensor) -> Tensor:
+        """Map a picture to a picture."""
+        frequencies = math.pi * torch.arange(1, _FREQUENCIES + 1, device=x.device) / 4.0
+        waves = noise[:, None] * frequencies
+        condition = self.condition(self.noise(torch.cat([waves.cos(), waves.sin()], dim=1)) + self.classes(labels))
+        folded = self.fold(x)
+        size = folded.shape[2:]
+        where = torch.meshgrid(*(torch.linspace(-1.0, 1.0, n, device=x.device) for n in size), indexing="ij")
+        x = self.enter(torch.cat([folded, torch.stack(where).expand(len(x), -1, -1, -1)], dim=1))
+        kept = []
+        for level, block in enumerate(self.down):
+            x = block(F.avg_pool2d(x, 2) if level else x, condition)
+            kept.append(x)
+        x = self.middle(x, condition)
+        for level, block in enumerate(self.up):
+            x = block(torch.cat([F.interpolate(x, scale_factor=2.0) if level else x, kept.pop()], dim=1), condition)
+        picture: Tensor = self.unfold(self.leave(x))
+        return picture
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(_GROUPS, channels)
+
+
+def _still(layer: nn.Conv2d) -> nn.Conv2d:
+    """Let a layer add nothing at first."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

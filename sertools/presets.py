@@ -1,0 +1,161 @@
+"""Presets: all numbers of a run under one name, and what sets one apart from the paper.
+
+`IMPROVED` is a table laid over a preset, so that there is one of the paper's size and one for two cores, and every
+entry is one option of a verb: leaving one out is the preset and that option's opposite.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sertools.config import DIFFAUGS, AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
+from sertools.errors import UsageError
+from sertools.generators import CvaeConfig, DiffusionConfig
+from sertools.provenance import flat
+
+_HIGHEST_RATE = 1e30  # Adam's first step is ten times the rate; float32 ends at 3e38
+_ZERO_IS_FINE = (
+    *("steps", "weight_decay", "min_tail_seconds", "dropout", "mixup"),
+    *("class_loss", "cond_ramp", "r1", "ema", "beta1"),
+)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """All numbers of a run under one name."""
+
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    gan: GanConfig = field(default_factory=GanConfig)
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    cvae: CvaeConfig = field(default_factory=CvaeConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+
+
+# A stage → what is changed there, and to what.
+IMPROVED: Mapping[str, Mapping[str, Any]] = {
+    "autoencoder": {"class_loss": 0.1},  # classes that look alike come apart in the latents
+    "gan": {
+        "real_sampling": "balanced",  # D sees the rare class
+        "cond_ramp": 0.3,  # class by class only when pictures are: conditioning collapses on few rows
+        "d_norm": "none",  # batch statistics fit neither a gradient penalty nor small batches
+        "sn": True,  # a D that cannot run away
+        "r1": 0.05,  # 0.0002 · 128² / 64, the rule of thumb of StyleGAN2-ADA
+        "diffaug": DIFFAUGS,  # few rows are not learnt by heart
+        "lr_g": 1e-4,  # the GAN moves
+        "lr_d": 2e-4,
+        "beta1": 0.0,
+        "beta2": 0.99,
+        "ema": 0.999,  # the mean of many generators, not the last
+    },
+    "classifier": {"sampling": "balanced", "spec_augment": "weak"},
+}
+
+
+def improved(base: Preset) -> Preset:
+    """Lay the table of improvements over a preset."""
+    return dataclasses.replace(
+        base, **{stage: dataclasses.replace(getattr(base, stage), **changes) for stage, changes in IMPROVED.items()}
+    )
+
+
+_THIN_AUTOENCODER = AutoencoderConfig(
+    net=NetConfig(width=1 / 16, bn_momentum=0.1), steps=400, batch_size=32, lr=3e-3, validate_every=50
+)
+_THIN_GAN = GanConfig(steps=120, batch_size=32, lr_g=1e-4, lr_d=1e-4)
+_SMALL_CNN = ClassifierConfig(
+    arch="cnn", steps=300, batch_size=64, lr=3e-3, schedule="one-cycle", weight_decay=0.01, validate_every=50
+)
+_THIN_CVAE = CvaeConfig(
+    net=NetConfig(width=1 / 8, latent_size=32, dropout=0.0, bn_momentum=0.1),
+    steps=400, batch_size=32, lr=2e-3, ema=0.99, validate_every=50,
+)  # fmt: skip
+_THIN_DIFFUSION = DiffusionConfig(
+    width=1 / 4, dropout=0.0, steps=500, batch_size=32, lr=2e-3, ema=0.99, validate_every=50
+)
+# Thin nets, few steps, and rates that move in them: an experiment of an hour on two cores. Not the paper.
+_CPU = Preset(
+    dataclasses.replace(_THIN_AUTOENCODER, steps=300),
+    dataclasses.replace(_THIN_GAN, steps=100),
+    dataclasses.replace(_SMALL_CNN, spec_augment="weak"),
+    _THIN_CVAE,
+    dataclasses.replace(_THIN_DIFFUSION, steps=1500, batch_size=16, ema=0.995),
+)
+_IMPROVED = improved(Preset())
+_IMPROVED_CPU = improved(_CPU)
+
+PRESETS: Mapping[str, Preset] = {
+    "paper": Preset(),
+    "cpu": _CPU,
+    # Nearly the same, to see that all runs.
+    "smoke": Preset(_THIN_AUTOENCODER, _THIN_GAN, _SMALL_CNN, _THIN_CVAE, _THIN_DIFFUSION),
+    "improved": dataclasses.replace(_IMPROVED, classifier=dataclasses.replace(_IMPROVED.classifier, arch="vgg19-bn")),
+    "improved-cpu": dataclasses.replace(
+        _IMPROVED_CPU, gan=dataclasses.replace(_IMPROVED_CPU.gan, steps=300, lr_g=2e-4, lr_d=4e-4)
+    ),
+}
+
+Config = TypeVar(
+    "Config", AutoencoderConfig, GanConfig, ClassifierConfig, CvaeConfig, DiffusionConfig, NetConfig, FrontEnd
+)
+
+
+def override(config: Config, **given: Any) -> Config:
+    """Return `config` with every value that is not None replaced.
+
+    Raises
+    ------
+    UsageError
+        If a replaced number is not positive and finite, no float32 update could take it, or a batch is one row alone.
+    """
+    changes = {name: value for name, value in given.items() if value is not None}
+    for name, value in changes.items():
+        zero_is_fine = name in _ZERO_IS_FINE
+        if type(value) in (int, float) and not (0 < value < math.inf or (value == 0 and zero_is_fine)):
+            raise UsageError(f"--{name.replace('_', '-')} {value}: must be positive")
+        if name.startswith("lr") and value > _HIGHEST_RATE:
+            raise UsageError(f"--{name.replace('_', '-')} {value:g}: must be at most {_HIGHEST_RATE:g}")
+        if name == "batch_size" and value < 2:
+            raise UsageError(f"--batch-size {value}: batch normalisation needs at least 2 rows")
+    return dataclasses.replace(config, **changes)
+
+
+def preset(name: str) -> Preset:
+    """Look up a preset by name.
+
+    Raises
+    ------
+    UsageError
+        If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"--preset {name!r}: expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def beside_paper(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Say in which numbers a model differs from `--preset paper`.
+
+    Parameters
+    ----------
+    kind
+        Of the model: a field of `Preset`.
+    config
+        As its file holds it; numbers that it lacks, and those that the paper's lacks, are left out.
+
+    Returns
+    -------
+    dict
+        Name, such as ``net.width`` → the model's value.
+    """
+    paper = flat({"net": dataclasses.asdict(NetConfig()), **dataclasses.asdict(getattr(PRESETS["paper"], kind))})
+    own = flat(config)
+    # What a file has as a list is a tuple here.
+    return {name: own[name] for name in own if name in paper and _plain(own[name]) != _plain(paper[name])}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,64 @@
+"""Latents of given classes on the device, and a generator's batch statistics on them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from sertools.nets.gan import Generator, batch_norms, clamp_dropout
+from sertools.training.latents import ClassGaussians
+from sertools.training.runtime import seed_torch
+
+_CALIBRATION_BATCH = 64
+
+
+class DrawsLatents(Protocol):
+    """Anything that draws what a generator takes, for rows of given classes."""
+
+    n_classes: int
+
+    def latents(self, labels: Tensor) -> Tensor:
+        """Draw one latent a label [shape=(B, latent_size)]."""
+
+
+class LatentSampler:
+    """Draws latents of given classes on the device."""
+
+    def __init__(self, gaussians: ClassGaussians, device: torch.device) -> None:
+        self.n_classes = len(gaussians.classes)
+        self._mean = torch.from_numpy(gaussians.mean).float().to(device)
+        self._factors = torch.from_numpy(gaussians.factors()).float().to(device)
+        self._device = device
+
+    def uniform_labels(self, count: int) -> Tensor:
+        """Draw labels, uniform over the real classes [shape=(count,)]."""
+        return torch.randint(self.n_classes, (count,)).to(self._device)
+
+    def latents(self, labels: Tensor) -> Tensor:
+        """Draw one latent a label [shape=(B, latent_size)]."""
+        noise = torch.randn(len(labels), self._mean.shape[1]).to(self._device)
+        return self._mean[labels] + torch.einsum("bij,bj->bi", self._factors[labels], noise)
+
+
+@torch.no_grad()
+def calibrate(generator: Generator, sampler: DrawsLatents, n_batches: int, seed: int) -> None:
+    """Estimate G's batch statistics again, on class-uniform latents and without dropout.
+
+    The statistics then are those of what `generate` feeds it, as one plain mean over all batches.
+    """
+    seed_torch(seed, "gan", "calibrate")
+    norms = batch_norms(generator)
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    generator.train()
+    clamp_dropout(generator, False)
+    for batch in torch.arange(n_batches * _CALIBRATION_BATCH).split(_CALIBRATION_BATCH):
+        labels = batch % sampler.n_classes
+        generator(sampler.latents(labels.to(next(generator.parameters()).device)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    generator.eval()

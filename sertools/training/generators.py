@@ -1,0 +1,256 @@
+"""Generators that are trained at once, without an autoencoder before them: a conditional VAE, a diffusion model.
+
+Both are nets that know their own loss, so one trainer does for both; their files are used like a GAN's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sertools.config import NetConfig, SpecAugment
+from sertools.errors import SertoolsWarning, StoreError
+from sertools.generators import CVAE, DIFFUSION, FEWEST_ROWS, KINDS, CvaeConfig, DiffusionConfig, GeneratorConfig
+from sertools.nets.cvae import Cvae
+from sertools.nets.edm import Edm
+from sertools.provenance import history_line, join_histories
+from sertools.training.autoencoder import open_validation
+from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
+from sertools.training.calibration import calibrate
+from sertools.training.checkpoint import Header, load_header, load_model, prefixed, rebuild, save_model
+from sertools.training.drawing import BLOCK, Drawn
+from sertools.training.ema import Average
+from sertools.training.health import GeneratorWatch
+from sertools.training.loop import Health, Record, Run, train
+from sertools.training.optimisers import Adam
+from sertools.training.runtime import mixed_seed, place, seed_torch
+from sertools.training.scaling import Scaler
+from sertools.training.spec_augment import spec_augment
+from sertools.training.validated import ValidatedTrainer, Validation
+from sertools.training.vitals import MEASURE_EVERY, norm
+
+GeneratorNet = Cvae | Edm
+BY_HEART = 30  # rows of a class, below which a net can hold them all; `score` refuses fewer too
+# No masks: what is learnt from would have them, too.
+_MOVES = SpecAugment(0, time_mask=0.0, frequency_mask=0.0, time_shift=3 / 64, frequency_shift=1 / 64)
+_EVAL_BATCH = 64
+_EVAL_DRAWS = 4  # noise levels, or latents, of each validation row
+_CALIBRATION_BATCHES = 32
+
+
+class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
+    """The net, its optimiser, the average of its weights, and the best average where there is a validation set."""
+
+    def __init__(
+        self, net: GeneratorNet, rows: Rows, labels: Index, val: Rows | None, config: GeneratorConfig, run: Run,
+        scaler: Scaler, classes: Sequence[str],
+    ) -> None:  # fmt: skip
+        net = place(net, run.device)
+        self.average = Average(net, config.ema)
+        self._first = [p.detach().clone() for p in net.parameters()]
+        score = None
+        if val is not None:
+            score = partial(held_out_loss, rows=val, labels=val.labels(classes), scaler=scaler, run=run)
+        adam = Adam(net.parameters(), lr=config.lr, betas=(0.9, 0.999))
+        super().__init__(net, adam, Validation("loss", False, score, config.validate_every, config.steps))
+        self.rows, self.labels, self.config, self.run, self.scaler = rows, labels, config, run, scaler
+        self._classes = torch.from_numpy(labels).to(run.device)
+
+    @property
+    def judged(self) -> GeneratorNet:
+        """The average."""
+        return self.average.net
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Do one update."""
+        config, run = self.config, self.run
+        seed_torch(run.seed, "generator", step)
+        if config.sampling == "balanced":
+            index = balanced_indices(self.labels, config.batch_size, step, run.seed)
+        else:
+            index = batch_indices(len(self.rows), config.batch_size, step, run.seed)
+        x = self.rows.tensor(index, self.scaler, run.device)
+        if config.augment:
+            x = spec_augment(x, _MOVES, self.scaler.high_db - self.scaler.low_db)
+        self.net.train()
+        self.optimiser.zero_grad()
+        losses = self.net.losses(x, self._classes[torch.from_numpy(index)], step / config.steps)
+        losses["loss"].backward()
+        self.optimiser.step()
+        self.average.update(self.net, step)
+        return {name: value.detach() for name, value in losses.items()} | self.validate(step)
+
+    def measure(self) -> dict[str, float]:
+        """Norm of the last gradient, and how far the weights are from the first ones."""
+        weights = list(self.net.parameters())
+        moved = [p.detach() - first for p, first in zip(weights, self._first, strict=True)]
+        return {
+            "grad_norm": norm([p.grad for p in weights if p.grad is not None]),
+            "weight_change": norm(moved) / norm(self._first),
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights, their average, optimiser and best weights."""
+        return {**super().state(), **prefixed(self.average.net, "average.")}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state."""
+        super().restore(tensors)
+        own = {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
+        self.average.net.load_state_dict(own)
+
+
+@torch.no_grad()
+def held_out_loss(net: GeneratorNet, rows: Rows, labels: Index, scaler: Scaler, run: Run) -> float:
+    """Mean loss of a net on rows that it does not learn from, with the same noise whenever it is asked."""
+    seed_torch(run.seed, "generator", "validation")
+    net.eval()
+    total = 0.0
+    for first in range(0, _EVAL_DRAWS * len(rows), _EVAL_BATCH):
+        index = np.arange(first, min(first + _EVAL_BATCH, _EVAL_DRAWS * len(rows))) % len(rows)
+        x = rows.tensor(index, scaler, run.device)
+        total += len(index) * float(net.losses(x, torch.from_numpy(labels[index]).to(run.device), 1.0)["loss"])
+    return total / (_EVAL_DRAWS * len(rows))
+
+
+def train_generator(
+    train_paths: Sequence[Path], run: Run, config: GeneratorConfig, val_path: Path | None = None
+) -> Iterator[Record]:
+    """Train a generator on stores and write it to ``run.output``.
+
+    Parameters
+    ----------
+    val_path
+        A store to choose the weights on (lowest loss); without it the last average is kept. A model that learns
+        its rows by heart has a rising loss there.
+
+    Raises
+    ------
+    LineageError
+        If the validation store holds utterances that are trained on.
+    StoreError
+        If a row has no label, there are fewer than two classes, or one of them has fewer than two rows.
+    """
+    rows = open_rows(train_paths)
+    classes = rows.classes()
+    labels = rows.labels(classes)
+    _check_counts(rows, labels, classes)
+    val = open_validation(val_path, rows) if val_path else None
+    run.refuse_clobber([*rows.files, *(val.files if val else [])])
+    scaler = rows.fit_scaler()
+    kind = CVAE if isinstance(config, CvaeConfig) else DIFFUSION
+    options = dataclasses.asdict(config)
+    inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
+    signature = {"verb": "train-generator", "options": {"kind": kind, **options}, "seed": run.seed, "inputs": inputs}
+    seed_torch(run.seed, "generator", "init")
+    net = _build(rows.shape, len(classes), config)
+    if isinstance(net, Edm):
+        net.centre(*_mean_and_sd(rows, scaler))
+    trainer = GeneratorTrainer(net, rows, labels, val, config, run, scaler, classes)
+    yield from train(
+        trainer, config.steps, run, signature, Health(GeneratorWatch(), dict, trainer.measure, MEASURE_EVERY)
+    )
+    net = trainer.judged
+    net.load_state_dict(trainer.chosen())
+    if isinstance(net, Cvae):
+        # The decoder has seen latents of real rows in batches; from now on it sees the prior's.
+        calibrate(net.decoder, net, _CALIBRATION_BATCHES, run.seed)
+    lineage = rows.lineage()
+    header = Header(
+        kind=kind,
+        config=options,
+        front_end=rows.front_end,
+        scaler=scaler,
+        history=join_histories(
+            rows.histories, history_line("train-generator", {"kind": kind, **options}, inputs, run.seed)
+        ),
+        lineage=lineage.selected(val.seen) if val else lineage,
+        classes=classes,
+        facts={"n_rows": len(rows), "updates": config.steps, **trainer.facts()},
+    )
+    save_model(run.output, header, prefixed(net, "net."))
+    run.state_path.unlink(missing_ok=True)
+
+
+def _build(shape: tuple[int, int], n_classes: int, config: GeneratorConfig) -> GeneratorNet:
+    if isinstance(config, CvaeConfig):
+        return Cvae(shape, n_classes, config)
+    return Edm(shape, n_classes, config)
+
+
+def _check_counts(rows: Rows, labels: Index, classes: Sequence[str]) -> None:
+    counts = np.bincount(labels)
+    for name, count in zip(classes, counts.tolist(), strict=True):
+        if count < FEWEST_ROWS:
+            raise StoreError(
+                f"{rows.name}: class {name!r} has {count} row, and a generator needs {FEWEST_ROWS} at the least; "
+                f"{BY_HEART} or more are wise"
+            )
+    few = [f"{name} ({count})" for name, count in zip(classes, counts.tolist(), strict=True) if count < BY_HEART]
+    if few:
+        warnings.warn(
+            f"{rows.name}: fewer than {BY_HEART} rows of {', '.join(few)}, which a net can learn by heart; look for "
+            "copies with `score`, and give --val",
+            SertoolsWarning,
+            stacklevel=4,
+        )
+
+
+def _mean_and_sd(rows: Rows, scaler: Scaler) -> tuple[Tensor, Tensor]:
+    """Mean picture [shape=(1, 1, n_mels, n_frames)], and the pixels' standard deviation from it."""
+    total, squares = np.zeros(rows.shape), 0.0
+    for block in rows.blocks(np.arange(len(rows))):
+        scaled = scaler.scale(block).astype(np.float64)
+        total += scaled.sum(axis=0)
+        squares += float(np.square(scaled).sum())
+    mean = total / len(rows)
+    variance = squares / (len(rows) * mean.size) - float(np.square(mean).mean())
+    # Rows that are all alike leave nothing to scale by.
+    return torch.from_numpy(mean).float()[None, None], torch.tensor(max(variance, 1e-4) ** 0.5)
+
+
+class FromNoise:
+    """Makes pictures of noise by a diffusion model."""
+
+    def __init__(self, net: Edm, device: torch.device, guidance: float, n_steps: int) -> None:
+        self._net, self._device, self._guidance, self._n_steps = net, device, guidance, n_steps
+
+    def blocks(self, number: int, count: int, seed: int) -> Iterator[Drawn]:
+        """Make `count` rows of class `number`."""
+        rng = np.random.default_rng(mixed_seed(seed, "diffusion", number))
+        for first in range(0, count, BLOCK):
+            size = min(BLOCK, count - first)
+            noise = torch.from_numpy(rng.standard_normal((size, 1, *self._net.shape), dtype=np.float32))
+            labels = torch.full((size,), number)
+            made = self._net.sample(
+                noise.to(self._device), labels.to(self._device), guidance=self._guidance, n_steps=self._n_steps
+            )
+            yield Drawn(np.clip(made[:, 0].cpu().contiguous().numpy(), -1.0, 1.0))
+
+
+def load_net(path: Path) -> tuple[Header, GeneratorNet]:
+    """Read a generator that is no GAN, in eval mode.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another kind.
+    """
+    header, tensors = load_model(path, load_header(path, *KINDS).kind)
+    build: Callable[[], GeneratorNet] = partial(_rebuilt, header)
+    return header, rebuild(build, tensors, "net.", path).eval()
+
+
+def _rebuilt(header: Header) -> GeneratorNet:
+    config: dict[str, Any] = dict(header.config)
+    if header.kind == CVAE:
+        return Cvae(header.shape, len(header.classes), CvaeConfig(**{**config, "net": NetConfig(**config["net"])}))
+    return Edm(header.shape, len(header.classes), DiffusionConfig(**config))
