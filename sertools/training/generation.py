@@ -18,6 +18,7 @@ from sertools.balance.plan import balance_counts
 from sertools.errors import StoreError, UsageError
 from sertools.generators import DIFFUSION, KINDS
 from sertools.nets.cvae import Cvae
+from sertools.nets.folding import folded
 from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, same_front_end
 from sertools.store.reader import open_store
@@ -110,7 +111,7 @@ def _open(
         header, net = load_net(path)
         place(net, device)
         if isinstance(net, Cvae):
-            return _Opened(header, FromLatents(net, net.decoder, device), inputs)
+            return _Opened(header, FromLatents(net, folded(net.decoder), device), inputs)
         guidance = net.config.guidance if denoising.guidance is None else denoising.guidance
         n_steps = net.config.sampler_steps if denoising.n_steps is None else denoising.n_steps
         options: dict[str, object] = {"guidance": guidance, "denoise_steps": n_steps}
@@ -118,7 +119,7 @@ def _open(
             header, FromNoise(net, device, guidance, n_steps), inputs, options, f"g{guidance:g}-n{n_steps}-"
         )
     header, generator, gaussians = load_generator(path)
-    place(generator, device)
+    generator = place(folded(generator), device)
     if not given:
         return _Opened(header, FromLatents(gaussians, generator, device), inputs)
     rows = open_rows([given])
