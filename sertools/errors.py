@@ -51,6 +51,12 @@ class Stopped(SertoolsError):  # noqa: N818 - no error: the state is safe
     exit_code = 75
 
 
+class Followed(SertoolsError):  # noqa: N818 - no error: the first process goes on
+    """One of several processes has done its share of a training; what is left is the first one's."""
+
+    exit_code = 0
+
+
 class SertoolsWarning(UserWarning):
     """Something a user should know, that stops nothing."""
 
@@ -61,6 +67,13 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     return isinstance(error, RuntimeError) and any(
         words in str(error) for words in ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    )
+
+
+def lost_connection(error: BaseException) -> bool:
+    """Whether a process that trains with others has lost them; each backend has words of its own for it."""
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("gloo", "NCCL", "TCPStore", "ProcessGroup", "Connection reset")
     )
 
 

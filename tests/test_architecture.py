@@ -12,7 +12,9 @@ import sertools
 PACKAGE = Path(sertools.__file__).parent
 # In the order in which data flows; each imports only from those before it.
 ROOMS = ("corpora", "sound", "store", "balance", "nets", "training", "scoring", "cli")
-ROOT_MODULES = ("architectures", "claim", "config", "errors", "generators", "parallel", "presets", "provenance")
+ROOT_MODULES = (
+    *("architectures", "claim", "config", "errors", "generators", "parallel", "presets", "processes", "provenance"),
+)
 MOST_LINES = 300
 
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}

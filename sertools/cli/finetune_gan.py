@@ -109,9 +109,9 @@ def finetune_gan(
     """
     from sertools.presets import override
     from sertools.presets import preset as find
+    from sertools.training.distributed import join
     from sertools.training.gan import finetune_gan as finetune
     from sertools.training.loop import Run
-    from sertools.training.runtime import pick_device
 
     if on_collapse not in ON_COLLAPSE:
         raise UsageError(f"--on-collapse {on_collapse!r}: expected one of {', '.join(ON_COLLAPSE)}")
@@ -135,7 +135,7 @@ def finetune_gan(
     )
     say_numbers("gan", config)
     with stop_on_signals() as stop:
-        run = Run(out, seed, pick_device(device), stop, save_every, stop_at_collapse=on_collapse == "stop")
+        run = Run(out, seed, join(device), stop, save_every, stop_at_collapse=on_collapse == "stop")
         last = drain("finetune-gan", finetune(autoencoder, latents, stores, run, config), read_training)
     voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps" if last else f"{out}: no adversarial steps")
 

@@ -22,8 +22,9 @@ import typer
 
 from sertools.claim import claimed
 from sertools.cli.progress import voice
-from sertools.errors import SertoolsError, SertoolsWarning, UsageError, out_of_memory
+from sertools.errors import Followed, SertoolsError, SertoolsWarning, UsageError, lost_connection, out_of_memory
 from sertools.presets import PRESETS
+from sertools.processes import Processes, processes
 
 
 def parse_width(text: str) -> float:
@@ -114,16 +115,22 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     def run(**options: Any) -> None:
         quiet, verbose, debug = (options.pop(name, False) for name, _ in _SHARED)
         voice.quiet, voice.verbose, voice.stopped = quiet, verbose, None
-        name = function.__name__.rstrip("_").replace("_", "-")
+        name, here = function.__name__.rstrip("_").replace("_", "-"), Processes()
         try:
-            with _signals_unwind(), _remarks(name, debug), claimed(options.get("out")):
+            here = processes()
+            voice.quiet = quiet or not here.leads
+            if here.size > 1 and not trains:
+                raise UsageError("runs in one process; start it without torchrun, or unset RANK and WORLD_SIZE")
+            with _signals_unwind(), _remarks(name, debug), claimed(options.get("out") if here.leads else None):
                 function(**options)
                 sys.stdout.flush()
+        except Followed:
+            raise typer.Exit(0) from None
         except SertoolsError as error:
             if debug:
                 traceback.print_exc()
             else:
-                print(f"sertools {name}: {voice.safe(str(error))}", file=sys.stderr)
+                print(f"sertools {name}{here.name}: {voice.safe(str(error))}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
             # The reader of a pipe (`| head`) has seen enough.
@@ -131,17 +138,19 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(0) from None
         except (OSError, MemoryError, RuntimeError) as error:
             # Click's own errors, and bugs.
-            if isinstance(error, RuntimeError) and not out_of_memory(error):
+            if isinstance(error, RuntimeError) and not (out_of_memory(error) or lost_connection(error)):
                 raise
             if debug:
                 traceback.print_exc()
-            print(f"sertools {name}: {_plainly(error)}", file=sys.stderr)
+            # That others are gone is the first process's to tell, or that of the one that knows why.
+            if here.leads or not lost_connection(error):
+                print(f"sertools {name}{here.name}: {_plainly(error)}", file=sys.stderr)
             _give_up_stdout()
             raise typer.Exit(1) from None
 
     signature = inspect.signature(function)
     taken = {p.name for p in signature.parameters.values()}
-    own_v = "invert" in taken  # grep's -v
+    trains, own_v = "save_every" in taken, "invert" in taken  # grep's -v
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=False)
         for name, annotation in _SHARED
@@ -155,6 +164,8 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _plainly(error: OSError | MemoryError | RuntimeError) -> str:
+    if lost_connection(error):
+        return "another process of this training has ended; the state that was saved last is kept"
     if not isinstance(error, OSError):
         where = (str(error).splitlines() or [""])[0]
         helps = "a lower --batch-size or --width, fewer --jobs, or --device cpu helps, where the verb has them"

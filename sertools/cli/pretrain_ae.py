@@ -74,8 +74,8 @@ def pretrain_ae(
     from sertools.presets import preset as find
     from sertools.training.autoencoder import pretrain_autoencoder
     from sertools.training.checkpoint import load_header
+    from sertools.training.distributed import join
     from sertools.training.loop import Run
-    from sertools.training.runtime import pick_device
 
     given: dict[str, object] = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
     given |= {"--class-loss": class_loss}
@@ -91,7 +91,7 @@ def pretrain_ae(
     if latent == "conv":
         say_numbers("autoencoder", config)
     with stop_on_signals() as stop:
-        run = Run(out, seed, pick_device(device), stop, save_every)
+        run = Run(out, seed, join(device), stop, save_every)
         last = drain("pretrain-ae", pretrain_autoencoder(stores, run, config, val), read_training)
     if last:
         voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps")

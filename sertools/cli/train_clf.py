@@ -79,8 +79,8 @@ def train_clf(
     from sertools.presets import preset as find
     from sertools.scoring.evaluation import utterance_uar
     from sertools.training.classifier import train_classifier
+    from sertools.training.distributed import join
     from sertools.training.loop import Run
-    from sertools.training.runtime import pick_device
 
     config = override(
         find(preset).classifier,
@@ -97,7 +97,7 @@ def train_clf(
     )
     say_numbers("classifier", config)
     with stop_on_signals() as stop:
-        run = Run(out, seed, pick_device(device), stop, save_every)
+        run = Run(out, seed, join(device), stop, save_every)
         steps_taken = train_classifier(stores, run, config, val_path=val, score=utterance_uar)
         last = drain("train-clf", steps_taken, read_training)
     if last:

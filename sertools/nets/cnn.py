@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sertools.nets.gan import scaled
+from sertools.nets.parts import BatchNorm1d, BatchNorm2d
 
 FILTERS = (16, 32, 48, 64)
 
@@ -20,14 +21,14 @@ class SmallCNN(nn.Module):
     def __init__(self, shape: tuple[int, int], n_classes: int, width: float = 1.0) -> None:
         super().__init__()
         # No learned scale: its gradient through a one-channel convolution would cost a sixth of the step.
-        self.per_bin = nn.BatchNorm1d(shape[0], affine=False)
+        self.per_bin = BatchNorm1d(shape[0], affine=False)
         layers: list[nn.Module] = []
         channels = 1
         for filters in FILTERS:
             filters = scaled(filters, width)
             layers += [
                 nn.Conv2d(channels, filters, 3, 2, padding=1),
-                nn.BatchNorm2d(filters),
+                BatchNorm2d(filters),
                 nn.ReLU(inplace=True),
             ]
             channels = filters

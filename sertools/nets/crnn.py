@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sertools.nets.gan import scaled
+from sertools.nets.parts import BatchNorm1d, BatchNorm2d
 
 # Filters, and the strides along mel bins and frames: frequency shrinks 16-fold, time only 4-fold.
 BLOCKS = ((16, (2, 2)), (32, (2, 2)), (48, (2, 1)), (64, (2, 1)))
@@ -35,14 +36,14 @@ class CRNN(nn.Module):
 
     def __init__(self, shape: tuple[int, int], n_classes: int, width: float = 1.0) -> None:
         super().__init__()
-        self.per_bin = nn.BatchNorm1d(shape[0])
+        self.per_bin = BatchNorm1d(shape[0])
         layers: list[nn.Module] = []
         channels = 1
         for filters, stride in BLOCKS:
             filters = scaled(filters, width)
             layers += [
                 nn.Conv2d(channels, filters, 3, stride, padding=1),
-                nn.BatchNorm2d(filters),
+                BatchNorm2d(filters),
                 nn.ReLU(inplace=True),
             ]
             channels = filters

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sertools.nets.parts import current_part
+
 _LEVELS = 1 << 16
 
 
@@ -15,7 +17,8 @@ class Dropout(nn.Dropout):
 
     On a CPU torch draws one mask value after the other, a quarter of a step of the thin autoencoder. Here a quarter
     of a 64-bit word decides on a value: `p` is met within 1/131072, values are as independent as the words of NumPy's
-    SFC64, and torch's own generator seeds that, so seeds mean what they did.
+    SFC64, and torch's own generator seeds that, so seeds mean what they did. Masks are those of the whole batch, even
+    where this process has only a part of its rows.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -25,8 +28,10 @@ class Dropout(nn.Dropout):
         if x.device.type != "cpu":
             return F.dropout(x, self.p)
         below = round(self.p * _LEVELS)
-        words = np.random.SFC64(int(torch.randint(1 << 62, ()))).random_raw(-(-x.numel() // 4))
-        kept = torch.from_numpy(words.view(np.uint16)[: x.numel()] >= below)
+        part, a_row = current_part(), x.numel() // len(x)
+        first, total = (part.first, part.total) if part else (0, len(x))
+        words = np.random.SFC64(int(torch.randint(1 << 62, ()))).random_raw(-(-total * a_row // 4))
+        kept = torch.from_numpy(words.view(np.uint16)[first * a_row :][: x.numel()] >= below)
         mask = kept.to(x.dtype).mul_(_LEVELS / (_LEVELS - below))
         return x * _in_layout_of(x, mask)
 

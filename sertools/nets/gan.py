@@ -24,6 +24,7 @@ from torch.nn.utils.parametrize import register_parametrization
 from sertools.config import NetConfig
 from sertools.nets import bagan
 from sertools.nets.dropout import Dropout
+from sertools.nets.parts import BatchNorm2d
 
 TRUNK_FILTERS = (32, 64, 128, 256, 256, 256, 256, 256)
 TRUNK_STRIDES = (2, 1, 2, 1, 2, 1, 2, 1)
@@ -43,7 +44,7 @@ def _after(filters: int, config: NetConfig, activation: nn.Module) -> list[nn.Mo
     """What follows each (de)convolution (§2.3)."""
     if not config.norm:
         return [activation]
-    return [nn.BatchNorm2d(filters, momentum=config.bn_momentum), activation, Dropout(config.dropout)]
+    return [BatchNorm2d(filters, momentum=config.bn_momentum), activation, Dropout(config.dropout)]
 
 
 def _activation(config: NetConfig) -> nn.Module:

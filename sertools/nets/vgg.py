@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sertools.nets.dropout import Dropout
 from sertools.nets.gan import scaled
+from sertools.nets.parts import BatchNorm2d
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 DENSE = 4096
@@ -35,7 +36,7 @@ class VGG19(nn.Module):
             for _ in range(depth):
                 layers.append(nn.Conv2d(channels, filters, 3, padding=1))
                 if batch_norm:
-                    layers.append(nn.BatchNorm2d(filters))
+                    layers.append(BatchNorm2d(filters))
                 layers.append(nn.ReLU(inplace=True))
                 channels = filters
             layers.append(nn.MaxPool2d(2))

@@ -25,6 +25,7 @@ from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows, batch_indices, open_rows
 from sertools.training.checkpoint import Header, load_model, prefixed, rebuild, save_model
+from sertools.training.distributed import end_followers, parallel, spread
 from sertools.training.loop import Record, Run, train
 from sertools.training.optimisers import Adam
 from sertools.training.pca import fit_pca
@@ -35,6 +36,18 @@ from sertools.training.validated import ValidatedTrainer, Validation
 KIND = "autoencoder"
 _EVAL_BATCH = 64
 _EVAL_ROWS = 1024  # of the training set, spread over it, where there is no validation set
+
+
+class _Taught(nn.Module):
+    """Picture → flat picture and, last, the class logits of its latent [shape=(B, n_pixels + n_classes)]."""
+
+    def __init__(self, net: Autoencoder, head: nn.Linear) -> None:
+        super().__init__()
+        self.net, self.head = net, head
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.net.encoder(x)
+        return torch.cat([self.net.decoder(z).flatten(1), self.head(z)], dim=1)
 
 
 class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
@@ -53,6 +66,7 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
         optimiser = Adam(learnt, lr=config.lr, betas=(config.beta1, config.beta2))
         score = None if val is None else lambda net: reconstruction_mse(net, val, scaler, run.device)
         super().__init__(net, optimiser, Validation("mse", False, score, config.validate_every, config.steps))
+        self.parallel = parallel(_Taught(net, self._head) if self._head else net)
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update."""
@@ -61,11 +75,12 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
         x = self.rows.tensor(index, self.scaler, self.run.device)
         self.net.train()
         self.optimiser.zero_grad()
-        z = self.net.encoder(x)
-        loss = F.mse_loss(self.net.decoder(z), x)
+        out = spread(self.parallel, x)
+        pictures = out[:, : x[0].numel()].view_as(x) if self._head else out
+        loss = F.mse_loss(pictures, x)
         losses = {"mse": loss.detach()}
         if self._head:
-            class_loss = F.cross_entropy(self._head(z), self._labels[torch.from_numpy(index)])
+            class_loss = F.cross_entropy(out[:, x[0].numel() :], self._labels[torch.from_numpy(index)])
             loss = loss + self.config.class_loss * class_loss
             losses["class_loss"] = class_loss.detach()
         loss.backward()
@@ -123,6 +138,7 @@ def pretrain_autoencoder(
         described: dict[str, object] = {"net": dataclasses.asdict(config.net)}
         options: dict[str, object] = {"latent": config.net.latent, "latent_size": config.net.latent_size}
         line = history_line("pretrain-ae", options, inputs)
+        end_followers()
         # Of another autoencoder under this name; principal components have no steps to tell of.
         run.log_path.unlink(missing_ok=True)
         net = _whole_pca(rows, scaler, config.net.latent_size)

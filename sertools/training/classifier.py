@@ -24,6 +24,7 @@ from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
 from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
 from sertools.training.checkpoint import Header, load_model, rebuild, save_model
+from sertools.training.distributed import parallel, spread
 from sertools.training.loop import Record, Run, train
 from sertools.training.losses import make_loss
 from sertools.training.mixup import mix
@@ -68,6 +69,7 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         net = place(net, run.device)
         optimiser = AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         super().__init__(net, optimiser, Validation("uar", True, validate, config.validate_every, config.steps))
+        self.parallel = parallel(net)
         self.rows, self.labels = rows, labels
         self.scaler, self.config, self.run = scaler, config, run
         counts = np.bincount(labels)
@@ -98,7 +100,7 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(step, self.config)
         self.optimiser.zero_grad()
-        logits = self.net(x)
+        logits = spread(self.parallel, x)
         loss = self.loss(logits, targets)
         loss.backward()
         self.optimiser.step()

@@ -40,6 +40,7 @@ from sertools.training.checkpoint import (
     save_model,
 )
 from sertools.training.critic import changed, cross_entropy, r1_penalty
+from sertools.training.distributed import end_followers, parallel, spread, together
 from sertools.training.ema import Average
 from sertools.training.health import GanWatch
 from sertools.training.latents import ClassGaussians, load_latents
@@ -67,8 +68,11 @@ class GanTrainer:
         config: GanConfig,
         run: Run,
     ) -> None:
+        if config.r1 and together():
+            raise UsageError("--r1: takes second derivatives, which several processes cannot; use one")
         self.generator = place(generator, run.device)
         self.discriminator = place(discriminator, run.device)
+        self.parallel_g, self.parallel_d = parallel(self.generator), parallel(self.discriminator)
         self.sampler, self.rows, self.labels = sampler, rows, labels
         self._numbers = labels.cpu().numpy()
         self.scaler, self.config, self.run = scaler, config, run
@@ -109,13 +113,13 @@ class GanTrainer:
         mixed = self.config.batches == "mixed"
         n_fake = math.ceil(len(real) / n_classes) if mixed else len(real)
         with torch.no_grad():
-            fake = self.generator(self.sampler.latents(self.sampler.uniform_labels(n_fake)))
+            fake = spread(self.generator, self.sampler.latents(self.sampler.uniform_labels(n_fake)))
         fake_label = torch.full((n_fake,), n_classes, device=fake.device)
         real, fake = self._shown(real), self._shown(fake)
         real.requires_grad_(self.config.r1 > 0)
         self.adam_d.zero_grad()
         if mixed:
-            logits = self.discriminator(torch.cat([real, fake]))
+            logits = spread(self.parallel_d, torch.cat([real, fake]))
             real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
             loss = cross_entropy(logits, torch.cat([labels, fake_label]), self._ramp)
             penalty = self._penalty(real, real_logits)
@@ -123,11 +127,11 @@ class GanTrainer:
             real_loss = cross_entropy(real_logits, labels, self._ramp)
             fake_loss = cross_entropy(fake_logits, fake_label, self._ramp)
         else:
-            real_logits = self.discriminator(real)
+            real_logits = spread(self.parallel_d, real)
             real_loss = cross_entropy(real_logits, labels, self._ramp)
             penalty = self._penalty(real, real_logits)
             (real_loss + penalty).backward()
-            fake_logits = self.discriminator(fake)
+            fake_logits = spread(self.parallel_d, fake)
             fake_loss = cross_entropy(fake_logits, fake_label, self._ramp)
             # One class of n + 1; but as much as real where that is all that is asked.
             (fake_loss / n_classes**self._ramp).backward()
@@ -148,7 +152,8 @@ class GanTrainer:
         self.adam_g.zero_grad()
         self.discriminator.requires_grad_(False)
         with frozen_statistics(self.discriminator):
-            logits = self.discriminator(self._shown(self.generator(self.sampler.latents(labels))))
+            pictures = spread(self.parallel_g, self.sampler.latents(labels))
+            logits = spread(self.discriminator, self._shown(pictures))
             loss = cross_entropy(logits, labels, self._ramp)
             loss.backward()
         self.discriminator.requires_grad_(True)
@@ -226,6 +231,7 @@ def finetune_gan(
         calibrate(trainer.chosen, sampler, config.calibration_batches, run.seed)
         tensors = {**prefixed(trainer.chosen, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
     else:
+        end_followers()
         run.log_path.unlink(missing_ok=True)  # of another GAN under this name
     header = Header(
         kind=KIND,

@@ -21,6 +21,7 @@ from torch import Tensor
 from sertools.config import SAVE_EVERY_MINUTES
 from sertools.errors import ModelError, SertoolsWarning, Stopped, TrainingError, out_of_memory
 from sertools.provenance import refuse_clobber
+from sertools.training import distributed
 from sertools.training.checkpoint import load_state, save_state
 from sertools.training.health import COLLAPSE, Finding, Watch
 from sertools.training.log import TrainingLog, parse_log, rounded
@@ -141,10 +142,12 @@ def train(
     ------
     Stopped
         After saving the state.
+    Followed
+        At the end of a process that trains with others and is not the first.
     TrainingError
         If a loss is NaN or infinite; at a collapse where `run` says so, after saving the state.
     """
-    signature = {**signature, **surroundings()}
+    signature = {**signature, **surroundings(), **distributed.surroundings()}
     journal = _Journal(run, str(signature["verb"]), n_steps, health or Health())
     first = 0
     if run.state_path.exists():
@@ -154,6 +157,9 @@ def train(
             journal.restore(tensors)
         except (KeyError, ValueError, RuntimeError, ModelError) as error:
             raise ModelError(f"{run.state_path}: damaged resume state; remove it to start again") from error
+    distributed.agree_on_start(first, str(run.state_path))
+    if not distributed.leads():
+        _follow(trainer, first, n_steps, run)
     journal.open(first)
     saved_at = time.monotonic()
     for step in range(first, n_steps):
@@ -161,7 +167,7 @@ def train(
         done = step + 1
         if done % RECORD_EVERY == 0 or done == n_steps:
             yield Record(done, n_steps, journal.record(done))
-        stopping = done < n_steps and run.stop()
+        stopping = done < n_steps and distributed.any_of(run.stop())
         due = done < n_steps and time.monotonic() - saved_at > 60 * run.save_every_minutes
         if stopping or due or journal.must_stop:
             journal.check_finite()
@@ -170,6 +176,15 @@ def train(
             journal.heed(done)
         if stopping:
             raise Stopped(f"stopped after step {done} of {n_steps}; the same command goes on from there")
+
+
+def _follow(trainer: Trainer, first: int, n_steps: int, run: Run) -> None:
+    """Do the steps of a process that does not lead, until the last or until a signal in any process."""
+    for done in range(first + 1, n_steps + 1):
+        _step(trainer, done - 1, run.output)
+        if done < n_steps and distributed.any_of(run.stop()):
+            break
+    distributed.end_followers()
 
 
 class _Journal:
