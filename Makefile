@@ -80,7 +80,8 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo table2 table3 ablation fig2 fig3 pictures bench test test-slow torture lint types check docs man site clean
+.PHONY: help demo table2 table3 ablation fig2 fig3 pictures bench test test-slow test-slurm torture lint types check
+.PHONY: docs man site clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
@@ -93,6 +94,7 @@ help:
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
 	@echo 'make bench                                   timings against named rivals, into docs/performance.md'
 	@echo 'make test-slow                               the tests that train for minutes'
+	@echo 'make test-slurm                              the tests on a real SLURM (Debian: slurm-wlm, munge; as root)'
 	@echo 'make torture                                 kills, failing disks and damaged files at full length: an hour'
 	@echo 'make docs | man | site                       docs/commands.md, build/man, build/site'
 
@@ -435,6 +437,10 @@ bench: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -q -m slow
+
+# Starts a SLURM of its own; without one the tests are skipped, and say so.
+test-slurm: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -m slurm tests/test_slurm.py
 
 # docs/reliability.md: MOMENTS kills, every disk fault, MINUTES of damaged files; TORTURE_SEED= tries others.
 MOMENTS      ?= 200

@@ -3,9 +3,10 @@
 #
 #   bash examples/slurm/experiment.sh labels.csv out/        submits both; run it on the login node
 #
-# Settings come from the environment: SHARDS (8), FOLD (1/5), REDUCED (angry), PRESET (paper), FRONT_END (options
-# of extract), CPUS (4), GPUS (none), and SBATCH_PARTITION, SBATCH_ACCOUNT, … which sbatch reads itself. `sertools`
-# must be on PATH in the jobs.
+# Settings come from the environment: SHARDS (8), FOLD (1/5), REDUCED (angry), PRESET (paper), options of extract and
+# of the trainings (FRONT_END, AE_OPTS, GAN_OPTS, CLF_OPTS), CPUS (4), GPUS (none), TASKS (1: processes, with a GPU
+# each, that train one net together), and SBATCH_PARTITION, SBATCH_TIMELIMIT, … which sbatch reads itself.
+# `sertools` must be on PATH in the jobs. A job that runs out of time, or is preempted, is queued again and goes on.
 #SBATCH --job-name=sertools
 #SBATCH --open-mode=append
 #SBATCH --requeue
@@ -13,23 +14,27 @@
 set -euo pipefail
 
 if [ "$#" -lt 2 ]; then
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
     exit 2
 fi
 labels=$1 out=$2 role=${3:-submit}
-: "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${PRESET:=paper}" "${FRONT_END:=}" "${CPUS:=4}"
-export SHARDS FOLD REDUCED PRESET FRONT_END
+: "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${PRESET:=paper}" "${CPUS:=4}" "${TASKS:=1}"
+: "${FRONT_END:=}" "${AE_OPTS:=}" "${GAN_OPTS:=}" "${CLF_OPTS:=}"
+export SHARDS FOLD REDUCED PRESET TASKS FRONT_END AE_OPTS GAN_OPTS CLF_OPTS
 
-# A stage that SLURM stops saves its state and exits 75; the requeued job goes on from there. The shell must
-# wait in the background of the signal, or bash would hold it back until the stage ends.
+# Runs a command with a signal to stop it by. The shell must wait in the background of SLURM's signal, or bash would
+# hold it back until the command ends.
 stage() {
-    sertools "$@" &
+    local signal=$1 stopped='' code=0
+    shift
+    "$@" &
     child=$!
-    trap 'kill -USR1 "$child" 2>/dev/null' USR1 TERM
-    local code=0
+    trap 'stopped=yes; kill -'"$signal"' "$child" 2>/dev/null' USR1 TERM
     while wait "$child" || code=$?; kill -0 "$child" 2>/dev/null; do code=0; done
-    if [ "$code" -eq 75 ]; then
-        scontrol requeue "$SLURM_JOB_ID"
+    trap - USR1 TERM
+    # 75: the state is saved. Other tools start again; twenty times is too long for one of them.
+    if [ "$code" -eq 75 ] || { [ "$stopped" ] && [ "$code" -ne 0 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 20 ]; }; then
+        scontrol requeue "$SLURM_JOB_ID" || true # where SLURM itself has done so
         exit 0
     fi
     return "$code"
@@ -37,16 +42,26 @@ stage() {
 
 # A stage whose output is there is done: a requeued job passes it by.
 make_once() {
-    [ -e "$1" ] || stage "${@:2}" -o "$1"
+    [ -e "$1" ] || stage TERM sertools "${@:2}" -o "$1"
+}
+
+train_once() {
+    local several=()
+    [ "$TASKS" -eq 1 ] || several=(srun --ntasks="$TASKS" --kill-on-bad-exit "$RANK_SH")
+    [ -e "$1" ] || stage USR1 ${several[@]+"${several[@]}"} sertools "${@:2}" --preset "$PRESET" -o "$1"
 }
 
 case $role in
 submit)
     mkdir -p "$out/shards" "$out/logs"
+    # SLURM runs a copy of this script from elsewhere.
+    RANK_SH=$(cd "$(dirname "$0")" && pwd)/rank.sh
+    export RANK_SH
     array=$(sbatch --parsable --array="1-$SHARDS" --cpus-per-task=1 --output="$out/logs/extract-%a.log" \
         "$0" "$labels" "$out" extract)
-    sbatch --parsable --dependency="afterok:$array" --cpus-per-task="$CPUS" ${GPUS:+--gpus="$GPUS"} \
-        --output="$out/logs/chain.log" "$0" "$labels" "$out" chain
+    chain=$(sbatch --parsable --dependency="afterok:$array" --ntasks="$TASKS" --cpus-per-task="$CPUS" \
+        ${GPUS:+--gpus="$GPUS"} --output="$out/logs/chain.log" "$0" "$labels" "$out" chain)
+    echo "$array $chain"
     ;;
 extract)
     make_once "$out/shards/$SLURM_ARRAY_TASK_ID.h5" \
@@ -58,11 +73,11 @@ chain)
     make_once test.h5 select specs.h5 --fold "$FOLD"
     make_once full.h5 select specs.h5 --fold "$FOLD" -v
     make_once train.h5 select full.h5 --keep "$REDUCED=0.2"
-    make_once ae.safetensors pretrain-ae train.h5 --preset "$PRESET"
+    train_once ae.safetensors pretrain-ae train.h5 $AE_OPTS
     make_once latents.h5 fit-latents ae.safetensors train.h5
-    make_once gan.safetensors finetune-gan ae.safetensors latents.h5 train.h5 --preset "$PRESET"
+    train_once gan.safetensors finetune-gan ae.safetensors latents.h5 train.h5 $GAN_OPTS
     make_once synth.h5 generate gan.safetensors --balance train.h5
-    make_once clf.safetensors train-clf train.h5 synth.h5 --preset "$PRESET"
+    train_once clf.safetensors train-clf train.h5 synth.h5 $CLF_OPTS
     make_once result.json evaluate clf.safetensors test.h5 --tag method=GAN --tag fold="${FOLD%/*}" --tag reduced="$REDUCED"
     sertools report result.json
     ;;
