@@ -289,6 +289,16 @@ results_2 := \
   $(foreach m,$(filter-out full,$(METHODS_2)),$(foreach f,$(fold_numbers),$(foreach c,$(CLASSES),\
     $(foreach s,$(SEEDS),$(call cell,$(f),$(c),$(s))/$(m).json))))
 
+# For examples/slurm/table2.sh: the stores that all cells share, the cells' folders, and all results of one.
+.PHONY: stores2 cells2 cell
+stores2: $(foreach f,$(fold_numbers),$(call full,$(f)) $(OUT)/$(f)/test.h5 $(call val,$(f)))
+cells2:
+	@printf '%s\n' $(sort $(dir $(results_2)))
+cell: $(filter $(CELL)%,$(results_2))
+ifeq ($(filter paper,$(PROFILE)),)
+cell: export OMP_NUM_THREADS = 1
+endif
+
 $(OUT)/table2.txt: $(results_2) $(RIVALS)
 	$(BIN)/sertools report $^ --layout table2 --paper > $@.part
 	echo >> $@.part

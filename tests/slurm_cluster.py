@@ -125,9 +125,12 @@ def running_cluster() -> Iterator[Cluster]:
     (folder / "slurm.conf").write_text(CONFIG.format(folder=folder, host=host, ports=free_ports(2)))
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o400)
-    command = folder / "bin" / "sertools"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m sertools "$@"\n')
-    command.chmod(0o755)
+    # A virtual environment too, as far as the Makefile looks.
+    for name, words in (("sertools", f"{sys.executable} -m sertools"), ("python", sys.executable)):
+        command = folder / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        command.chmod(0o755)
+    (folder / ".ready").touch()
     environment = process_environment() | {"SLURM_CONF": str(folder / "slurm.conf"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment['PATH']}"
     cluster = Cluster(folder, environment)
@@ -155,8 +158,16 @@ def stop(pid_file: Path) -> None:
         pid = int(pid_file.read_text())
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 20
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        while runs(pid) and time.monotonic() < deadline:
             time.sleep(0.1)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there, and not merely unburied."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def free_ports(n: int) -> list[int]:

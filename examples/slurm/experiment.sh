@@ -59,7 +59,7 @@ submit)
     export RANK_SH
     array=$(sbatch --parsable --array="1-$SHARDS" --cpus-per-task=1 --output="$out/logs/extract-%a.log" \
         "$0" "$labels" "$out" extract)
-    chain=$(sbatch --parsable --dependency="afterok:$array" --ntasks="$TASKS" --cpus-per-task="$CPUS" \
+    chain=$(sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=yes --ntasks="$TASKS" --cpus-per-task="$CPUS" \
         ${GPUS:+--gpus="$GPUS"} --output="$out/logs/chain.log" "$0" "$labels" "$out" chain)
     echo "$array $chain"
     ;;
