@@ -20,7 +20,7 @@ fi
 labels=$1 out=$2 role=${3:-submit}
 : "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${PRESET:=paper}" "${CPUS:=4}" "${TASKS:=1}"
 : "${FRONT_END:=}" "${AE_OPTS:=}" "${GAN_OPTS:=}" "${CLF_OPTS:=}"
-export SHARDS FOLD REDUCED PRESET TASKS FRONT_END AE_OPTS GAN_OPTS CLF_OPTS
+export SHARDS FOLD REDUCED PRESET CPUS TASKS FRONT_END AE_OPTS GAN_OPTS CLF_OPTS
 
 # Runs a command with a signal to stop it by. The shell must wait in the background of SLURM's signal, or bash would
 # hold it back until the command ends.
@@ -47,7 +47,7 @@ make_once() {
 
 train_once() {
     local several=()
-    [ "$TASKS" -eq 1 ] || several=(srun --ntasks="$TASKS" --kill-on-bad-exit "$RANK_SH")
+    [ "$TASKS" -eq 1 ] || several=(srun --ntasks="$TASKS" --cpus-per-task="$CPUS" --kill-on-bad-exit "$RANK_SH")
     [ -e "$1" ] || stage USR1 ${several[@]+"${several[@]}"} sertools "${@:2}" --preset "$PRESET" -o "$1"
 }
 
