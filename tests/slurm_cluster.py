@@ -77,7 +77,7 @@ class Cluster:
             env=self.environment | variables,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         assert done.returncode == 0, done.stdout + done.stderr + self.logs()
         return done.stdout
@@ -87,7 +87,7 @@ class Cluster:
         told = self.run("scontrol", "--oneliner", "show", "job", job, cwd=self.folder).splitlines()[0]
         return dict(field.split("=", 1) for field in told.split() if "=" in field)
 
-    def wait(self, job: str, seconds: float) -> dict[str, str]:
+    def wait(self, job: str, seconds: float = 900) -> dict[str, str]:
         """Wait until a job has ended; return what SLURM says of it then."""
         deadline = time.monotonic() + seconds
         while (state := self.state(job))["JobState"] not in ENDED:

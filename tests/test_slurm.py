@@ -48,7 +48,7 @@ def without_slurm(cluster: Cluster, labels: Path, out: Path, **settings: str) ->
     cluster.run(*script, cwd=out.parent, SLURM_JOB_ID="0", **SMALL | settings)
 
 
-def wait_for(cluster: Cluster, job: str, path: Path, words: str, seconds: float = 120) -> None:
+def wait_for(cluster: Cluster, job: str, path: Path, words: str, seconds: float = 300) -> None:
     """Wait until a file of a job that goes on holds some words."""
     deadline = time.monotonic() + seconds
     while not (path.exists() and words in path.read_text()):
@@ -70,7 +70,7 @@ def test_an_array_and_a_signalled_chain_end_with_the_bytes_of_one_run(cluster, t
     wait_for(cluster, chain, out / "ae.safetensors.log.ndjson", "mse")
     # As --signal=B:USR1@120 does it: to the batch shell alone.
     cluster.run("scancel", "--batch", "--signal=USR1", chain, cwd=out)
-    state, log = cluster.wait(chain, 300), out / "logs" / "chain.log"
+    state, log = cluster.wait(chain), out / "logs" / "chain.log"
     said = log.read_text()
     assert (state["JobState"], state["Restarts"]) == ("COMPLETED", "1"), said
     assert cluster.state(array)["JobState"] == "COMPLETED"
@@ -106,7 +106,7 @@ def test_a_job_that_slurm_requeues_goes_on_and_two_tasks_train_one_net(cluster, 
         if name == "requeued":
             wait_for(cluster, chain, out / "ae.safetensors.log.ndjson", "mse")
             cluster.run("scontrol", "requeue", chain, cwd=tmp_path)
-        state, said = cluster.wait(chain, 300), (out / "logs" / "chain.log").read_text()
+        state, said = cluster.wait(chain), (out / "logs" / "chain.log").read_text()
         assert state["JobState"] == "COMPLETED", said
         assert "process 2 of 2" not in said
         ends.append([(out / made).read_bytes() for made in MADE])
@@ -126,7 +126,7 @@ def test_table_2_as_an_array(cluster, tiny_corpus, tmp_path):
     words += ["CLF_OPTS=--steps 10 --batch-size 8"]
     logs = tmp_path / "logs"
     jobs = cluster.run("bash", SCRIPTS / "table2.sh", *words, cwd=ROOT, CPUS="1", LOGS=str(logs)).split()
-    state = cluster.wait(jobs[-1], 300)
+    state = cluster.wait(jobs[-1])
     said = "".join(path.read_text() for path in sorted(logs.glob("*.log")))
     assert state["JobState"] == "COMPLETED", said
     assert len(list(logs.glob("cell-*.log"))) == 4  # two folds, all rows and a class reduced
