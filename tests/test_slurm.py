@@ -123,7 +123,7 @@ def test_table_2_as_an_array(cluster, tiny_corpus, tmp_path):
         "CLASSES=neutral",
     ]
     words += [f"OUT={tmp_path}/out", f"VENV={cluster.folder}", "FRONT_END=--mels 32 --frames 32", "DEVICE=cpu"]
-    words += ["CLF_OPTS=--steps 10 --batch-size 8"]
+    words += ["BY=utterance", "CLF_OPTS=--steps 10 --batch-size 8"]
     logs = tmp_path / "logs"
     jobs = cluster.run("bash", SCRIPTS / "table2.sh", *words, cwd=ROOT, CPUS="1", LOGS=str(logs)).split()
     state = cluster.wait(jobs[-1])
