@@ -100,7 +100,7 @@ def test_stores_are_named_columns_on_one_scale(chain):
 def test_names_that_do_not_fit_are_refused(chain, results):
     with pytest.raises(UsageError, match="--name: 1 for 2 stores; give one to each"):
         draw([chain.train, chain.synth], names=["real"])
-    with pytest.raises(UsageError, match="--name: results are added up to one matrix"):
+    with pytest.raises(UsageError, match="--name: results have methods, not names"):
         draw(results, names=["a", "b"])
 
 
@@ -123,7 +123,9 @@ def test_an_empty_store_and_one_without_labels_can_be_drawn(rng, tmp_path):
     [
         (["train", "result"], "is spectrograms, .*a.json is result; give stores only"),
         (["gan"], "is gan; give stores only"),
-        (["train", "latents"], "is latents; give stores only"),
+        (["ae", "train"], "is autoencoder, .*train.h5 is spectrograms; give stores only"),
+        (["train", "latents"], "latents.h5: a map is of one latents file; with stores .* give their autoencoder"),
+        (["ae", "latents"], "latents.h5: a map is of one latents file"),
     ],
 )
 def test_mixed_kinds_are_refused_and_named(chain, results, names, words):

@@ -10,12 +10,17 @@ import typer
 from sertools.cli.options import verb
 from sertools.cli.progress import voice
 
+_NAMES = ("rows", "utterances", "hours", "method", "vote", "tags", "audio_root", "padded_share")
+_NAMES_OF_REPORTS = ("layout", "baseline", "n_folds", "n_seeds", "n_speakers", "n_utterances", "compared")
+
 
 @verb
 def info(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A store, latents, model, result or training log.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="A store, latents, model, result, score, report or training log.", show_default=False
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="JSON, as into a pipe.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare every picture with its digest.")] = False,
@@ -48,23 +53,32 @@ def _page(described: dict[str, Any]) -> None:
             console.print(f"[bold]{name:12}[/] {escape(voice.safe(str(value)))}", highlight=False)
 
     line(described["kind"], described["file"])
-    for name in ("rows", "utterances", "hours", "method", "vote", "tags", "audio_root", "padded_share"):
-        line(name.replace("_", " "), described.get(name))
+    line("verdict", described.get("verdict"))
+    for reason in described.get("why", []):
+        line("why", reason)
+    for name in (*_NAMES, *_NAMES_OF_REPORTS):
+        line(name.removeprefix("n_").replace("_", " "), described.get(name))
     line("speakers", _some(described.get("speakers", [])))
     line("sessions", _some(described.get("sessions", [])))
-    classes = described.get("classes")
-    if isinstance(classes, dict):
-        columns = list(dict.fromkeys(key for counts in classes.values() for key in counts))
+    line("reduced", _some(described.get("reduced", [])))
+    line("files", _pairs(described.get("files", {})))
+    for singular, plural in (("class", "classes"), ("method", "methods")):
+        members = described.get(plural, [])
+        if not isinstance(members, dict):
+            line(plural, _some(members))
+            continue
+        columns = list(dict.fromkeys(key for counts in members.values() for key in counts))
         # Words apart, so that a narrow terminal can break the line between them.
         headers = (column.replace("_", " ") for column in columns)
-        table = Table("class", *headers, box=None, padding=(0, 2, 0, 0))
-        for name, counts in classes.items():
-            table.add_row(escape(voice.safe(name)), *(_cell(counts.get(column, "–")) for column in columns))
+        table = Table(singular, *headers, box=None, padding=(0, 2, 0, 0))
+        for name, counts in members.items():
+            cells = (escape(voice.safe(_cell(counts.get(column, "–")))) for column in columns)
+            table.add_row(escape(voice.safe(name)), *cells)
         console.print(table)
-    else:
-        line("classes", _some(classes or []))
     for name in ("verb", "done", "steps"):
         line(name, described.get(name))
+    for note in described.get("notes", []):
+        line("note", note)
     for warning in described.get("warnings", []):
         line("warning", f"{warning['name']} at step {warning['step']}")
     for name in ("last", "metrics", "facts", "config", "differs_from_paper", "scaler", "front_end"):

@@ -1,4 +1,4 @@
-"""``sertools plot``: stores, results or training logs → picture."""
+"""``sertools plot``: stores, results, training logs or latents → picture."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,28 +14,46 @@ def plot(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE", help="Stores or training logs, side by side; or results, added up.", show_default=False
+            metavar="FILE",
+            help="Stores, results, training logs, or latents (with their autoencoder and stores).",
+            show_default=False,
         ),
     ],
     out: Annotated[Path, output("P.png", "The picture: .png, .svg or .pdf.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            metavar="spectrograms|balance|confusion|comparison",
+            help="Where there are two ways: stores as spectrograms, or rows of each class; results as one matrix, or "
+            "methods compared. [by the files]",
+            show_default=False,
+        ),
+    ] = "",
     n: Annotated[int, typer.Option("-n", min=1, max=16, help="Spectrograms a class and store.")] = 4,
     title: Annotated[str, typer.Option(help="A line above.")] = "",
     name: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A store's name, in their order; repeat it for each.")
     ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="What others are compared with. [imbalanced]")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Draw spectrograms, a confusion matrix, or the curves of a training.
+    """Draw spectrograms, class balance, results, the curves of a training, or the latent space.
 
-    Stores give columns of spectrograms, class by class and on one scale; results one matrix; the logs that
-    trainings leave (OUT.log.ndjson) give losses and all else in them over the steps.
+    Stores give columns of spectrograms, class by class and on one scale, or bars of their rows. Results of one method
+    give one confusion matrix, of several their differences with intervals. The logs that trainings leave
+    (OUT.log.ndjson) give losses and all else in them over the steps. Latents give a map of the class Gaussians.
 
     \b
     Example:
       sertools plot train.h5 synth.h5 -o real-and-generated.png
       sertools plot train.h5 synth.h5 -o fig3.png --name real --name generated
+      sertools plot train.h5 train-cp.h5 -o balance.png --kind balance
       sertools plot result.json -o confusion.png
+      sertools plot results/*.json -o comparison.pdf
       sertools plot ae.safetensors.log.ndjson gan.safetensors.log.ndjson -o training.png
+      sertools plot latents.h5 ae.safetensors train.h5 synth.h5 -o latents.png
     """
     from sertools.provenance import atomic_output, refuse_clobber
     from sertools.scoring.pictures import draw
@@ -45,6 +63,6 @@ def plot(
     if suffix not in METADATA:
         raise UsageError(f"{out}: cannot draw {suffix or 'no suffix'!r}; name the output .png, .svg or .pdf")
     refuse_clobber(out, files)
-    figure = draw(files, n_each=n, seed=seed, title=title, names=name or ())
+    figure = draw(files, kind=kind, n_each=n, seed=seed, title=title, names=name or (), baseline=baseline)
     with atomic_output(out) as part:
         save(figure, part, suffix)

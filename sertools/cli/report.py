@@ -1,4 +1,4 @@
-"""``sertools report``: results → table."""
+"""``sertools report``: results → table, or page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +32,15 @@ def report(
         str,
         typer.Option("--format", metavar="text|markdown|latex|csv|json", help="How the table is written."),
     ] = "text",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="P.html",
+            help="Also write one page with pictures, that needs no other file.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Put many results into one table, with intervals.
 
@@ -43,7 +52,9 @@ def report(
     Example:
       sertools report results/*.json --format markdown
       sertools report results/*.json --layout table3 --paper
+      sertools report results/*.json --html report.html
     """
+    from sertools.provenance import atomic_output, refuse_clobber
     from sertools.scoring.formats import check_format
     from sertools.scoring.layouts import check_layout, render_layout
     from sertools.scoring.report import summarise
@@ -51,13 +62,22 @@ def report(
     from sertools.scoring.score_table import compare, is_score
 
     known_layout = check_layout(layout, paper)
-    if baseline is not None and known_layout != "summary":
+    if baseline is not None and known_layout != "summary" and out is None:
         raise UsageError(f"--baseline: {layout} compares nothing; leave it out, or use --layout summary")
     known_format = check_format(table_format)
+    if out is not None:
+        refuse_clobber(out, results)
     if any(is_score(path) for path in results):
-        if baseline is not None or known_layout != "summary":
-            raise UsageError("--baseline and --layout are for results of evaluate; these are scores")
+        if baseline is not None or known_layout != "summary" or out is not None:
+            raise UsageError("--baseline, --layout and --html are for results of evaluate; these are scores")
         print(compare(results, known_format), end="")
         return
-    found = summarise(read_results(results), baseline)
+    read = read_results(results)
+    found = summarise(read, baseline)
+    if out is not None:
+        from sertools.scoring.page import render_page
+
+        page = render_page(found, read, known_layout, paper)
+        with atomic_output(out) as part:
+            part.write_text(page, encoding="utf-8", newline="\n")
     print(render_layout(found, known_layout, known_format, paper), end="")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from sertools.scoring.statistics import Interval
 
+KIND = "report"
+VERSION = 1
 FULL = "full"  # nothing removed
 IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
 # Rows of the summary: references, the paper's Tables 1 and 3, the GAN without and with adversarial training.

@@ -1,9 +1,8 @@
-"""What is in a file: the words behind `info`, for stores, latents, models, results and logs."""
+"""What is in a file: the words behind `info`, for stores, latents, models, results, logs and what is made of them."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ import numpy.typing as npt
 
 from sertools.errors import ModelError, SertoolsError
 from sertools.presets import beside_paper
+from sertools.scoring.printed import REPORT, SCORE, describe_report, describe_score, document_kind
+from sertools.scoring.repeat import entry
 from sertools.scoring.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.lineage import Lineage
@@ -26,7 +27,7 @@ _UNALTERED = ("real", "copied", "generated")
 
 
 def file_kind(path: Path) -> str:
-    """Say what a file is: spectrograms, latents, result, training log, autoencoder, gan or classifier.
+    """Say what a file is: spectrograms, latents, result, score, report, training log, autoencoder, gan or classifier.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def file_kind(path: Path) -> str:
     """
     try:
         with path.open("rb") as stream:
-            head = stream.read(16)
+            head = stream.read(128)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     if head.startswith(_HDF5_MAGIC):
@@ -45,6 +46,8 @@ def file_kind(path: Path) -> str:
         return kind
     if head.startswith(HEAD):
         return LOG
+    if document := document_kind(head):
+        return document
     if head.lstrip().startswith(b"{"):
         return RESULT
     if head[8:9] == b"{":
@@ -68,10 +71,11 @@ def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
         If the file is damaged; with `verify`, also if a picture has changed.
     """
     kind = file_kind(path)
-    describer = {STORE: _store, LATENTS: _latents, RESULT: _result, LOG: _log}.get(kind, _model)
+    describers = {STORE: _store, LATENTS: _latents, RESULT: _result, LOG: _log}
+    describer = {**describers, SCORE: describe_score, REPORT: describe_report}.get(kind, _model)
     described = {"file": path.name, "kind": kind, **describer(path)}
     try:
-        described["history"] = [_entry(line) for line in described["history"]]
+        described["history"] = [entry(line) for line in described["history"]]
     except ValueError as error:
         raise ModelError(f"{path}: damaged history ({error}); make it again, or restore a copy") from error
     if verify and kind == STORE:
@@ -203,11 +207,3 @@ def _ancestry(lineage: Lineage, history: tuple[str, ...]) -> dict[str, Any]:
         "lineage": {"trained_on": len(lineage.trained_on), "selected_on": len(lineage.selected_on)},
         "history": history,
     }
-
-
-def _entry(line: str) -> dict[str, Any]:
-    """Read a line of a history."""
-    entry = json.loads(line)
-    if not isinstance(entry, dict) or "verb" not in entry:
-        raise ValueError("a line names no verb")
-    return entry

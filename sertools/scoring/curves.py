@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sertools.errors import ModelError, printable
-from sertools.scoring.plots import plain, plain_style
+from sertools.scoring.plots import OKABE_ITO, plain, plain_style
 from sertools.training.log import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by the colour-blind; without yellow, which is faint on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", "-.")
 _MARKERS = "os^Dv"
 _WIDTH, _HEIGHT = 6.5, 1.9  # inches of a panel with its labels and legend
@@ -110,13 +108,13 @@ def _draw(axes: Axes, panel: _Panel, series: dict[str, list[tuple[int, float]]],
     keys = list(dict.fromkeys(_key(name) for name in series))
     for name, points in series.items():
         number = keys.index(_key(name))
-        how: dict[str, Any] = {"color": _COLOURS[number % len(_COLOURS)], "linewidth": 1.3}
+        how: dict[str, Any] = {"color": OKABE_ITO[number % len(OKABE_ITO)], "linewidth": 1.3}
         steps, values = zip(*points, strict=True)
         if steps == (0,) and log.n_steps:
             label = "" if "." in name else "drift of batch statistics alone" if name == "drift_bn" else name
             axes.axhline(values[0], linestyle=":", label=plain(label) or None, **how)
         else:
-            dashes = _DASHES[number // len(_COLOURS) % len(_DASHES)]
+            dashes = _DASHES[number // len(OKABE_ITO) % len(_DASHES)]
             if len(points) < 30:
                 how |= {"marker": _MARKERS[number % len(_MARKERS)], "markersize": 3}
             label = plain(printable(name.partition(".")[2] or name))

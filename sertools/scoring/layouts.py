@@ -11,12 +11,13 @@ from math import nan
 from typing import Any, Literal, cast, get_args
 
 from sertools.errors import UsageError
-from sertools.scoring.comparison import GENERATORS, Report, Row
-from sertools.scoring.formats import Format, percent, rounded, write_tables
+from sertools.scoring.comparison import GENERATORS, KIND, VERSION, Report, Row
+from sertools.scoring.formats import Format, Table, percent, rounded, write_tables
 from sertools.scoring.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
 from sertools.scoring.tables import render
 
 Layout = Literal["summary", "table2", "table3"]
+N_NAMES: dict[Layout, int] = {"summary": 1, "table2": 1, "table3": 2}  # columns of names
 FREE_RIVALS = "Free rivals"
 # Every method with a place of its own, in the paper's order, and its category in Table 3.
 _CATEGORY = {
@@ -100,10 +101,16 @@ def render_layout(report: Report, layout: Layout = "summary", format: Format = "
     """
     if check_layout(layout, paper) == "summary":
         return render(report, format)
-    return (_table2 if layout == "table2" else _table3)(report, format, paper)
+    table, document = paper_table(report, layout, paper)
+    return write_tables(format, [table], document, n_names=N_NAMES[layout])
 
 
-def _table2(report: Report, format: Format, paper: bool) -> str:
+def paper_table(report: Report, layout: Layout, paper: bool = False) -> tuple[Table, dict[str, Any]]:
+    """Give a layout of the paper as a table and as plain values; parameters and errors as in `render_layout`."""
+    return (_table2 if layout == "table2" else _table3)(report, paper)
+
+
+def _table2(report: Report, paper: bool) -> tuple[Table, dict[str, Any]]:
     if not report.reduced:
         raise UsageError(
             "--layout table2: has a column for each reduced class, but no result has the tag reduced=CLASS; "
@@ -127,10 +134,10 @@ def _table2(report: Report, format: Format, paper: bool) -> str:
         )
     titles = {f"uar_{c}": c[:1].upper() + c[1:] for c in (*report.reduced, "angry", "happy", "sad", "average")}
     lines = _lines(report, scores, published if paper else {}, names)
-    return _write("table2", report, format, lines, titles, notes)
+    return _lay_out("table2", report, lines, titles, notes)
 
 
-def _table3(report: Report, format: Format, paper: bool) -> str:
+def _table3(report: Report, paper: bool) -> tuple[Table, dict[str, Any]]:
     def scores(row: Row) -> _Scores:
         return {"uar": (row.uar, row.uar_sd), "f_score": (row.macro_f1, row.macro_f1_sd)}
 
@@ -143,7 +150,7 @@ def _table3(report: Report, format: Format, paper: bool) -> str:
         notes.append(f"{FREE_RIVALS}: methods that the paper has not.")
     if paper:
         notes.append(f"paper: its Table 3, on FEEL-25k. {_NOT_LEVELS}")
-    return _write("table3", report, format, lines, {"uar": "UAR", "f_score": "F-score"}, notes)
+    return _lay_out("table3", report, lines, {"uar": "UAR", "f_score": "F-score"}, notes)
 
 
 def _lines(
@@ -179,18 +186,13 @@ def _lines(
     return sorted(lines, key=lambda line: order.get(line.key, len(order)))
 
 
-def _write(
-    layout: Layout,
-    report: Report,
-    format: Format,
-    lines: list[_Line],
-    titles: Mapping[str, str],
-    notes: list[str],
-) -> str:
-    """Write the lines out; `titles` are those of all columns."""
+def _lay_out(
+    layout: Layout, report: Report, lines: list[_Line], titles: Mapping[str, str], notes: list[str]
+) -> tuple[Table, dict[str, Any]]:
+    """Put the lines into a table; `titles` are those of all columns."""
     ours = list(next(line.ours for line in lines if line.ours))
     papers = list(next((line.paper for line in lines if line.paper), {}))
-    grouped = layout == "table3"
+    grouped = N_NAMES[layout] > 1
     table = [["Dataset", *(titles[c] for c in ours), *(f"paper {titles[c]}" for c in papers)]]
     if grouped:
         table[0].insert(0, "Category")
@@ -213,6 +215,8 @@ def _write(
         table.append(cells)
         records.append(record)
     document = {
+        "sertools_kind": KIND,
+        "sertools_version": VERSION,
         "layout": layout,
         "unit": "percent",
         "classes": list(report.classes),
@@ -224,4 +228,4 @@ def _write(
         "rows": records,
         "notes": [report.averaged, *notes, *report.cautions],
     }
-    return write_tables(format, [table], document, n_names=2 if grouped else 1)
+    return table, document

@@ -17,8 +17,8 @@ def averaged_over(report: Report) -> str:
     """Say over what the scores are averaged, and on what they were tested."""
     spread = " (± standard deviation over seeds)" if any(isfinite(row.uar_sd) for row in report.rows) else ""
     simulations = f", {len(report.reduced)} reduced classes" if len(report.reduced) > 1 else ""
-    averaged = f"mean over {_number(report.n_folds, 'fold')}{simulations} and {_number(report.n_seeds, 'seed')}"
-    tested = f"{_number(report.n_speakers, 'speaker')}, {_number(report.n_utterances, 'utterance')}"
+    averaged = f"mean over {counted(report.n_folds, 'fold')}{simulations} and {counted(report.n_seeds, 'seed')}"
+    tested = f"{counted(report.n_speakers, 'speaker')}, {counted(report.n_utterances, 'utterance')}"
     return f"All scores in percent, {averaged}{spread}; {tested}."
 
 
@@ -40,10 +40,10 @@ def legend(report: Report) -> list[str]:
             "interval: these classifiers on new speakers]; one that holds 0 leaves open which is better. UAR of the "
             f"pooled folds{auc}."
         )
-        n_tests = _number(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
+        n_tests = counted(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
         reference = f"; {FULL} is none" if report.rows[0].method == FULL != report.baseline else ""
         notes.append(
-            f"p (Holm): Nadeau-Bengio corrected t test of the UAR over {_number(report.n_folds, 'fold')}, seeds "
+            f"p (Holm): Nadeau-Bengio corrected t test of the UAR over {counted(report.n_folds, 'fold')}, seeds "
             f"averaged (training anew on other speakers), corrected for {n_tests}{reference}."
         )
     if any(row.closure for row in report.rows):
@@ -112,5 +112,6 @@ def _validation_warnings(cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
     return notes
 
 
-def _number(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
+    """Say a number of things."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

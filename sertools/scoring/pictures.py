@@ -1,8 +1,8 @@
-"""What `plot` draws of a file: stores as spectrograms, results as a confusion matrix, training logs as curves."""
+"""What `plot` draws of files: spectrograms, class balance, confusion matrix, comparison, curves, latent map."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,12 @@ import numpy as np
 
 from sertools.errors import UsageError
 from sertools.scoring import plots
-from sertools.scoring.contents import LOG, RESULT, file_kind
+from sertools.scoring.class_balance import class_balance, count_rows
+from sertools.scoring.contents import LATENTS, LOG, RESULT, file_kind
 from sertools.scoring.curves import training_curves
+from sertools.scoring.forest import forest
+from sertools.scoring.latent_map import draw_samples, latent_map, read_points
+from sertools.scoring.report import summarise
 from sertools.scoring.result import Result
 from sertools.scoring.result_file import read_result
 from sertools.sound.features import mel_frequencies
@@ -23,41 +27,102 @@ from sertools.training.log import read_log
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+AUTOENCODER = "autoencoder"
+SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON = "spectrograms", "balance", "confusion", "comparison"
+KINDS = (SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON)
+_WAYS = {STORE: (SPECTROGRAMS, BALANCE), RESULT: (CONFUSION, COMPARISON)}
+
 
 def draw(
-    paths: Sequence[Path], *, n_each: int = 4, seed: int = 0, title: str = "", names: Sequence[str] = ()
+    paths: Sequence[Path],
+    *,
+    kind: str = "",
+    n_each: int = 4,
+    seed: int = 0,
+    title: str = "",
+    names: Sequence[str] = (),
+    baseline: str | None = None,
 ) -> Figure:
-    """Draw stores side by side, class by class, results added up, or training logs side by side.
+    """Draw files, by what they are.
+
+    Stores side by side, class by class; results of one method added up to a confusion matrix, of several as a
+    comparison; training logs side by side; a latents file as a map, with rows of stores beside their autoencoder.
 
     Parameters
     ----------
+    kind
+        One of `KINDS`, where the files can be drawn in two ways; empty: the usual one.
     n_each
-        Pictures a class and store.
+        Spectrograms a class and store.
     seed
-        Which pictures are drawn.
+        Which rows are drawn.
     names
         One a store, in their order; by default a store's origins and its file's name.
+    baseline
+        Method that the others are compared with; by default "imbalanced".
 
     Raises
     ------
     UsageError
-        If the files are not all stores, all results or all logs, or `names` does not fit the stores.
+        If the files do not go together, or `kind`, `names` or `baseline` does not fit them.
     """
+    if kind and kind not in KINDS:
+        raise UsageError(f"--kind {kind!r}: expected one of {', '.join(KINDS)}")
     kinds = {path: file_kind(path) for path in paths}
-    if names and set(kinds.values()) == {RESULT}:
-        raise UsageError("--name: results are added up to one matrix, which has no columns to name; use --title")
-    if names and len(names) != len(paths):
-        raise UsageError(f"--name: {len(names)} for {len(paths)} stores; give one to each, or none")
-    if set(kinds.values()) == {STORE}:
-        return _stores([open_store(path) for path in paths], n_each, seed, title, names)
-    if set(kinds.values()) == {RESULT}:
-        return _results([read_result(path) for path in paths], title)
-    if set(kinds.values()) == {LOG}:
+    found = set(kinds.values())
+    stores = [path for path in paths if kinds[path] == STORE]
+    if names and found == {RESULT}:
+        raise UsageError("--name: results have methods, not names; leave it out, or use --title")
+    if names and len(names) != len(stores):
+        raise UsageError(f"--name: {len(names)} for {len(stores)} stores; give one to each, or none")
+    fitting = _WAYS.get(next(iter(found)), ()) if len(found) == 1 else ()
+    if kind and kind not in fitting:
+        listed = ", ".join(f"{path} is {each}" for path, each in kinds.items())
+        raise UsageError(f"--kind {kind}: is not for these files ({listed}); leave it out")
+    if found == {STORE}:
+        opened = [open_store(path) for path in paths]
+        if kind == BALANCE:
+            return _balance(opened, title, names)
+        return _stores(opened, n_each, seed, title, names)
+    if found == {RESULT}:
+        results = [read_result(path) for path in paths]
+        several = len({result.tags.get("method") for result in results}) > 1
+        if kind == COMPARISON or (several and not kind):
+            return forest(summarise(results, baseline), title=title)
+        return _results(results, title)
+    if found == {LOG}:
         return training_curves([(path.name, read_log(path)) for path in paths], title)
-    listed = ", ".join(f"{path} is {kind}" for path, kind in kinds.items())
+    if LATENTS in found and found <= {LATENTS, AUTOENCODER, STORE}:
+        return _map(kinds, seed, title, names)
+    listed = ", ".join(f"{path} is {each}" for path, each in kinds.items())
     raise UsageError(
-        f"{listed}; give stores only (spectrograms), results only (confusion matrix), or training logs only (curves)"
+        f"{listed}; give stores only (spectrograms), results only (confusion matrix or comparison), training logs "
+        "only (curves), or latents, with their autoencoder and stores if you like (map)"
     )
+
+
+def _map(kinds: Mapping[Path, str], seed: int, title: str, names: Sequence[str]) -> Figure:
+    from sertools.training.latents import load_latents  # noqa: PLC0415 - torch, which stores do not need
+
+    latents, autoencoders, stores = (
+        [path for path, kind in kinds.items() if kind == wanted] for wanted in (LATENTS, AUTOENCODER, STORE)
+    )
+    if len(latents) > 1 or len(autoencoders) > 1 or bool(autoencoders) != bool(stores):
+        raise UsageError(
+            f"{latents[0]}: a map is of one latents file; with stores to place on it, give their autoencoder as well"
+        )
+    read = load_latents(latents[0])
+    panels = [draw_samples(read.gaussians, seed)]
+    if stores:
+        heads = names or [path.stem for path in stores]
+        panels = read_points(latents[0], read, autoencoders[0], stores, heads, seed)
+    return latent_map(read.gaussians, panels, title)
+
+
+def _balance(stores: Sequence[Store], title: str, names: Sequence[str]) -> Figure:
+    heads = names or [store.path.stem for store in stores]
+    counts = [count_rows(store.contents.emotion, store.contents.segments["origin"]) for store in stores]
+    return class_balance(list(zip(heads, counts, strict=True)), title)
 
 
 def _stores(stores: list[Store], n_each: int, seed: int, title: str, names: Sequence[str]) -> Figure:

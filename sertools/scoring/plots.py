@@ -30,6 +30,8 @@ METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": "sertools", "Producer": None},
 }
 COLOURS = "magma"  # even in lightness, so it reads in grey and by the colour-blind
+# Okabe and Ito's colours, told apart by the colour-blind; without yellow, which is faint on white.
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _TICKS_HZ = {500: "500", 1000: "1k", 2000: "2k", 4000: "4k", 8000: "8k", 16000: "16k"}
 _DPI = 150
 # Inches: a picture, the gaps between pictures, columns and classes, the margins.

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from math import isfinite, isnan, nan
 from typing import Any
 
-from sertools.scoring.comparison import Report, Row
+from sertools.scoring.comparison import KIND, VERSION, Report, Row
 from sertools.scoring.formats import DASH, Format, Table, percent, rounded, write_tables
 from sertools.scoring.statistics import Interval
 
@@ -42,22 +42,28 @@ def render(report: Report, format: Format = "text") -> str:
     UsageError
         If the format is unknown.
     """
+    return write_tables(format, [score_table(report), *difference_tables(report)], summary_document(report))
+
+
+def summary_document(report: Report) -> dict[str, Any]:
+    """Give all that a report holds as plain values, in percent."""
     rows = [_record(report, row) for row in report.rows]
     document = asdict(report) | {"rows": rows, "notes": [*report.notes, *report.cautions], "unit": "percent"}
     del document["averaged"], document["cautions"]  # both in the notes
-    return write_tables(format, _tables(report), document)
+    return {"sertools_kind": KIND, "sertools_version": VERSION, "layout": "summary", **document}
 
 
-def _tables(report: Report) -> list[Table]:
-    """Scores, and differences where there is a baseline and another method; each as head and rows of text."""
-    return [_scores(report)] + ([_differences(report)] if report.baseline and len(report.rows) > 1 else [])
+def difference_tables(report: Report) -> list[Table]:
+    """Differences from the baseline, one table as head and rows of text; none without another method."""
+    return [_differences(report)] if report.baseline and len(report.rows) > 1 else []
 
 
 def _reduced(report: Report) -> str:
     return report.reduced[0] if len(report.reduced) == 1 else "reduced"
 
 
-def _scores(report: Report) -> Table:
+def score_table(report: Report) -> Table:
+    """Scores of every method, as head and rows of text."""
     rows = report.rows
     columns = [
         ["method", *(f"{row.method} (seen!)" if row.seen else row.method for row in rows)],

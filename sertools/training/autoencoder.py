@@ -231,11 +231,11 @@ def reconstruction_mse(
 
 @torch.inference_mode()
 def encode(
-    encoder: nn.Module, rows: Rows, scaler: Scaler, device: torch.device
+    encoder: nn.Module, rows: Rows, scaler: Scaler, device: torch.device, index: Index | None = None
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Latents of all rows, in eval mode [shape=(N, latent_size)]."""
+    """Latents of all rows, or of those in `index`, in eval mode [shape=(N, latent_size)]."""
     encoder.eval()
-    batches = _in_batches(np.arange(len(rows)))
+    batches = _in_batches(np.arange(len(rows)) if index is None else index)
     latents = [encoder(rows.tensor(batch, scaler, device)).double().cpu().numpy() for batch in batches]
     return np.concatenate(latents)
 

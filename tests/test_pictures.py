@@ -1,0 +1,234 @@
+"""What `plot` draws beside spectrograms: class balance, comparison of methods, latent map; and how it chooses."""
+
+import numpy as np
+import pytest
+from chains import CPU, FRONT_END, noise, write_rows
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+from test_plots import as_bytes, pixels
+from test_report import FULL, GAN, IMBALANCED, grid, make_run, row
+
+from sertools.errors import ModelError, UsageError
+from sertools.scoring.class_balance import class_balance, count_rows
+from sertools.scoring.forest import forest, measures
+from sertools.scoring.latent_map import Plane, Points, draw_samples, latent_map
+from sertools.scoring.pictures import draw
+from sertools.scoring.report import summarise
+from sertools.scoring.result_file import write_result
+from sertools.store.reader import open_store
+from sertools.training.autoencoder import encode, load_autoencoder
+from sertools.training.batches import open_rows
+from sertools.training.latents import ClassGaussians, load_latents
+
+REPORT = summarise([*FULL, *IMBALANCED, *GAN])
+
+
+def words(figure: Figure) -> set[str]:
+    axes = figure.axes
+    found = [text.get_text() for each in axes for text in (*each.texts, *each.get_yticklabels(), each.title)]
+    return {*found, *(each.get_xlabel() for each in axes)}
+
+
+def gaussians() -> ClassGaussians:
+    """Two classes in three dimensions, far apart along the last."""
+    mean = np.array([[0.0, 0.0, -5.0], [0.0, 0.0, 5.0]])
+    covariance = np.stack([np.diag([0.1, 4.0, 1.0]), np.diag([0.1, 1.0, 1.0])])
+    return ClassGaussians(("angry", "sad"), mean, covariance, (9, 9))
+
+
+# The comparison.
+
+
+def test_a_method_stands_at_its_difference_and_its_line_is_the_interval():
+    figure = forest(REPORT, measures(REPORT)[:1])
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["full", "GAN"]  # not the baseline
+    lines = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() > 1]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    for place, method in enumerate(("full", "GAN")):
+        found = row(REPORT, method).difference
+        assert lines[place].get_xdata() == pytest.approx([100 * found.low, 100 * found.high])
+        assert list(lines[place].get_ydata()) == [place, place]
+        assert dots[place].get_xdata() == pytest.approx([100 * found.estimate])
+    low, high = axes.get_ylim()
+    assert low > high  # as in the table: the first method at the top
+
+
+def test_a_point_is_hollow_where_its_interval_holds_zero():
+    report = summarise([*IMBALANCED, *GAN, *grid("CP", 0.4, reduced=("angry", "sad"), seeds=("0", "1", "2"))])
+    dots = [line for line in forest(report, measures(report)[:1]).axes[0].lines if line.get_marker() == "o"]
+    sure = [row(report, name).difference.excludes_zero for name in ("CP", "GAN")]
+    assert sure == [False, True]
+    assert [to_rgba(dot.get_markerfacecolor()) != to_rgba("white") for dot in dots] == sure
+
+
+def test_a_panel_for_each_measure_there_is():
+    assert [measure.name for measure in measures(REPORT)] == ["UAR", "reduced AUC"]
+    assert len(forest(REPORT).axes) == 2
+    assert "reduced AUC, points from imbalanced" in words(forest(REPORT))
+
+
+@pytest.mark.parametrize("results", [GAN, IMBALANCED, [*GAN, *FULL]])
+def test_nothing_to_compare_is_said(results):
+    with pytest.raises(UsageError, match="nothing to compare: .*--baseline"):
+        forest(summarise(results))
+
+
+def test_methods_without_speakers_are_points_without_lines():
+    report = summarise([make_run(m, f, speaker="") for m in ("imbalanced", "CP") for f in "12"])
+    axes = forest(report).axes[0]
+    assert len([line for line in axes.lines if line.get_marker() == "o"]) == 1
+    assert not [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() > 1]
+
+
+# Class balance.
+
+
+def test_rows_are_counted_by_class_and_origin():
+    emotion = np.array(["sad", "sad", "angry", "sad", "angry", "sad"])
+    origin = np.array(["real", "copied", "real", "pitch_shift", "generated", "time_stretch"])
+    counts = count_rows(emotion, origin)
+    assert counts["sad"] == {"real": 1, "altered": 2, "copied": 1, "generated": 0}
+    assert counts["angry"] == {"real": 1, "altered": 0, "copied": 0, "generated": 1}
+
+
+def test_bars_add_up_to_the_rows_of_a_class(chain):
+    figure = draw([chain.train, chain.synth], kind="balance", names=["before", "what is new"])
+    assert {"before\nlargest / smallest class: 3.0", "what is new\nlargest / smallest class: 1.0"} <= words(figure)
+    for axes, path in zip(figure.axes, (chain.train, chain.synth), strict=True):
+        emotion = open_store(path).contents.emotion
+        bars = [patch for container in axes.containers for patch in container.patches]
+        for place, name in enumerate(("angry", "happy", "neutral", "sad")):
+            ends = [bar.get_x() + bar.get_width() for bar in bars if round(bar.get_y() + 0.35) == place]
+            assert max(ends) == (emotion == name).sum()
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+
+
+def test_a_class_that_a_store_lacks_has_no_bar_and_no_ratio():
+    figure = class_balance([("a", {"sad": {"real": 4, "altered": 0, "copied": 0, "generated": 0}}),
+                            ("b", count_rows(np.array(["angry", "sad"]), np.array(["real", "real"])))])  # fmt: skip
+    assert {"a\n", "b\nlargest / smallest class: 1.0", "0", "4"} <= words(figure)
+    with pytest.raises(ModelError, match="no row to count"):
+        class_balance([("a", {})])
+
+
+# The latent map.
+
+
+def test_the_plane_is_that_of_the_greatest_spread():
+    plane = Plane.of(gaussians())
+    assert np.abs(plane.axes[:, 0]) == pytest.approx([0, 0, 1], abs=1e-9)
+    assert np.abs(plane.axes[:, 1]) == pytest.approx([0, 1, 0], abs=1e-9)
+    assert plane.axes.max(axis=0) == pytest.approx([1, 1])  # the sign is settled
+    assert plane.shares == pytest.approx([26 / 28.6, 2.5 / 28.6])
+
+
+def test_an_ellipse_holds_95_percent_of_its_gaussian():
+    figure = latent_map(gaussians(), [draw_samples(gaussians(), 0)])
+    ellipses = [patch for patch in figure.axes[0].patches if isinstance(patch, Ellipse)]
+    plane, rng = Plane.of(gaussians()), np.random.default_rng(1)
+    for number, ellipse in enumerate(ellipses):
+        points = plane.place(gaussians().sample(number, 4000, rng)) - ellipse.center
+        turn = np.deg2rad(-ellipse.angle)
+        turned = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        inside = (turned**2 / np.array([ellipse.width / 2, ellipse.height / 2]) ** 2).sum(axis=1) <= 1
+        assert inside.mean() == pytest.approx(0.95, abs=0.015)
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"angry", "sad"}
+
+
+def test_a_latent_of_one_number_can_be_drawn():
+    flat = ClassGaussians(("a", "b"), np.array([[0.0], [1.0]]), np.ones((2, 1, 1)), (5, 5))
+    assert len(as_bytes(latent_map(flat, [draw_samples(flat, 0)]), "png")) > 1000
+
+
+def test_rows_of_stores_stand_where_their_autoencoder_puts_them(chain):
+    figure = draw([chain.latents, chain.ae, chain.train, chain.synth])
+    assert [axes.get_title() for axes in figure.axes] == ["train", "synth"]
+    header, encoder, _ = load_autoencoder(chain.ae)
+    plane = Plane.of(load_latents(chain.latents).gaussians)
+    for axes, path in zip(figure.axes, (chain.train, chain.synth), strict=True):
+        rows = open_rows([path])
+        expected = plane.place(encode(encoder, rows, header.scaler, CPU))
+        drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in axes.collections])
+        assert sorted(map(tuple, drawn.round(4))) == pytest.approx(sorted(map(tuple, expected.round(4))), abs=2e-4)
+
+
+def test_another_autoencoder_is_refused(chain, tmp_path):
+    from chains import pretrain
+
+    pretrain([chain.train], tmp_path / "other", seed=5)
+    with pytest.raises(ModelError, match="latents.h5: fitted with another autoencoder than .*other"):
+        draw([chain.latents, tmp_path / "other", chain.train])
+
+
+# All of them.
+
+
+@pytest.fixture
+def files(chain, tmp_path):
+    """One command line for each kind of picture."""
+    results = []
+    for number, result in enumerate([*IMBALANCED, *GAN]):
+        results.append(tmp_path / f"r{number}.json")
+        with results[-1].open("w", encoding="utf-8") as stream:
+            write_result(result, stream)
+    return {
+        "balance": [chain.train, chain.synth, "--kind", "balance"],
+        "comparison": results,
+        "map": [chain.latents],
+    }
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("name", ["balance", "comparison", "map"])
+def test_the_same_files_give_the_same_bytes(files, call, tmp_path, name, suffix):
+    for stem in ("one", "two"):
+        done = call("plot", *files[name], "-o", f"{stem}.{suffix}", "--title", "A $title")
+        assert (done.code, done.out) == (0, ""), done.err
+    content = (tmp_path / f"one.{suffix}").read_bytes()
+    assert len(content) > 5000
+    assert content == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def test_the_ground_is_white_whatever_lies_behind():
+    figures = [forest(REPORT), latent_map(gaussians(), [Points("p", np.zeros((1, 3)), np.array(["sad"]))])]
+    figures.append(class_balance([("a", count_rows(np.array(["sad"]), np.array(["real"])))]))
+    for figure in figures:
+        page = pixels(figure)
+        assert (page[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()  # alpha as well
+
+
+def test_hostile_names_are_drawn_as_they_are(tmp_path, rng):
+    path = write_rows(tmp_path / "s.h5", noise(rng, 2), ["\x1b[31m$x^", "<script>"], front_end=FRONT_END)
+    figure = draw([path], kind="balance", names=["$\\frac$"])
+    assert {r"\u001b[31m\$x^", "<script>"} <= words(figure)
+    assert len(as_bytes(figure, "png")) > 1000
+
+
+def test_the_kind_follows_the_files_unless_it_is_named(files):
+    several = files["comparison"]
+    assert len(draw(several).axes) == 2  # UAR and AUC
+    assert len(draw(several, kind="confusion").axes) == 2  # the matrix and its colour bar
+    assert draw(several, kind="confusion").axes[0].images
+    assert not draw(several).axes[0].images
+    assert draw(several[:1]).axes[0].images
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "words"),
+    [
+        (["train"], "comparison", "--kind comparison: is not for these files .*train.h5 is spectrograms"),
+        (["train"], "pie", "--kind 'pie': expected one of spectrograms, balance, confusion, comparison"),
+        (["latents"], "balance", "--kind balance: is not for these files"),
+    ],
+)
+def test_a_kind_that_does_not_fit_is_refused(chain, names, kind, words):
+    with pytest.raises(UsageError, match=words):
+        draw([getattr(chain, name) for name in names], kind=kind)
+
+
+def test_a_baseline_is_taken(files):
+    assert "UAR, points from GAN" in words(draw(files["comparison"], baseline="GAN"))
+    with pytest.raises(UsageError, match="no result has the tag method=SMOTE"):
+        draw(files["comparison"], baseline="SMOTE")
