@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 from chains import CPU, FRONT_END, GAN, noise, pretrain, stop_after, write_rows
 from matplotlib.figure import Figure
+from test_report import make_run
 
 from sertools.cli.info import _page
 from sertools.errors import ModelError, SertoolsError, Stopped, UsageError
 from sertools.provenance import digest_file
 from sertools.scoring.contents import describe, file_kind
 from sertools.scoring.evaluation import evaluate
+from sertools.scoring.layouts import render_layout
 from sertools.scoring.pictures import draw
-from sertools.scoring.result_file import write_result
+from sertools.scoring.report import summarise
+from sertools.scoring.result_file import read_result, write_result
+from sertools.scoring.score import score
 from sertools.store.reader import open_store
 from sertools.training.latents import load_latents
 
@@ -209,6 +213,88 @@ def test_what_is_said_of_a_result(results):
     assert found["tags"] == {"method": "GAN"}
     assert {"classes", "vote", "allow_seen", "metrics", "model", "history"} <= found.keys()
     assert found["history"][-1]["verb"] == "evaluate"
+
+
+@pytest.fixture
+def documents(chain, results, rng, tmp_path):
+    """What `score` and `report` print as JSON."""
+    emotions = ["angry", "sad"] * 80
+    stores = [
+        write_rows(tmp_path / "real.h5", noise(rng, 160), emotions),
+        write_rows(tmp_path / "synth.h5", noise(rng, 160), emotions, origin="generated"),
+    ]
+    paths = {name: tmp_path / f"{name}.json" for name in ("score", "summary", "table3")}
+    paths["score"].write_text(json.dumps(score(*stores, device=CPU), indent=2), "utf-8")
+    report = summarise([read_result(results[0])])
+    for layout in ("summary", "table3"):
+        paths[layout].write_text(render_layout(report, layout, "json"), "utf-8")
+    return paths
+
+
+def test_what_is_said_of_a_score_and_a_report(documents, call, capsys):
+    found = describe(documents["score"])
+    printed = json.loads(documents["score"].read_text("utf-8"))
+    assert (found["kind"], found["verdict"], found["why"]) == ("score", printed["verdict"], printed["why"])
+    assert found["classes"]["sad"] == {
+        "verdict": printed["classes"]["sad"]["verdict"],
+        "real": 40,
+        "held-out": 40,
+        "generated": 80,
+    }
+    assert found["files"] == {"real": "real.h5", "generated": "synth.h5"}
+    for layout in ("summary", "table3"):
+        found = describe(documents[layout])
+        row = json.loads(documents[layout].read_text("utf-8"))["rows"][0]
+        assert (found["kind"], found["layout"], found["n_folds"]) == ("report", layout, 1)
+        name = "GAN" if layout == "summary" else row["dataset"]
+        assert found["methods"][name]["uar"] == row["uar"]
+        assert found["classes"] == CLASSES
+    for name, path in documents.items():
+        done = call("info", path)
+        assert (done.code, json.loads(done.out)["file"]) == (0, path.name), name
+        _page(describe(path))
+    page = capsys.readouterr().out
+    assert printed["verdict"] in page
+    assert "real=real.h5" in page
+    assert "macro f1" in page
+
+
+def test_differences_stand_in_the_summary(tmp_path):
+    path = tmp_path / "report.json"
+    runs = [make_run(m, f) for m in ("imbalanced", "GAN") for f in "12"]
+    path.write_text(render_layout(summarise(runs), format="json"), "utf-8")
+    bounds = json.loads(path.read_text("utf-8"))["rows"][1]["difference"]
+    shown = f"{bounds['estimate']:+.1f} [{bounds['low']:+.1f}, {bounds['high']:+.1f}]"
+    assert describe(path)["methods"]["GAN"]["difference"] == shown
+    assert "difference" not in describe(path)["methods"]["imbalanced"]
+
+
+@pytest.mark.parametrize("name", ["score", "summary"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text[:-40], "damaged .*; make it again with 'sertools (score|report)"),
+        (lambda text: text.replace('"classes"', '"clases"'), "'classes' is missing"),
+        (lambda text: text.replace('"notes": [', '"notes": [3, '), "3 stands where a text should"),
+        (lambda text: text.replace('version": 1', 'version": 99'), "of version 99, this sertools reads 1"),
+        (lambda text: text.replace('"notes": [', '"notes": [NaN, '), "not finite"),
+    ],
+)
+def test_damaged_documents_are_named(documents, name, change, words):
+    path = documents[name]
+    path.write_text(change(path.read_text("utf-8")), "utf-8")
+    with pytest.raises(ModelError, match=words) as error:
+        describe(path)
+    assert path.name in str(error.value)
+
+
+def test_a_documents_names_cannot_steer_the_terminal(documents, capsys):
+    path = documents["summary"]
+    path.write_text(path.read_text("utf-8").replace('"GAN"', r'"\u001b[31m[bold]GAN"'), "utf-8")
+    _page(describe(path))
+    page = capsys.readouterr().out
+    assert "\x1b[31m" not in page
+    assert r"\u001b[31m[bold]GAN" in page
 
 
 def test_verify_finds_a_picture_that_has_changed(chain, call, tmp_path):

@@ -1,0 +1,296 @@
+"""`report --html`: every number of the tables, nothing from outside, hostile names as text, the same bytes twice."""
+
+import json
+import shlex
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from test_report import FULL, GAN, IMBALANCED, grid, make_run, with_validation
+from typer.main import get_command
+
+from sertools.cli import app
+from sertools.errors import ModelError
+from sertools.provenance import history_line
+from sertools.scoring import repeat
+from sertools.scoring.formats import percent
+from sertools.scoring.layouts import paper_table
+from sertools.scoring.page import render_page
+from sertools.scoring.report import summarise
+from sertools.scoring.result import Result
+from sertools.scoring.result_file import read_result, write_result
+from sertools.scoring.tables import difference_tables, score_table
+
+RUNS = [*FULL, *IMBALANCED, *GAN]
+HOSTILE = "</title><script>alert(1)</script>\"'>&\x1b[31m‮"
+VOID = ("meta", "link")
+
+
+class Reader(HTMLParser):
+    """Texts of all cells, elements by name, attributes; refuses elements that are not closed in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+        if self._open and self._open[-1] in ("td", "th"):
+            self.cells[-1] += data
+
+
+def page_of(runs: list[Result], **options) -> str:
+    return render_page(summarise(runs), runs, **options)
+
+
+def write(runs: list[Result], folder: Path) -> list[Path]:
+    paths = [folder / f"r{number}.json" for number in range(len(runs))]
+    for path, result in zip(paths, runs, strict=True):
+        with path.open("w", encoding="utf-8") as stream:
+            write_result(result, stream)
+    return paths
+
+
+def with_history(run: Result, *lines: str) -> Result:
+    return replace(run, history=lines)
+
+
+def test_every_cell_of_the_terminals_tables_is_there():
+    cells, report = Reader(page_of(RUNS)).cells, summarise(RUNS)
+    for table in (score_table(report), *difference_tables(report)):
+        flat = [cell for line in table for cell in line]
+        assert any(cells[start : start + len(flat)] == flat for start in range(len(cells)))
+
+
+@pytest.mark.parametrize("layout", ["table2", "table3"])
+def test_a_layout_of_the_paper_stands_first(layout):
+    cells = Reader(page_of(RUNS, layout=layout, paper=True)).cells
+    table, _ = paper_table(summarise(RUNS), layout, paper=True)
+    flat = [cell for line in table for cell in line]
+    assert cells[: len(flat)] == flat
+    assert "vs imbalanced" in cells
+
+
+def test_recall_and_confusion_are_those_of_the_runs():
+    reader, report = Reader(page_of(RUNS)), summarise(RUNS)
+    for row in report.rows:
+        line = [row.method, *(percent(row.recall[c]) for c in report.classes)]
+        assert any(reader.cells[k : k + 4] == line for k in range(len(reader.cells)))
+    said = sum(u.emotion == "angry" and u.predicted == "sad" for r in GAN for u in r.utterances)
+    true = sum(u.emotion == "angry" for r in GAN for u in r.utterances)
+    start = [k for k, cell in enumerate(reader.cells) if cell == "true \\ said"][2]
+    assert reader.cells[start + 4] == "angry"
+    assert reader.cells[start + 7] == percent(said / true)
+    shares = [float(value.removeprefix("--share:")) for name, value in reader.attributes if name == "style"
+              and value.startswith("--share:")]  # fmt: skip
+    assert shares
+    assert all(0 <= share <= 1 for share in shares)
+
+
+def test_it_says_in_words_what_the_intervals_say():
+    words = " ".join(Reader(page_of(RUNS)).words)
+    assert "Better than imbalanced in UAR, each by its 95\xa0% interval: full, GAN." in words
+    assert "Worse than imbalanced in UAR, each by its 95\xa0% interval: none." in words
+    assert "18 utterances" not in words
+    assert "54 utterances of 6 speakers, in 3 folds" in words
+    assert "There is no baseline to compare with" in " ".join(Reader(page_of(GAN)).words)
+    assert "svg" not in Reader(page_of(GAN)).tags
+
+
+def test_notes_and_cautions_are_all_there():
+    runs = [*grid("CP", 0.5), *(replace(run, allow_seen=True) for run in grid("imbalanced", 0.5))]
+    report, words = summarise(runs), " ".join(Reader(page_of(runs)).words).replace("\xa0", " ")
+    assert len(report.cautions) > 0
+    assert all(note in words for note in (*report.notes, *report.cautions))
+
+
+def test_adjusted_scores_have_a_picture_of_their_own():
+    assert Reader(page_of([with_validation(run) for run in RUNS])).tags.count("svg") == 3
+    assert Reader(page_of(RUNS)).tags.count("svg") == 2
+
+
+def test_nothing_comes_from_outside_and_nothing_runs():
+    reader = Reader(page_of(RUNS))
+    assert not {"script", "iframe", "object", "embed", "img", "base", "form", "style>"} & set(reader.tags)
+    assert reader.tags.count("link") == 1
+    for name, value in reader.attributes:
+        assert not name.startswith("on")
+        if name in ("href", "src", "xlink:href", "action"):
+            assert value.startswith(("#", "data:,"))
+        assert "url(http" not in value
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'; img-src data:") in reader.attributes
+    style = page_of(RUNS).partition("<style>")[2].partition("</style>")[0]
+    assert "@import" not in style
+    assert "url(" not in style
+    ids = [value for name, value in reader.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_hostile_names_are_text():
+    def named(run: Result) -> Result:
+        def other(name: str) -> str:
+            return HOSTILE if name == "angry" else name
+
+        return replace(
+            run,
+            tags={tag: HOSTILE if value == "GAN" else other(value) for tag, value in run.tags.items()},
+            classes=tuple(map(other, run.classes)),
+            metrics=json.loads(json.dumps(run.metrics).replace('"angry"', json.dumps(HOSTILE))),
+            model={**run.model, "arch": HOSTILE, "n_train_rows": {HOSTILE: 3}},
+            utterances=tuple(
+                replace(u, emotion=other(u.emotion), predicted=other(u.predicted), speaker=u.speaker + HOSTILE)
+                for u in run.utterances
+            ),
+            history=(history_line(HOSTILE, {HOSTILE: HOSTILE}, {HOSTILE: HOSTILE}, 1),),
+        )
+
+    runs = [named(run) for run in [*IMBALANCED, *GAN]]
+    page = page_of(runs)
+    reader = Reader(page)
+    assert not {"script", "img"} & set(reader.tags)
+    assert "<script" not in page
+    assert "<script>alert(1)</script>" in " ".join(reader.words)
+
+
+def test_what_steers_a_terminal_is_escaped_on_the_way(tmp_path, call):
+    runs = [replace(run, tags={**run.tags, "method": "\x1b[31mred‮"}) for run in GAN]
+    done = call("report", *write([*IMBALANCED, *runs], tmp_path), "--html", "p.html")
+    assert done.code == 0
+    for text in ((tmp_path / "p.html").read_text("utf-8"), done.out):
+        assert "\x1b" not in text
+        assert "‮" not in text
+        assert r"\u001b[31mred" in text
+
+
+def test_the_command_writes_table_and_page_and_the_same_bytes(tmp_path, call):
+    paths = write(RUNS, tmp_path)
+    table = call("report", *paths)
+    for name in ("one.html", "two.html"):
+        done = call("report", *paths, "--html", name)
+        assert (done.code, done.out, done.err) == (0, table.out, "")
+    content = (tmp_path / "one.html").read_bytes()
+    assert content == (tmp_path / "two.html").read_bytes()
+    assert content.startswith(b"<!DOCTYPE html>")
+    assert str(tmp_path).encode() not in content
+    assert {p.name for p in tmp_path.iterdir()} == {*(p.name for p in paths), "one.html", "two.html"}
+
+
+def test_a_page_cannot_take_the_place_of_a_result(tmp_path, call):
+    path, *_ = paths = write(IMBALANCED, tmp_path)
+    before = path.read_bytes()
+    done = call("report", *paths, "--html", path)
+    assert done.code == 2
+    assert "is read by this command" in done.err
+    assert path.read_bytes() == before
+    done = call("report", *paths, "--html", "missing/p.html")
+    assert (done.code, "there is no folder" in done.err) == (2, True)
+
+
+def test_a_baseline_goes_with_a_layout_of_the_paper_on_a_page_alone(tmp_path, call):
+    paths = write(RUNS, tmp_path)
+    assert call("report", *paths, "--layout", "table3", "--baseline", "full").code == 2
+    assert call("report", *paths, "--layout", "table3", "--baseline", "full", "--html", "p.html").code == 0
+    assert "vs full" in Reader((tmp_path / "p.html").read_text("utf-8")).cells
+
+
+# How it was made.
+
+EXTRACT = history_line("extract", {"n_mels": 64, "trim_db": 35.0})
+SELECT = history_line("select", {"where": ["emotion=angry,sad"], "fold": "1/3", "by": "speaker", "invert": True},
+                      {"store": "a8df11bc3621e2af"})  # fmt: skip
+CLASSIFIER = history_line(
+    "train-clf", {"arch": "cnn", "steps": 3, "weight_decay": 0.01}, {"train": ["1" * 32, "2" * 32]}, 7
+)
+EVALUATE = history_line(
+    "evaluate",
+    {"vote": "majority", "allow_seen": False},
+    {"classifier": "3" * 32, "test": ["4" * 32], "val": ["5" * 32]},
+)
+
+
+def test_a_history_reads_as_commands():
+    made = repeat.steps(with_history(make_run("CP"), EXTRACT, SELECT, CLASSIFIER, EVALUATE))
+    assert [step.line() for step in made] == [
+        "sertools extract SRC --mels 64 --trim 35.0 -o OUT",
+        "sertools select store-a8df11bc --by speaker --fold 1/3 -v --where emotion=angry,sad -o OUT",
+        "sertools train-clf train-11111111 train-22222222 --arch cnn --steps 3 --seed 7 -o classifier-33333333"
+        "  # weight_decay=0.01",
+        "sertools evaluate classifier-33333333 test-44444444 --vote majority --val val-55555555 --tag method=CP "
+        "--tag fold=1 --tag reduced=angry --tag seed=0 -o result.json",
+    ]
+
+
+def test_what_other_runs_have_else_is_listed():
+    keep = [history_line("select", {"keep": {name: 0.2}}, {"store": "aa"}, 1) for name in ("angry", "sad")]
+    runs = [with_history(make_run("CP", fold=str(k)), keep[k], EVALUATE) for k in range(2)]
+    made = repeat.recipe([*runs, with_history(make_run("CP", fold="3"), EVALUATE)])
+    assert made is not None
+    assert made.differ == (("select --keep", "angry=0.2; sad=0.2"),)
+    assert (made.n_runs, made.n_other, made.run) == (3, 1, "fold 0, reduced angry, seed 0")
+    assert repeat.recipe([make_run("svm")]) is None
+
+
+def test_the_page_holds_the_commands():
+    words = " ".join(Reader(page_of([with_history(run, EXTRACT, EVALUATE) for run in RUNS])).words)
+    assert "sertools extract SRC --mels 64" in words
+    assert "One of 18 runs: fold 1, reduced angry, seed 0." in words
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"verb": 3}', '{"verb": "select", "options": 3}',
+                                  '{"verb": "select", "inputs": {"store": 3}}'])  # fmt: skip
+def test_a_damaged_history_is_named(line):
+    with pytest.raises(ModelError, match=r"imbalanced-1-angry-0\.json: damaged history"):
+        repeat.steps(with_history(make_run(), line))
+
+
+def test_a_value_is_quoted_for_the_shell():
+    line = history_line("select", {"where": ["path=$(rm -rf ~)"]}, {"store": "aa"})
+    words = shlex.split(repeat.steps(with_history(make_run(), line, EVALUATE))[0].line())
+    assert words == ["sertools", "select", "store-aa", "--where", "path=$(rm -rf ~)", "-o", "OUT"]
+
+
+@pytest.mark.parametrize("verb", repeat.FLAGS)
+def test_every_flag_exists(verb):
+    known = {name for each in get_command(app).commands[verb].params for name in each.opts}  # type: ignore[attr-defined]
+    assert set(repeat.FLAGS[verb].values()) <= known
+
+
+def test_every_flag_of_a_file_exists():
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    known = {name for verb in repeat.FLAGS for each in commands[verb].params for name in each.opts}
+    assert set(repeat.FILE_FLAGS.values()) <= known
+
+
+def test_real_histories_parse_again(chain, call, tmp_path):
+    result = tmp_path / "r.json"
+    assert call("evaluate", chain.clf, chain.test, "--tag", "method=GAN", "-o", result).code == 0
+    made = repeat.steps(read_result(result))
+    verbs = ["extract", "select", "pretrain-ae", "fit-latents", "finetune-gan", "generate", "train-clf"]
+    assert [step.verb for step in made] == [*verbs, "select", "evaluate"]
+    for step in made:
+        words = shlex.split(step.line(), comments=True)[2:]
+        command = get_command(app).commands[step.verb]  # type: ignore[attr-defined]
+        command.make_context(step.verb, words)
