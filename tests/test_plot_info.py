@@ -269,6 +269,16 @@ def test_differences_stand_in_the_summary(tmp_path):
     assert "difference" not in describe(path)["methods"]["imbalanced"]
 
 
+def test_what_is_said_of_a_table_of_scores(documents, tmp_path, call):
+    done = call("report", documents["score"], "--format", "json")
+    (tmp_path / "scores.json").write_text(done.out, "utf-8")
+    found = describe(tmp_path / "scores.json")
+    assert (found["kind"], found["layout"]) == ("report", "scores")
+    assert found["methods"]["synth.h5"]["distance"] == json.loads(done.out)["rows"][0]["distance"]
+    done = call("report", documents["score"], "--html", "p.html")
+    assert (done.code, "--html are for results of evaluate" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize("name", ["score", "summary"])
 @pytest.mark.parametrize(
     ("change", "words"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANEL, _LINE = 4.2, 0.3  # inches: width of a panel, height of a method
+_MOST_LETTERS = 28  # of a name; the tables have it whole
 _MARGIN = 1.0  # inches above and below the methods
 
 
@@ -79,7 +80,7 @@ def forest(report: Report, shown: Sequence[Measure] | None = None, title: str = 
     with plain_style():
         from matplotlib.figure import Figure  # noqa: PLC0415 - half a second that only pictures need
 
-        names = [plain(printable(row.method)) for row in rows]
+        names = [plain(_short(printable(row.method))) for row in rows]
         size = (0.09 * max(map(len, names)) + _PANEL * len(panels), _LINE * len(rows) + _MARGIN)
         figure = Figure(figsize=size, layout="constrained")
         if title:
@@ -90,6 +91,10 @@ def forest(report: Report, shown: Sequence[Measure] | None = None, title: str = 
             axes.set_yticks(range(len(rows)), names if number == 0 else [])
             axes.set_xlabel(plain(f"{printable(measure.name)}, points from {printable(str(report.baseline))}"))
     return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "…"
 
 
 def _draw(axes: Axes, intervals: Sequence[Interval | None]) -> None:

@@ -14,6 +14,7 @@ from sertools.scoring.documents import Defect, clean, load
 SCORE, REPORT = verdict.KIND, comparison.KIND
 _VERSIONS = {SCORE: verdict.VERSION, REPORT: comparison.VERSION}
 _MARK = re.compile(rb'^\s*\{\s*"sertools_kind"\s*:\s*"(score|report)"')
+_COUNTS = ("n_folds", "n_seeds", "n_speakers", "n_utterances")
 _SUMMARY = ("uar", "reduced_recall", "reduced_auc", "macro_f1", "adjusted_uar")
 
 
@@ -62,17 +63,15 @@ def describe_report(path: Path) -> dict[str, Any]:
     """
     document = _read(path, REPORT)
     try:
-        summary = document["layout"] == "summary"
+        layout = _text(document["layout"])
+        of_results = layout != "scores"
+        name, figures = ("method", _summary) if layout == "summary" else ("dataset", _figures)
         return {
-            "layout": _text(document["layout"]),
+            "layout": layout,
+            **({name: _number(document[name]) for name in _COUNTS} if of_results else {}),
+            **({name: [_text(c) for c in document[name]] for name in ("classes", "reduced")} if of_results else {}),
             "baseline": document.get("baseline"),
-            "classes": [_text(name) for name in document["classes"]],
-            "reduced": [_text(name) for name in document["reduced"]],
-            **{name: _number(document[name]) for name in ("n_folds", "n_seeds", "n_speakers", "n_utterances")},
-            "methods": {
-                _text(row["method" if summary else "dataset"]): _summary(row) if summary else _figures(row)
-                for row in document["rows"]
-            },
+            "methods": {_text(row[name if of_results else "method"]): figures(row) for row in document["rows"]},
             "notes": [_text(note) for note in document["notes"]],
             "history": [],
         }
@@ -115,12 +114,8 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Every figure of a layout of the paper, in percent."""
-    return {
-        name: value
-        for name, value in row.items()
-        if isinstance(value, float) and not isinstance(value, bool) and not name.endswith("_sd")
-    }
+    """Every figure of a layout of the paper, or of scores, but the deviations."""
+    return {name: value for name, value in row.items() if isinstance(value, float) and not name.endswith("_sd")}
 
 
 def _text(value: Any) -> str:

@@ -35,7 +35,7 @@ FLAGS: Mapping[str, Mapping[str, str]] = {
     "train-clf": {
         **_AE,
         **{name: f"--{name}" for name in ("arch", "width", "loss", "sampling", "mixup")},
-        "spec_augment": "--spec-augment",
+        **{"spec_augment": "--spec-augment", "synthetic_share": "--synthetic-share"},
     },
     "evaluate": {"vote": "--vote", "allow_seen": "--allow-seen"},
 }

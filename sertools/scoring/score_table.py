@@ -11,6 +11,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from sertools.errors import ModelError, UsageError, printable
+from sertools.scoring import comparison
 from sertools.scoring.documents import Defect, clean, load
 from sertools.scoring.formats import DASH, Format, Table, percent, write_tables
 from sertools.scoring.verdict import KIND, VERDICTS, VERSION, decimals
@@ -114,7 +115,13 @@ def compare(paths: Sequence[Path], format: Format = "text") -> str:
     found = [read_score(path) for path in paths]
     methods = list(dict.fromkeys(each.method for each in found))
     rows = [_record(method, [each for each in found if each.method == method]) for method in methods]
-    document = {"rows": rows, "notes": [_LEGEND, _references(found)]}
+    document = {
+        "sertools_kind": comparison.KIND,
+        "sertools_version": comparison.VERSION,
+        "layout": "scores",
+        "rows": rows,
+        "notes": [_LEGEND, _references(found)],
+    }
     return write_tables(format, [_table(rows)], document, n_names=2)
 
 
