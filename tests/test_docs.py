@@ -234,7 +234,7 @@ def test_examples_of_the_help_texts_run(raw: Path, shell: WarmShell, tmp_path: P
     here = tmp_path / "here"
     shutil.copytree(raw, here, symlinks=True)
     for name in NAMES:
-        if name not in ("merge", "report", "score"):
+        if name not in ("merge", "report", "score", "plot"):
             shell.run(examples(name), here)
     # The corpus is too small to score; 30 rows of each of two classes are not.
     rng, scored = np.random.default_rng(0), tmp_path / "scored"
@@ -246,7 +246,9 @@ def test_examples_of_the_help_texts_run(raw: Path, shell: WarmShell, tmp_path: P
     shell.run("for k in 1 2; do sertools extract RAVDESS/ -o shards/$k.h5 --shard $k/2; done", here)
     (here / "results").mkdir()
     shutil.copy(here / "result.json", here / "results")
-    shell.run(examples("merge") + examples("report"), here)
+    shell.run("sertools evaluate clf.safetensors test.h5 --tag method=imbalanced -o results/imbalanced.json", here)
+    shell.run(examples("merge") + examples("report") + examples("plot"), here)
+    assert (here / "report.html").exists()
 
 
 def drawn(page: str) -> set[str]:
