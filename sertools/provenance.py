@@ -23,12 +23,13 @@ from sertools.errors import SertoolsError, UsageError
 DIGEST_BYTES = 16
 
 
-def digest_bytes(*parts: bytes) -> str:
+def digest_bytes(*parts: bytes | memoryview) -> str:
     """Return the 16-byte blake2b of `parts` as 32 hexadecimal digits."""
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         # The length keeps ("ab", "c") and ("a", "bc") apart.
-        state.update(len(part).to_bytes(8, "little"))
+        length = part.nbytes if isinstance(part, memoryview) else len(part)
+        state.update(length.to_bytes(8, "little"))
         state.update(part)
     return state.hexdigest()
 

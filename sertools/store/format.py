@@ -180,7 +180,7 @@ class Contents:
 
 def picture_digest(picture: npt.NDArray[np.float32]) -> str:
     """Digest of one picture's little-endian float32 bytes."""
-    return digest_bytes(np.ascontiguousarray(picture, dtype="<f4").tobytes())
+    return digest_bytes(np.ascontiguousarray(picture, dtype="<f4").data)
 
 
 def check_column_name(name: str) -> None:
