@@ -1,21 +1,21 @@
-"""Work that falls into independent parts, done by several processes, in order."""
+"""Work that falls into independent parts, done by several processes or ahead in a thread, in order."""
 
 from __future__ import annotations
 
-import multiprocessing
+import queue
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
-from functools import lru_cache
-from typing import TypeVar
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 from sertools.errors import SertoolsError
 
 Item = TypeVar("Item")
+Prepared = TypeVar("Prepared")
 Result = TypeVar("Result")
 
 _ITEMS_A_TASK = 8
@@ -33,6 +33,41 @@ def one_blas_thread() -> AbstractContextManager[object]:
     return limiter
 
 
+def read_ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """Yield `items` in order, while a thread makes the next one; its errors are raised where that item is due."""
+    made: queue.Queue[tuple[bool, Any]] = queue.Queue(maxsize=1)
+    stop = threading.Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                made.put((True, item))
+                if stop.is_set():
+                    return
+            made.put((False, None))
+        except BaseException as error:
+            made.put((False, error))
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while True:
+            is_item, value = made.get()
+            if is_item:
+                yield value
+            elif value is None:
+                return
+            else:
+                raise value
+    finally:
+        stop.set()
+        while thread.is_alive():
+            # It may wait for room.
+            with suppress(queue.Empty):
+                made.get_nowait()
+            thread.join(0.01)
+
+
 def ordered_map(work: Callable[[Item], Result], items: Sequence[Item], n_processes: int) -> Iterator[Result]:
     """Yield ``work(item)`` of each item in order, whatever the number of processes.
 
@@ -44,13 +79,100 @@ def ordered_map(work: Callable[[Item], Result], items: Sequence[Item], n_process
     if n_processes == 1 or len(items) <= _ITEMS_A_TASK:
         yield from map(work, items)
         return
-    # spawn: safe whatever threads this process has started, and the same on every system.
-    spawn = multiprocessing.get_context("spawn")
-    # Ctrl-C reaches every process of a terminal; this one ends the others.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    pool = ProcessPoolExecutor(n_processes, mp_context=spawn, initializer=signal.signal, initargs=ignore)
+    yield from _pooled(work, items, n_processes, _ITEMS_A_TASK)
+
+
+def placed_map(
+    prepare: Callable[[Item], Prepared],
+    size: Callable[[Prepared], int],
+    finish: Callable[[int, Prepared], Result],
+    items: Sequence[Item],
+    n_processes: int,
+) -> Generator[Result, None, None]:
+    """Yield ``finish(place, prepare(item))`` of each item in order, whatever the number of processes.
+
+    The place is the sum of the sizes of all items before, so that each process can write what it makes where it
+    belongs. One process prepares the next item in a thread while it finishes the one before.
+
+    Raises
+    ------
+    SertoolsError
+        If a process was killed.
+    """
+    if n_processes == 1 or len(items) == 1:
+        place = 0
+        for prepared in read_ahead(map(prepare, items)):
+            yield finish(place, prepared)
+            place += size(prepared)
+        return
+    from multiprocessing import get_context  # noqa: PLC0415 - as below
+
+    spawn = get_context("spawn")
+    turns = _Turns(spawn.Condition(), spawn.RawArray("q", 2))
+    work = partial(_in_turn, prepare, size, finish)
+    yield from _pooled(work, list(enumerate(items)), n_processes, 1, turns)
+
+
+class _Turns:
+    """Places handed out in the order of the items, to whichever process asks.
+
+    Items are begun in order, so who has the first that is still without a place never waits.
+    """
+
+    def __init__(self, condition: Any, state: Any) -> None:
+        self._condition = condition
+        self._state = state  # the item whose turn it is, the first place that is free
+
+    def take(self, number: int, size: int) -> int:
+        """Wait for item `number`'s turn, take `size` places, and return the first."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._state[0] == number)
+            place = int(self._state[1])
+            self._state[:] = [number + 1, place + size]
+            self._condition.notify_all()
+        return place
+
+
+# Of a worker process; locks can only be inherited.
+_turns: list[_Turns] = []
+
+
+def _begin(turns: _Turns | None) -> None:
+    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if turns:
+        _turns.append(turns)
+
+
+def _in_turn(
+    prepare: Callable[[Item], Prepared],
+    size: Callable[[Prepared], int],
+    finish: Callable[[int, Prepared], Result],
+    numbered: tuple[int, Item],
+) -> Result:
+    number, item = numbered
+    needed = 0
     try:
-        yield from pool.map(work, items, chunksize=_ITEMS_A_TASK)
+        prepared = prepare(item)
+        needed = size(prepared)
+    finally:
+        # Also when it failed: others wait for their turn.
+        place = _turns[0].take(number, needed)
+    return finish(place, prepared)
+
+
+def _pooled(
+    work: Callable[[Item], Result], items: Sequence[Item], n_processes: int, at_once: int, turns: _Turns | None = None
+) -> Iterator[Result]:
+    # With one process they are a tenth of the start, for nothing.
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
+    from multiprocessing import get_context  # noqa: PLC0415
+
+    # spawn: safe whatever threads this process has started, and the same on every system.
+    pool = ProcessPoolExecutor(n_processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(turns,))
+    try:
+        yield from pool.map(work, items, chunksize=at_once)
     except BrokenProcessPool as error:
         raise SertoolsError("a worker process was killed, perhaps for want of memory; use fewer --jobs") from error
     finally:

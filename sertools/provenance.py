@@ -116,22 +116,44 @@ def atomic_output(path: Path) -> Iterator[Path]:
     """
     part = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        part = Path(name)
-        # mkstemp makes private files; an output has the mode that open() would give.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.fchmod(handle, 0o666 & ~umask)
+        handle, part = part_beside(path)
         os.close(handle)
         yield part
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(part, path)
+        put_in_place(part, path)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def part_beside(path: Path, suffix: str = ".part") -> tuple[int, Path]:
+    """Make a temporary neighbour of `path`: its open handle and its name.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
+    # mkstemp makes private files; an output has the mode that open() would give.
+    umask = os.umask(0)
+    os.umask(umask)
+    os.fchmod(handle, 0o666 & ~umask)
+    return handle, Path(name)
+
+
+def put_in_place(part: Path, path: Path) -> None:
+    """Rename a complete file to `path`, once the disk has it.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or fails.
+    """
+    with part.open("rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(part, path)
 
 
 def cannot_write(path: Path, error: OSError) -> SertoolsError:

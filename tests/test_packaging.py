@@ -21,7 +21,9 @@ def project() -> dict:
 def test_the_recipe_needs_what_the_package_needs():
     section = RECIPE.split("  run:\n")[1].split("\n\n")[0]
     found = set(re.findall(r"- (\S+) (\S+)", section))
-    wanted = {re.match(r"([\w-]+)(>=[\d.]+(?:,<[\d.]+)?)$", line).groups() for line in project()["project"]["dependencies"]}
+    wanted = {
+        re.match(r"([\w-]+)(>=[\d.]+(?:,<[\d.]+)?)$", line).groups() for line in project()["project"]["dependencies"]
+    }
     python = project()["project"]["requires-python"]
     assert found == {(CONDA.get(name, name), bound) for name, bound in wanted} | {("python", python)}
 

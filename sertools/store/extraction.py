@@ -1,15 +1,17 @@
-"""From recordings to a store: decode, cut, transform, spool, write (§3.2).
+"""From recordings to a store: name them, have their rows made, write the tables (§3.2).
 
-Files are independent, so they may be decoded by several processes; rows keep the order of the recordings, and
-the store's bytes do not depend on how many worked on it.
+Files are independent, so several processes may work on them, each writing its rows in their place; rows keep the
+order of the recordings, and the store's bytes do not depend on how many worked on it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,10 +21,8 @@ from sertools.config import FrontEnd
 from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
 from sertools.errors import AudioError, StoreError, printable
-from sertools.parallel import one_blas_thread, ordered_map
+from sertools.parallel import placed_map
 from sertools.provenance import history_line, refuse_clobber
-from sertools.sound.audio import cut, piece_samples, read_utterance, trimmed
-from sertools.sound.features import log_mel, valid_frames
 from sertools.store.format import (
     REJECTED_COLUMNS,
     SEGMENT_COLUMNS,
@@ -33,8 +33,8 @@ from sertools.store.format import (
     escape_word,
     make_table,
 )
-from sertools.store.reader import Pictures
-from sertools.store.writer import Spool, write_store
+from sertools.store.segments import Extracted, decode, n_rows, portions, write_rows
+from sertools.store.writer import Spool
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,6 @@ class _Job:
     recording: Recording
     id: str
     path: str
-
-
-@dataclass(frozen=True)
-class _Extracted:
-    """One recording's rows, or why there are none."""
-
-    job: _Job
-    reason: str = ""
-    duration: float = 0.0
-    digest: str = ""
-    starts: tuple[float, ...] = ()
-    n_valid_frames: tuple[int, ...] = ()
-    pictures: Pictures | None = None
 
 
 @dataclass(frozen=True)
@@ -107,24 +94,20 @@ def extract(
     segments: list[dict[str, Any]] = []
     utterances: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []
-    with Spool(output, front_end) as spool:
-        for done, result in enumerate(ordered_map(partial(_extract_one, front_end=front_end), jobs_listed, jobs), 1):
-            if result.pictures is None:
-                rejected.append({"path": result.job.path, "reason": result.reason})
+    tasks = portions([job.recording for job in jobs_listed])
+    read = partial(decode, front_end=front_end)
+    with (
+        Spool(output, front_end) as spool,
+        closing(
+            placed_map(read, n_rows, partial(write_rows, front_end=front_end, rows=spool.rows), tasks, jobs)
+        ) as made,
+    ):
+        for done, (job, result) in enumerate(zip(jobs_listed, chain.from_iterable(made), strict=True), 1):
+            if result.reason:
+                rejected.append({"path": job.path, "reason": result.reason})
             else:
-                for start, n_valid, digest in zip(
-                    result.starts, result.n_valid_frames, spool.add(result.pictures), strict=True
-                ):
-                    segments.append(
-                        {
-                            "utterance": len(utterances),
-                            "start": start,
-                            "n_valid_frames": n_valid,
-                            "origin": "real",
-                            "digest": digest,
-                        }
-                    )
-                utterances.append(_utterance_row(result))
+                segments += _segment_rows(result, len(utterances))
+                utterances.append(_utterance_row(job, result))
             yield ExtractProgress(done, len(jobs_listed), len(segments), len(rejected))
         if rejected and on_error == "fail":
             raise AudioError(_complaint(rejected, len(jobs_listed), listing.root))
@@ -142,7 +125,7 @@ def extract(
             audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.parent.resolve())),
             shard=shard,
         )
-        write_store(output, contents, spool.blocks())
+        spool.finish(contents)
 
 
 def _options(front_end: FrontEnd) -> dict[str, object]:
@@ -168,35 +151,20 @@ def _named(listing: Listing) -> list[_Job]:
     return jobs
 
 
-def _extract_one(job: _Job, front_end: FrontEnd) -> _Extracted:
+def _segment_rows(result: Extracted, utterance: int) -> list[dict[str, Any]]:
+    return [
+        {"utterance": utterance, "start": start, "n_valid_frames": n_valid, "origin": "real", "digest": digest}
+        for start, n_valid, digest in zip(result.starts, result.n_valid_frames, result.digests, strict=True)
+    ]
+
+
+def _utterance_row(job: _Job, result: Extracted) -> dict[str, Any]:
     recording = job.recording
-    try:
-        utterance = trimmed(
-            read_utterance(Path(recording.file), front_end.sr, recording.start, recording.end), front_end
-        )
-    except AudioError as error:
-        # The path is already in the message's front; the rejected table has a column for it.
-        return _Extracted(job, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
-    pieces = cut(len(utterance.y), front_end)
-    with one_blas_thread():
-        pictures = np.stack([log_mel(piece_samples(utterance.y, piece, front_end), front_end) for piece in pieces])
-    return _Extracted(
-        job,
-        duration=utterance.duration,
-        digest=utterance.digest,
-        starts=tuple(utterance.offset + piece.start / front_end.sr for piece in pieces),
-        n_valid_frames=tuple(valid_frames(piece.n_valid, front_end) for piece in pieces),
-        pictures=pictures,
-    )
-
-
-def _utterance_row(result: _Extracted) -> dict[str, Any]:
-    recording = result.job.recording
     known = {name: getattr(recording, name) for name in ("emotion", "speaker", "session", "gender")}
     return {
         **{name: escape_word(value) for name, value in {**recording.extra, **known}.items()},
-        "id": result.job.id,
-        "path": result.job.path,
+        "id": job.id,
+        "path": job.path,
         "start": recording.start or 0.0,
         "duration": result.duration,
         "digest": result.digest,

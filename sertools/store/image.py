@@ -21,7 +21,8 @@ LIBVER = ("v110", "v110")
 class Image:
     """A file in memory, with room only for the pages that were written."""
 
-    _PAGE = 1 << 12
+    # The smallest picture: rows that lie in the file already share no page with what is written around them.
+    _PAGE = 1 << 10
 
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
@@ -78,7 +79,7 @@ class Image:
             done = end
 
     def save(self, path: Path) -> None:
-        """Write the file to the disk; what was never written is a hole."""
+        """Write the file to the disk; what was never written stays what it was there, or a hole."""
         with path.open("r+b") as stream:
             for page, held in sorted(self._pages.items()):
                 stream.seek(page * self._PAGE)

@@ -2,7 +2,7 @@
 
 A store is made beside its name and renamed when complete. HDF5 writes to memory and never to the disk: libhdf5
 crashes when the disk is full, and a plain write is just refused. Pictures are one contiguous float32 block, so that
-any program can map them; the number of rows is known only when decoding ends, so they wait in a `Spool`. Nothing in
+any program can map them, and come before the tables: the number of rows is known only when decoding ends. Nothing in
 the file depends on the clock or on where it lies: equal content gives equal bytes.
 """
 
@@ -11,10 +11,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
@@ -22,7 +20,7 @@ import numpy as np
 
 from sertools.config import FrontEnd
 from sertools.errors import StoreError
-from sertools.provenance import atomic_output, cannot_write
+from sertools.provenance import atomic_output, cannot_write, part_beside, put_in_place
 from sertools.store.format import (
     DIGESTS_OF,
     KIND,
@@ -32,40 +30,37 @@ from sertools.store.format import (
     Contents,
     Table,
     escape_name,
-    picture_digest,
 )
 from sertools.store.image import LIBVER, Image
 from sertools.store.lineage import Lineage
 from sertools.store.reader import Pictures, RowMap
+from sertools.store.rows import FIRST_ROW, RowFile
 
-_BLOCK_BYTES = 8 << 20
+# Bytes of the smallest picture: what is as large begins at a page.
+_SMALLEST = 1 << 10
 
 
 class Spool:
-    """Pictures on their way into a store, in a raw file beside it that vanishes with the `with` block."""
+    """A store whose pictures are written as they are made, at their place in the file, and the tables at the end.
+
+    The file lies beside the output and vanishes with the `with` block, unless `finish` has put it in its place.
+    """
 
     def __init__(self, output: Path, front_end: FrontEnd) -> None:
         self._output = output
-        self._shape = (front_end.n_mels, front_end.n_frames)
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{output.name}.", suffix=".rows.part", dir=output.parent)
+            handle, self._part = part_beside(output, ".rows.part")
         except OSError as error:
             raise cannot_write(output, error) from error
-        self._path = Path(name)
-        self._stream = os.fdopen(handle, "w+b")
+        os.close(handle)
+        self.rows = RowFile(self._part, output, front_end.n_mels, front_end.n_frames)
+        self._n_rows = 0
 
     def __enter__(self) -> Spool:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._path.unlink(missing_ok=True)
-        try:
-            self._stream.close()
-        except OSError:
-            if error is None:
-                raise
+    def __exit__(self, *_: object) -> None:
+        self._part.unlink(missing_ok=True)
 
     def add(self, pictures: Pictures) -> list[str]:
         """Append pictures [shape=(n, n_mels, n_frames)], in dB, and return their digests.
@@ -77,21 +72,35 @@ class Spool:
         SertoolsError
             If the disk is full.
         """
-        if not np.isfinite(pictures).all():
-            raise StoreError(f"{self._output}: a picture holds NaN or infinite values; nothing was written")
-        try:
-            self._stream.write(np.ascontiguousarray(pictures, dtype="<f4").data)
-        except OSError as error:
-            raise cannot_write(self._output, error) from error
-        return [picture_digest(picture) for picture in pictures]
+        digests = self.rows.write(self._n_rows, pictures)
+        self._n_rows += len(pictures)
+        return digests
 
     def blocks(self) -> Iterator[Pictures]:
-        """Give back all pictures in order, some at a time."""
-        self._stream.flush()
-        self._stream.seek(0)
-        row_bytes = 4 * self._shape[0] * self._shape[1]
-        while block := self._stream.read(max(1, _BLOCK_BYTES // row_bytes) * row_bytes):
-            yield np.frombuffer(block, dtype="<f4").reshape(-1, *self._shape)
+        """Give back all pictures that were added, in order, some at a time."""
+        return self.rows.read(self._n_rows)
+
+    def finish(self, contents: Contents) -> None:
+        """Write the tables around the pictures, and give the file the output's name.
+
+        Raises
+        ------
+        SertoolsError
+            If it cannot be written; nothing is left under the output then, and an older file stays.
+        """
+        image = Image()
+        with h5py.File(
+            image, "w", libver=LIBVER, alignment_threshold=_SMALLEST, alignment_interval=FIRST_ROW
+        ) as file:
+            # First, so that its place depends on nothing else.
+            if _reserve(file, PICTURES, len(contents), contents.front_end) not in (0, FIRST_ROW):
+                raise StoreError(f"{self._output}: this libhdf5 lays files out in another way; update h5py")
+            _write_tables(file, contents)
+        try:
+            image.save(self._part)
+            put_in_place(self._part, self._output)
+        except OSError as error:
+            raise cannot_write(self._output, error) from error
 
 
 def write_store(path: Path, contents: Contents, pictures: Iterable[Pictures]) -> None:
@@ -107,13 +116,13 @@ def write_store(path: Path, contents: Contents, pictures: Iterable[Pictures]) ->
     SertoolsError
         If it cannot be written; nothing is left under `path` then, and an older file stays.
     """
-    with atomic_output(path) as part:
-        image = Image()
-        with h5py.File(image, "w", libver=LIBVER) as file:
-            _write_tables(file, contents)
-            offset = _reserve(file, PICTURES, len(contents), contents.front_end)
-        image.save(part)
-        _fill(part, offset, len(contents), pictures)
+    with Spool(path, contents.front_end) as spool:
+        n_written = 0
+        for block in pictures:
+            spool.rows.place(n_written, block)
+            n_written += len(block)
+        _check_count(n_written, len(contents))
+        spool.finish(contents)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +181,10 @@ def _fill(part: Path, offset: int, n_rows: int, pictures: Iterable[Pictures]) ->
         for block in pictures:
             stream.write(np.ascontiguousarray(block, dtype="<f4").data)
             n_written += len(block)
+    _check_count(n_written, n_rows)
+
+
+def _check_count(n_written: int, n_rows: int) -> None:
     if n_written != n_rows:
         raise StoreError(f"{n_written} pictures for {n_rows} rows; nothing was written")
 

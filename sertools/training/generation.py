@@ -22,7 +22,7 @@ from sertools.nets.folding import folded
 from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, same_front_end
 from sertools.store.reader import open_store
-from sertools.store.writer import Spool, write_store
+from sertools.store.writer import Spool
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header, load_header
 from sertools.training.drawing import FromLatents, Source
@@ -216,7 +216,7 @@ def generate(
             history=join_histories(histories, history_line("generate", options, opened.inputs, seed)),
             lineage=lineage,
         )
-        write_store(output, contents, spool.blocks())
+        spool.finish(contents)
 
 
 def _check_counts(counts: Mapping[str, int], classes: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from sertools.provenance import history_line
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table
 from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
-from sertools.store.writer import Spool, write_store
+from sertools.store.writer import Spool
 
 N_ROWS, BATCH, N_BATCHES, N_SPEAKERS = 5000, 64, 200, 50
 
@@ -48,7 +48,7 @@ def write_random_store(path: Path) -> np.ndarray:
             make_table(UTTERANCE_COLUMNS, utterances),
             (history_line("extract", {}),),
         )
-        write_store(path, contents, spool.blocks())
+        spool.finish(contents)
     return pictures
 
 

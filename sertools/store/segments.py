@@ -1,0 +1,130 @@
+"""From audio files to rows of a store: decode, cut, transform, write (§3.2).
+
+This is what the processes of `extract` do; it does without HDF5, whose import they would pay each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sertools.config import FrontEnd
+from sertools.corpora.table import Recording
+from sertools.errors import AudioError
+from sertools.parallel import one_blas_thread
+from sertools.sound.audio import Piece, Utterance, cut, piece_samples, read_utterance, trimmed
+from sertools.sound.features import log_mel, valid_frames
+from sertools.store.format import escape_word
+from sertools.store.rows import RowFile
+
+# Of one task: its utterances are in memory together.
+_FILES_A_TASK = 8
+_BYTES_A_TASK = 4 << 20
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One recording and its segments, or why there is none."""
+
+    utterance: Utterance | None
+    pieces: tuple[Piece, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What the tables say of one recording's rows, or why there are none.
+
+    Attributes
+    ----------
+    reason
+        Why there are none; empty if there are.
+    duration
+        Seconds of the utterance.
+    digest
+        Of its audio.
+    starts
+        Of each segment, in seconds from the start of the utterance.
+    n_valid_frames, digests
+        Of each segment's picture.
+    """
+
+    reason: str = ""
+    duration: float = 0.0
+    digest: str = ""
+    starts: tuple[float, ...] = ()
+    n_valid_frames: tuple[int, ...] = ()
+    digests: tuple[str, ...] = ()
+
+
+def portions(recordings: Sequence[Recording]) -> list[list[Recording]]:
+    """Split recordings, in order, into tasks of a few files and of bounded memory."""
+    tasks: list[list[Recording]] = []
+    weight = 0
+    for recording in recordings:
+        try:
+            n_bytes = os.stat(recording.file).st_size
+        except (OSError, ValueError):
+            # The decoder says what is wrong.
+            n_bytes = 0
+        if not tasks or len(tasks[-1]) == _FILES_A_TASK or weight + n_bytes > _BYTES_A_TASK:
+            tasks.append([])
+            weight = 0
+        tasks[-1].append(recording)
+        weight += n_bytes
+    return tasks
+
+
+def decode(recordings: Sequence[Recording], front_end: FrontEnd) -> list[Decoded]:
+    """Decode and cut; a file that cannot be used becomes a reason."""
+    return [_decoded(recording, front_end) for recording in recordings]
+
+
+def _decoded(recording: Recording, front_end: FrontEnd) -> Decoded:
+    try:
+        whole = read_utterance(Path(recording.file), front_end.sr, recording.start, recording.end)
+    except AudioError as error:
+        # The path is already in the message's front; the rejected table has a column for it.
+        return Decoded(None, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
+    utterance = trimmed(whole, front_end)
+    return Decoded(utterance, tuple(cut(len(utterance.y), front_end)))
+
+
+def n_rows(decoded: Sequence[Decoded]) -> int:
+    """Count the segments."""
+    return sum(len(one.pieces) for one in decoded)
+
+
+def write_rows(first_row: int, decoded: Sequence[Decoded], front_end: FrontEnd, rows: RowFile) -> list[Extracted]:
+    """Write the pictures of all segments from row `first_row` on.
+
+    Raises
+    ------
+    StoreError
+        If a picture holds NaN or infinite values.
+    SertoolsError
+        If the disk is full.
+    """
+    made = []
+    with one_blas_thread():
+        for one in decoded:
+            made.append(_written(first_row, one, front_end, rows))
+            first_row += len(one.pieces)
+    return made
+
+
+def _written(first_row: int, one: Decoded, front_end: FrontEnd, rows: RowFile) -> Extracted:
+    if one.utterance is None:
+        return Extracted(reason=one.reason)
+    utterance, digests = one.utterance, []
+    for row, piece in enumerate(one.pieces, first_row):
+        digests += rows.write(row, log_mel(piece_samples(utterance.y, piece, front_end), front_end)[None])
+    return Extracted(
+        duration=utterance.duration,
+        digest=utterance.digest,
+        starts=tuple(utterance.offset + piece.start / front_end.sr for piece in one.pieces),
+        n_valid_frames=tuple(valid_frames(piece.n_valid, front_end) for piece in one.pieces),
+        digests=tuple(digests),
+    )
