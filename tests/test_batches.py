@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import threading
 from collections import Counter
 
 import numpy as np
@@ -18,6 +19,7 @@ from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
 from sertools.training import batches
 from sertools.training.batches import balanced_indices, batch_indices, open_rows
+from sertools.training.reading import BatchReader
 from sertools.training.scaling import Scaler
 
 FIRST = Selection(where=(Condition("speaker", ("1",)),))
@@ -152,6 +154,42 @@ def test_rows_that_fit_in_memory_are_read_once(two, monkeypatch, free, reads):
     other = Scaler(-60.0, 0.0)
     index = np.array([1, 7])
     np.testing.assert_array_equal(rows.tensor(index, other, CPU)[:, 0].numpy(), other.scale(pictures[index]))
+
+
+@pytest.mark.parametrize("free", [0, 10**9], ids=["streamed", "kept"])
+def test_what_is_read_ahead_is_what_would_be_read_in_time(two, monkeypatch, free):
+    paths, pictures = two
+    rows, scaler = open_rows(paths), Scaler(-70.0, -10.0)
+    monkeypatch.setattr(batches, "free_memory", lambda device: free)
+    reader = BatchReader(rows, lambda step: batch_indices(len(rows), 4, step, 3), scaler, CPU)
+    # In order, again, and from another step on, as after an interruption.
+    for step in (0, 1, 2, 2, 7, 8):
+        index, x = reader.batch(step)
+        np.testing.assert_array_equal(index, batch_indices(len(rows), 4, step, 3))
+        np.testing.assert_array_equal(x[:, 0].numpy(), scaler.scale(pictures[index]))
+
+
+def test_reading_ahead_is_done_elsewhere_and_fails_at_its_step(two, monkeypatch):
+    paths, pictures = two
+    rows, scaler = open_rows(paths), Scaler(-70.0, -10.0)
+    monkeypatch.setattr(batches, "free_memory", lambda device: 0)
+    readers = []
+
+    def spoilt(index):
+        readers.append(threading.get_ident())
+        if 8 in index:
+            raise StoreError("row 8 is gone")
+        return pictures[index]
+
+    monkeypatch.setattr(rows, "pictures", spoilt)
+    reader = BatchReader(rows, lambda step: np.arange(3 * step, 3 * step + 3), scaler, CPU)
+    reader.batch(0)
+    reader.batch(1)
+    with pytest.raises(StoreError, match="row 8 is gone"):
+        reader.batch(2)
+    assert readers[0] == threading.get_ident()
+    assert len(readers) == 3
+    assert threading.get_ident() not in readers[1:]
 
 
 def test_an_empty_store_between_others_adds_nothing(two, rng, tmp_path):

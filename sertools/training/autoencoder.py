@@ -29,6 +29,7 @@ from sertools.training.distributed import end_followers, parallel, spread
 from sertools.training.loop import Record, Run, train
 from sertools.training.optimisers import Adam
 from sertools.training.pca import fit_pca
+from sertools.training.reading import BatchReader
 from sertools.training.runtime import place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.validated import ValidatedTrainer, Validation
@@ -55,6 +56,9 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
 
     def __init__(self, rows: Rows, val: Rows | None, config: AutoencoderConfig, scaler: Scaler, run: Run) -> None:
         self.rows, self.config, self.scaler, self.run = rows, config, scaler, run
+        self.reader = BatchReader(
+            rows, lambda step: batch_indices(len(rows), config.batch_size, step, run.seed), scaler, run.device
+        )
         seed_torch(run.seed, KIND, "init")
         net = place(Autoencoder(rows.shape, config.net), run.device)
         self._head, self._labels = None, torch.empty(0)
@@ -71,8 +75,7 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update."""
         seed_torch(self.run.seed, KIND, step)
-        index = batch_indices(len(self.rows), self.config.batch_size, step, self.run.seed)
-        x = self.rows.tensor(index, self.scaler, self.run.device)
+        index, x = self.reader.batch(step)
         self.net.train()
         self.optimiser.zero_grad()
         out = spread(self.parallel, x)

@@ -136,20 +136,26 @@ class Rows:
             yield self.pictures(index[first : first + _BLOCK_ROWS])
 
     def tensor(self, index: Index, scaler: Scaler, device: torch.device) -> torch.Tensor:
-        """Return scaled pictures [shape=(n, 1, n_mels, n_frames), in [-1, 1]].
+        """Return scaled pictures on the device [shape=(n, 1, n_mels, n_frames), in [-1, 1]]."""
+        if self.stay(scaler, device) and self._resident is not None:
+            return self._resident[1][torch.from_numpy(index).to(device)]
+        return self.read(index, scaler).to(device)
 
-        If all rows fit in the device's memory, they are read and scaled once, and stay there.
-        """
+    def read(self, index: Index, scaler: Scaler) -> torch.Tensor:
+        """Read scaled pictures from the stores, whether or not they stay somewhere."""
+        return torch.from_numpy(scaler.scale(self.pictures(index))[:, None])
+
+    def stay(self, scaler: Scaler, device: torch.device) -> bool:
+        """Whether the pictures stay on the device; the first to ask has them read if there is room."""
         if self._resident is None or self._resident[0] != (scaler, device):
-            n_bytes = len(self) * self.shape[0] * self.shape[1] * 4
-            if n_bytes > _RESIDENT_SHARE * free_memory(device):
-                return torch.from_numpy(scaler.scale(self.pictures(index))[:, None]).to(device, non_blocking=True)
+            if 4 * len(self) * self.shape[0] * self.shape[1] > _RESIDENT_SHARE * free_memory(device):
+                return False
             kept = torch.empty(len(self), 1, *self.shape, device=device)
             for first in range(0, len(self), _BLOCK_ROWS):
-                block = np.arange(first, min(first + _BLOCK_ROWS, len(self)))
-                kept[first : first + len(block), 0] = torch.from_numpy(scaler.scale(self.pictures(block))).to(device)
+                block = np.arange(len(self))[first : first + _BLOCK_ROWS]
+                kept[first : first + len(block)] = self.read(block, scaler)
             self._resident = (scaler, device), kept
-        return self._resident[1][torch.from_numpy(index).to(device)]
+        return True
 
     @property
     def real(self) -> Index:
@@ -169,8 +175,7 @@ class Rows:
         StoreError
             If a row has no label, or one that is not in `classes`.
         """
-        number = {name: i for i, name in enumerate(classes)}
-        strange = sorted(set(self.emotion.tolist()) - set(number))
+        strange = sorted(set(self.emotion.tolist()) - set(classes))
         if strange:
             what = "no emotion" if strange[0] == "" else f"the emotion {strange[0]!r}"
             count = int((self.emotion == strange[0]).sum())
@@ -178,7 +183,7 @@ class Rows:
                 f"{self.name}: {count} rows have {what}, but the classes here are {', '.join(classes)}; "
                 "leave them out with `select --where emotion=…`"
             )
-        return np.array([number[name] for name in self.emotion.tolist()], dtype=np.int64)
+        return np.array([classes.index(name) for name in self.emotion.tolist()], dtype=np.int64)
 
     def classes(self) -> tuple[str, ...]:
         """Return the emotions that occur, sorted.

@@ -29,6 +29,7 @@ from sertools.training.loop import Record, Run, train
 from sertools.training.losses import make_loss
 from sertools.training.mixup import mix
 from sertools.training.optimisers import AdamW
+from sertools.training.reading import BatchReader
 from sertools.training.runtime import mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
@@ -75,17 +76,21 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         counts = np.bincount(labels)
         self.targets = torch.eye(len(counts), device=run.device)[torch.from_numpy(labels)]
         self.loss = make_loss(config, counts, run.device)
+        self.reader = BatchReader(rows, self._order, scaler, run.device)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures of a step [shape=(B, 1, n_mels, n_frames)] and their class shares [shape=(B, n_classes)]."""
+    def _order(self, step: int) -> Index:
         config, seed = self.config, self.run.seed
         if config.sampling == "balanced":
             made = None if config.synthetic_share is None else self.rows.origin != "real"
             share = config.synthetic_share or 0.0
-            index = balanced_indices(self.labels, config.batch_size, step, seed, made, share)
-        else:
-            index = batch_indices(len(self.rows), config.batch_size, step, seed)
-        x, targets = self.rows.tensor(index, self.scaler, self.run.device), self.targets[torch.from_numpy(index)]
+            return balanced_indices(self.labels, config.batch_size, step, seed, made, share)
+        return batch_indices(len(self.rows), config.batch_size, step, seed)
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pictures of a step [shape=(B, 1, n_mels, n_frames)] and their class shares [shape=(B, n_classes)]."""
+        config, seed = self.config, self.run.seed
+        index, x = self.reader.batch(step)
+        targets = self.targets[torch.from_numpy(index)]
         if sizes := SPEC_AUGMENTS[config.spec_augment]:
             x = spec_augment(x, sizes, self.scaler.high_db - self.scaler.low_db)
         if config.mixup:

@@ -28,7 +28,7 @@ from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_
 from sertools.provenance import digest_file, history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.training.autoencoder import load_autoencoder
-from sertools.training.batches import Rows, balanced_indices, batch_indices, open_rows
+from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
 from sertools.training.calibration import LatentSampler, calibrate
 from sertools.training.checkpoint import (
     Header,
@@ -46,6 +46,7 @@ from sertools.training.health import GanWatch
 from sertools.training.latents import ClassGaussians, load_latents
 from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
+from sertools.training.reading import BatchReader
 from sertools.training.runtime import place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
@@ -76,6 +77,7 @@ class GanTrainer:
         self.sampler, self.rows, self.labels = sampler, rows, labels
         self._numbers = labels.cpu().numpy()
         self.scaler, self.config, self.run = scaler, config, run
+        self.reader = BatchReader(rows, self._index, scaler, run.device)
         betas = (config.beta1, config.beta2)
         self.adam_g = Adam(generator.parameters(), lr=config.lr_g, betas=betas)
         self.adam_d = Adam(discriminator.parameters(), lr=config.lr_d, betas=betas)
@@ -87,17 +89,20 @@ class GanTrainer:
         seed_torch(self.run.seed, KIND, step)
         self.generator.train()
         self.discriminator.train()
+        index, real = self.reader.batch(step)
         config = self.config
-        if config.real_sampling == "balanced":
-            index = balanced_indices(self._numbers, config.batch_size, step, self.run.seed)
-        else:
-            index = batch_indices(len(self.rows), config.batch_size, step, self.run.seed)
-        real = self.rows.tensor(index, self.scaler, self.run.device)
         self._ramp = min(1.0, step / (config.cond_ramp * config.steps)) if config.cond_ramp else 1.0
         losses = self._update_discriminator(real, self.labels[torch.from_numpy(index)]) | self._update_generator()
         if self.average:
             self.average.update(self.generator, step)
         return losses
+
+    def _index(self, step: int) -> Index:
+        """Number the real rows of a step."""
+        size, seed = self.config.batch_size, self.run.seed
+        if self.config.real_sampling == "balanced":
+            return balanced_indices(self._numbers, size, step, seed)
+        return batch_indices(len(self.rows), size, step, seed)
 
     @property
     def chosen(self) -> Generator:
