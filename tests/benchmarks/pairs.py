@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +22,9 @@ class Figure:
     what, rival : str
         What was timed, and against what.
     ratio : float
-        Ours to the rival's: of times (lower is better), or of speeds (higher is better).
-    unit : {"time", "speed"}
-        Which of the two.
+        Ours to the rival's: of times or memory (lower is better), or of speeds (higher is better).
+    unit : {"time", "memory", "speed"}
+        Which of them.
     goal : float
     low, high : float
         Smallest and largest ratio of a pair.
@@ -55,6 +57,11 @@ def compare(
         times = {first: first(), second: second()}
         ratio = times[ours] / times[rival]
         ratios.append(1 / ratio if unit == "speed" else ratio)
+    return of_ratios(ratios, what=what, against=against, unit=unit, goal=goal, size=size)
+
+
+def of_ratios(ratios: Sequence[float], *, what: str, against: str, unit: str, goal: float, size: str) -> Figure:
+    """Make the line of some ratios: their median and range."""
     return Figure(
         what=what,
         rival=against,
@@ -65,6 +72,37 @@ def compare(
         high=max(ratios),
         size=size,
     )
+
+
+def peak_bytes(command: Sequence[str]) -> int:
+    """Run a command to its end; the most memory that it and its children held at once (Linux), sampled.
+
+    Pages that several processes share count once for each: the figure is high rather than low.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
+    peak = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak = max(peak, _resident_bytes(process.pid))
+            time.sleep(0.02)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return peak
+
+
+def _resident_bytes(pid: int) -> int:
+    own = Path(f"/proc/{pid}")
+    try:
+        pages = int((own / "statm").read_text().split()[1])
+        children = " ".join(file.read_text() for file in own.glob("task/*/children")).split()
+    except (OSError, IndexError):
+        # It has ended.
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") + sum(_resident_bytes(int(child)) for child in children)
 
 
 def wall_seconds(command: Sequence[str]) -> float:

@@ -1,4 +1,7 @@
-"""Random batches of a store, and of chains of `select`, against a NumPy memory map of the same rows."""
+"""Random batches of a store, and of chains of `select`, against a NumPy memory map of the same rows.
+
+Also how long a training step waits for its batch where the store does not fit memory.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from pairs import compare
+import torch
+from pairs import compare, of_ratios
+from torch import nn
 
 from sertools.config import FrontEnd
 from sertools.provenance import history_line
@@ -17,6 +22,9 @@ from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, 
 from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
 from sertools.store.writer import Spool
+from sertools.training import batches
+from sertools.training.batches import batch_indices, open_rows
+from sertools.training.reading import BatchReader
 
 N_ROWS, BATCH, N_BATCHES, N_SPEAKERS = 5000, 64, 200, 50
 
@@ -66,6 +74,30 @@ def reading(rows: Callable[[np.ndarray], np.ndarray], n_rows: int) -> Callable[[
     return read
 
 
+def waiting(path: Path, pairs: int) -> None:
+    """The share of a step that is spent waiting for a batch that is read as it is needed."""
+    cpu = torch.device("cpu")
+    rows = open_rows([path])
+    scaler = rows.fit_scaler()
+    net = nn.Sequential(nn.Conv2d(1, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 32, 3, 2, 1), nn.ReLU())
+    shares = []
+    batches.free_memory = lambda device: 0
+    for seed in range(pairs):
+        reader = BatchReader(rows, lambda step, seed=seed: batch_indices(len(rows), BATCH, step, seed), scaler, cpu)
+        reader.batch(0)
+        waited, start = 0.0, time.perf_counter()
+        for step in range(1, 51):
+            asked = time.perf_counter()
+            _, x = reader.batch(step)
+            waited += time.perf_counter() - asked
+            net(x).square().mean().backward()
+        shares.append(waited / (time.perf_counter() - start))
+    of_ratios(
+        shares, what="waiting for a streamed batch", against="the whole step of two thin convolutions", unit="time",
+        goal=0.05, size=f"{BATCH} of {N_ROWS} rows of 128×128, in page cache",
+    ).say()  # fmt: skip
+
+
 def main(pairs: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
@@ -79,6 +111,7 @@ def main(pairs: int) -> None:
             plain, rival, pairs=pairs, what="random batches of a store", against="NumPy memory map", unit="speed",
             goal=0.8, size=size,
         ).say()  # fmt: skip
+        waiting(path, pairs)
         for depth in range(1, 4):
             chained = root / f"chain{depth}.h5"
             # A fifth of the speakers goes in each step, so that the runs are short.

@@ -37,11 +37,11 @@ def measure(script: str) -> list[dict[str, Any]]:
 
 
 def row(figure: dict[str, Any]) -> str:
-    ratio, goal, is_time = figure["ratio"], figure["goal"], figure["unit"] == "time"
-    short = "**short** " if (ratio > goal if is_time else ratio < goal) else ""
+    ratio, goal, sign = figure["ratio"], figure["goal"], "≥" if figure["unit"] == "speed" else "≤"
+    short = "**short** " if (ratio < goal if sign == "≥" else ratio > goal) else ""
     return (
         f"| {figure['what']} | {figure['rival']} | {short}{ratio:.2f}× the {figure['unit']} "
-        f"| {figure['low']:.2f} to {figure['high']:.2f} | {'≤' if is_time else '≥'} {goal:g} | {figure['size']} |"
+        f"| {figure['low']:.2f} to {figure['high']:.2f} | {sign} {goal:g} | {figure['size']} |"
     )
 
 
