@@ -95,7 +95,7 @@ help:
 	@echo 'make bench                                   timings against named rivals, into docs/performance.md'
 	@echo 'make test-slow                               the tests that train for minutes'
 	@echo 'make test-slurm                              the tests on a real SLURM (Debian: slurm-wlm, munge; as root)'
-	@echo 'make torture                                 kills, failing disks and damaged files at full length: an hour'
+	@echo 'make torture                                 kills, failing disks, crowds and damaged files, at full length'
 	@echo 'make docs | man | site                       docs/commands.md, build/man, build/site'
 
 $(READY): pyproject.toml
@@ -452,15 +452,13 @@ test-slow: $(READY)
 test-slurm: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -m slurm tests/test_slurm.py
 
-# docs/reliability.md: MOMENTS kills, every disk fault, MINUTES of damaged files; TORTURE_SEED= tries others.
+# docs/reliability.md: MOMENTS kills, every disk fault, crowds, INPUTS damaged files; TORTURE_SEED= tries others.
 MOMENTS      ?= 200
-MINUTES      ?= 30
+INPUTS       ?= 100000
 TORTURE_SEED ?= 0
-torture: export OMP_NUM_THREADS = 1
 torture: $(READY)
-	$(BIN)/python tests/torture/kill.py --moments $(MOMENTS) --seed $(TORTURE_SEED)
-	$(BIN)/python tests/torture/disk.py
-	$(BIN)/python tests/fuzz/fuzz.py --minutes $(MINUTES) --seed $(TORTURE_SEED)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/torture/everything.py --moments $(MOMENTS) --inputs $(INPUTS) \
+	    --seed $(TORTURE_SEED) --jobs $(JOBS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Damage files in many ways and read them in every way: each ends in a clear error, or is read; nothing else.
 
-Usage: python tests/fuzz/fuzz.py [--minutes 10] [--inputs N] [--seed 0] [--kinds store,model,…]
+Usage: python tests/fuzz/fuzz.py [--inputs 100000] [--minutes M] [--seed 0] [--jobs 2] [--kinds store,model,…]
 
 The readers run in a forked child under a limit of memory. A child that dies, is silent for ten seconds, or meets an
 exception that is no `SertoolsError` is a finding; the damaged file is kept in the folder that `--keep` names.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import json
 import os
 import random
@@ -24,13 +25,13 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "torture"), str(ROOT / "tests")]
 
-from bench import Bench, warm  # noqa: E402
+from bench import Bench, figures, side_by_side, warm  # noqa: E402
 
 SECONDS = 10
 MEMORY_BYTES = 3 << 30
@@ -222,7 +223,8 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Damage, ...], Callable[[Path, Path
     "labels": (("corpus/labels.csv",), (*BYTES, *(cells,) * 12), read_labels),
 }
 # Readers of HDF5 fork a guard: they are slow, and have their share of the inputs all the same.
-SHARES = {"store": 1, "latents": 1, "model": 2, "result": 4, "rival": 4, "labels": 4}
+SHARES = {"store": 2, "latents": 1, "model": 3, "result": 6, "rival": 6, "labels": 6}
+_BATCH = 100
 
 
 def damaged(kind: str, number: int, seed: int, folder: Path) -> Path:
@@ -328,45 +330,63 @@ def make_inputs(folder: Path) -> Bench:
     return bench
 
 
+def batches(asked: argparse.Namespace) -> Iterator[tuple[str, range]]:
+    """Share the inputs out among the kinds, a batch at a time: the same at every run, whatever `--jobs` is."""
+    following = dict.fromkeys(asked.kinds.split(","), 0)
+    for at in range(0, asked.inputs, _BATCH):
+        kind = min(following, key=lambda name: following[name] / SHARES[name])
+        numbers = range(following[kind], following[kind] + min(_BATCH, asked.inputs - at))
+        following[kind] = numbers.stop
+        yield kind, numbers
+
+
+def fuzzed(folder: Path, asked: argparse.Namespace, first: int) -> tuple[dict[str, Counter[str]], int]:
+    """Every `--jobs`-th batch from `first`: kind → how its inputs ended, and the number of different findings."""
+    ends = {kind: Counter[str]() for kind in asked.kinds.split(",")}
+    found: set[str] = set()
+    deadline = time.monotonic() + 60 * asked.minutes
+    for kind, numbers in itertools.islice(batches(asked), first, None, asked.jobs):
+        if time.monotonic() > deadline:
+            break
+        counts, findings = answers(kind, numbers, asked.seed, folder)
+        ends[kind] += counts
+        for number, text in findings:
+            what = f"{kind}: {text.strip().splitlines()[-1][:200]}"
+            if what in found:
+                continue
+            found.add(what)
+            print(f"FOUND {kind} --seed {asked.seed}, number {number}\n{text}", flush=True)
+            if asked.keep:
+                asked.keep.mkdir(exist_ok=True)
+                path = damaged(kind, number, asked.seed, folder)
+                shutil.copy(path, asked.keep / f"{kind}-{number}{path.suffix}")
+    return ends, len(found)
+
+
 def main() -> int:
-    """Fuzz until the time or the inputs are spent, and print the figures."""
+    """Fuzz until the inputs or the time are spent, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--inputs", type=int, help="this many inputs in all, instead of a time")
+    parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--minutes", type=float, default=600.0, help="stop earlier after so long")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="batches side by side")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--keep", type=Path, help="folder for the inputs of findings")
     asked = parser.parse_args()
-    kinds = asked.kinds.split(",")
     warm()
-    ends = {kind: Counter[str]() for kind in kinds}
-    found: dict[str, tuple[str, int]] = {}
-    next_number = dict.fromkeys(kinds, 0)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
-        folder = Path(place) / "bench"
-        make_inputs(folder)
-        deadline = time.monotonic() + 60 * asked.minutes
-        total = 0
-        while total < asked.inputs if asked.inputs is not None else time.monotonic() < deadline:
-            kind = min(kinds, key=lambda name: next_number[name] / SHARES[name])
-            n = 25 if asked.inputs is None else min(25, asked.inputs - total)
-            numbers = range(next_number[kind], next_number[kind] + n)
-            counts, findings = answers(kind, numbers, asked.seed, folder)
-            ends[kind] += counts
-            next_number[kind] += n
-            total += n
-            for number, text in findings:
-                first = found.setdefault(f"{kind}: {text.strip().splitlines()[-1][:200]}", (text, number))
-                if first[1] == number:
-                    print(f"FOUND {kind} --seed {asked.seed}, number {number}\n{text}", flush=True)
-                    if asked.keep:
-                        asked.keep.mkdir(exist_ok=True)
-                        path = damaged(kind, number, asked.seed, folder)
-                        shutil.copy(path, asked.keep / f"{kind}-{number}{path.suffix}")
-    print(f"fuzz: seed {asked.seed}, {total} inputs, {sum(c['found'] for c in ends.values())} findings")
-    for kind in kinds:
-        print(f"  {sum(ends[kind].values()):7d} {kind}: {ends[kind]['refused']} refused, {ends[kind]['read']} read")
-    return 1 if found else 0
+        bench = make_inputs(Path(place) / "bench")
+        done = side_by_side(
+            asked.jobs, lambda first: fuzzed(bench.copied(Path(place) / str(first)).folder, asked, first)
+        )
+    ends = {kind: sum((each[kind] for each, _ in done), Counter[str]()) for kind in asked.kinds.split(",")}
+    total = sum(sum(counts.values()) for counts in ends.values())
+    findings = sum(counts["found"] for counts in ends.values())
+    figures(
+        f"fuzz: seed {asked.seed}, {total} inputs, {findings} findings",
+        {f"{kind} {how}": counts[how] for kind, counts in ends.items() for how in ("refused", "read")},
+    )
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

@@ -6,15 +6,21 @@ A run is a fork of a process that has imported everything: what is tried is the 
 from __future__ import annotations
 
 import contextlib
+import copy
+import fcntl
 import os
+import pickle
 import shutil
 import signal
+import struct
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
@@ -22,6 +28,7 @@ import soundfile
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+T = TypeVar("T")
 PATIENCE_SECONDS = 120
 _SMALL = "--mels 32 --frames 32 --seconds 1 --jobs 1"
 _NET = "--preset smoke --batch-size 8 --device cpu"
@@ -83,6 +90,13 @@ class Bench:
             self.seconds[verb] = self.must(self.line(verb)).seconds
             self.reference[verb] = self.output(verb).read_bytes()
             self.clear()
+
+    def copied(self, folder: Path) -> Bench:
+        """A bench of the same files in another folder."""
+        shutil.copytree(self.folder, folder)
+        other = copy.copy(self)
+        other.folder, other.trial, other._said = folder, folder / "trial", {}
+        return other
 
     def output(self, verb: str) -> Path:
         """Where the trial of a verb writes."""
@@ -147,6 +161,19 @@ class Bench:
         os.close(self._said.pop(child)[0])
         return end
 
+    def hold(self, verb: str) -> int:
+        """Wait until a started line has the lock of a verb's output, and stop it in its midst; return its id."""
+        output = self.output(verb)
+        lock = output.with_name(f".{output.name}.lock")
+        begun = time.monotonic()
+        while not (owner := _owner(lock)):
+            assert time.monotonic() - begun < PATIENCE_SECONDS, f"{verb}: no lock"
+            time.sleep(0.001)
+        os.kill(owner, signal.SIGSTOP)
+        # A signal takes its time.
+        assert os.WIFSTOPPED(os.waitpid(owner, os.WUNTRACED)[1]), f"{verb}: had ended before it was held"
+        return owner
+
     def _hear(self, child: int) -> str:
         """Read what a started line has said so far."""
         reads, said = self._said[child]
@@ -154,6 +181,53 @@ class Bench:
             while block := os.read(reads, 1 << 16):
                 said += block
         return said.decode("utf-8", "replace")
+
+
+def side_by_side(jobs: int, work: Callable[[int], T]) -> list[T]:
+    """What `work` returns for 0 to `jobs` - 1, each in a fork of its own; one that dies is an error."""
+    pipes = []
+    for number in range(jobs):
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.close(reads)
+                with os.fdopen(writes, "wb") as stream:
+                    pickle.dump(work(number), stream)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        os.close(writes)
+        pipes.append((child, reads))
+    results = []
+    for child, reads in pipes:
+        with os.fdopen(reads, "rb") as stream:
+            results.append(stream.read())
+        assert os.waitpid(child, 0)[1] == 0, "a worker died"
+    return [pickle.loads(result) for result in results]
+
+
+def figures(headline: str, counts: Mapping[str, int]) -> None:
+    """Print what was tried, as `everything.py` gathers it."""
+    print(headline)
+    for what, count in sorted(Counter(counts).items()):
+        print(f"  {count:7,d} {what}")
+
+
+def _owner(lock: Path) -> int:
+    """The process that holds a record lock; 0 if none does."""
+    try:
+        with lock.open("rb") as stream:
+            asked = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, _, _, _, owner = struct.unpack("hhqqi", fcntl.fcntl(stream, fcntl.F_GETLK, asked))
+    except FileNotFoundError:
+        return 0
+    return 0 if kind == fcntl.F_UNLCK else int(owner)
 
 
 def one_line(said: str) -> bool:
@@ -191,18 +265,25 @@ def _become(line: str, folder: Path, log: int, prepare: Callable[[], None]) -> N
 
 
 def warm() -> None:
-    """Import all that the verbs import, once for all forks; nothing is computed."""
+    """Import all that the verbs import, once for all forks."""
+    import librosa
+    import matplotlib.backends.backend_agg
     import matplotlib.pyplot  # noqa: F401
+    import PIL.Image
     import torch
+    import torch.profiler
     from typer.testing import CliRunner
 
     import sertools.balance.augmentation
     import sertools.cli
+    import sertools.corpora.sources
     import sertools.scoring.contents
     import sertools.scoring.evaluation
     import sertools.scoring.layouts
     import sertools.scoring.pictures
     import sertools.scoring.plots
+    import sertools.scoring.report
+    import sertools.scoring.rivals
     import sertools.store.extraction
     import sertools.store.merge
     import sertools.training.classifier
@@ -211,6 +292,10 @@ def warm() -> None:
     import sertools.training.latents
 
     torch.set_num_threads(1)
+    PIL.Image.init()
+    # Librosa imports its parts when they are first used.
+    noise = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    librosa.effects.pitch_shift(librosa.effects.time_stretch(noise, rate=1.1), sr=8000, n_steps=1)
     # Typer imports its parser when it is first asked.
     CliRunner().invoke(sertools.cli.app, ["select", "--help"])
 

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import LINES, Bench, End, one_line, warm
+from bench import LINES, Bench, End, figures, one_line, warm
 
 OLD = b"the older file, complete"
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
@@ -141,9 +141,7 @@ def main() -> int:
             for problem in found:
                 print(f"PROBLEM {problem}", flush=True)
             problems += found
-    print(f"disk: {sum(counts.values())} faults in {len(verbs)} verbs, {len(problems)} problems")
-    for what, count in sorted(counts.items()):
-        print(f"  {count:5d} {what}")
+    figures(f"disk: {sum(counts.values())} faults in {len(verbs)} verbs, {len(problems)} problems", counts)
     return 1 if problems else 0
 
 

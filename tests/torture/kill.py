@@ -1,6 +1,6 @@
 """Kill every writing verb at random moments; see that nothing is lost, and that the same line goes on.
 
-Usage: python tests/torture/kill.py [--moments 200] [--seed 0] [--minutes M]
+Usage: python tests/torture/kill.py [--moments 200] [--seed 0] [--minutes M] [--jobs 2]
 
 After each blow there is the old complete file, or the new complete file, or none where there was none; a stopped
 training exits 75 and leaves its state; the same line then ends with the bytes of an unbroken run and leaves nothing
@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from bench import LINES, PATIENCE_SECONDS, TRAININGS, Bench, one_line, warm
+from bench import LINES, TRAININGS, Bench, figures, one_line, side_by_side, warm
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 OLD = b"the older file, complete"
@@ -70,24 +70,38 @@ def collide(bench: Bench, verb: str) -> None:
     """Start the same line twice: the second is told, the first ends well."""
     output = bench.output(verb)
     first = bench.start(bench.line(verb))
-    lock = output.with_name(f".{output.name}.lock")
-    begun = time.monotonic()
-    while not lock.exists():
-        assert time.monotonic() - begun < PATIENCE_SECONDS, f"{verb}: no lock"
-    # Held still, so that the second comes in its midst.
-    os.kill(first, signal.SIGSTOP)
-    held = lock.exists()
+    bench.hold(verb)
     second = bench.run(bench.line(verb))
     os.kill(first, signal.SIGCONT)
     end = bench.wait(first)
     assert end.code == 0, end.said
-    if held:
-        assert second.code == 1, second.said
-        assert one_line(second.said), second.said
-        assert "another sertools is writing it" in second.said, second.said
+    assert second.code == 1, second.said
+    assert one_line(second.said), second.said
+    assert "another sertools is writing it" in second.said, second.said
     assert output.read_bytes() == bench.reference[verb]
     assert bench.left() == bench.outputs(verb), bench.left()
     bench.clear()
+
+
+def shelled(bench: Bench, asked: argparse.Namespace, first: int) -> tuple[int, int, Counter[str]]:
+    """Every `--jobs`-th moment from `first`: how many, how many of them lost something, and how they ended."""
+    counts: Counter[str] = Counter()
+    done = lost = 0
+    verbs, deadline = list(LINES), time.monotonic() + 60 * asked.minutes
+    for moment in range(first, asked.moments, asked.jobs):
+        if time.monotonic() > deadline:
+            break
+        done += 1
+        rng = random.Random(f"{asked.seed}:{moment}")
+        # Trainings twice as often: they have states to lose.
+        verb = rng.choice([*verbs, *TRAININGS])
+        try:
+            blow(bench, verb, rng.choice(SIGNALS), rng, counts)
+        except AssertionError as error:
+            lost += 1
+            bench.clear()
+            print(f"LOST at --seed {asked.seed}, moment {moment}: {error}", flush=True)
+    return done, lost, counts
 
 
 def main() -> int:
@@ -96,35 +110,18 @@ def main() -> int:
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=600.0, help="stop earlier after so long")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="moments side by side")
     asked = parser.parse_args()
     warm()
-    counts: Counter[str] = Counter()
-    lost = 0
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         bench = Bench(Path(folder) / "bench")
-        verbs = list(LINES)
-        done, deadline = 0, time.monotonic() + 60 * asked.minutes
-        for moment in range(asked.moments):
-            if time.monotonic() > deadline:
-                break
-            done += 1
-            rng = random.Random(f"{asked.seed}:{moment}")
-            # Trainings twice as often: they have states to lose.
-            verb = rng.choice([*verbs, *TRAININGS])
-            try:
-                blow(bench, verb, rng.choice(SIGNALS), rng, counts)
-            except AssertionError as error:
-                lost += 1
-                bench.clear()
-                print(f"LOST at --seed {asked.seed}, moment {moment}: {error}", flush=True)
-        told = 0
-        for verb in TRAININGS if asked.moments >= len(LINES) else TRAININGS[:1]:
+        ends = side_by_side(asked.jobs, lambda first: shelled(bench.copied(Path(folder) / str(first)), asked, first))
+        twice = TRAININGS if asked.moments >= len(LINES) else TRAININGS[:1]
+        for verb in twice:
             collide(bench, verb)
-            told += 1
-    print(f"kill: seed {asked.seed}, {done} moments over {len(LINES)} verbs, {lost} lost")
-    for what, count in sorted(counts.items()):
-        print(f"  {count:5d} {what}")
-    print(f"  {told:5d} second runs told")
+    done, lost = (sum(end[at] for end in ends) for at in (0, 1))
+    counts = sum((end[2] for end in ends), Counter({"second runs told": len(twice)}))
+    figures(f"kill: seed {asked.seed}, {done} moments over {len(LINES)} verbs, {lost} lost", counts)
     return 1 if lost else 0
 
 
