@@ -6,11 +6,12 @@ import errno
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sertools.errors import SertoolsError
+from sertools.errors import SertoolsError, SertoolsWarning
 
 if sys.platform != "win32":
     import fcntl
@@ -23,8 +24,8 @@ def claimed(output: Path | str | None) -> Iterator[None]:
     """Keep other runs from writing `output`, and remove the temporary files of runs that were killed.
 
     The lock is a record lock (``fcntl``) on a file beside the output: the system drops it with the process, children
-    do not inherit it, and it works over NFS. Where there are no locks, or the folder cannot be written to, nothing is
-    claimed, and whoever writes will say what is wrong.
+    do not inherit it, and it works over NFS. Where the folder cannot be written to, nothing is claimed, and
+    whoever writes will say what is wrong; where the file system has no locks, a warning says so.
 
     Parameters
     ----------
@@ -75,6 +76,12 @@ def _locked(path: Path) -> int | None:
             os.close(handle)
             if error.errno not in _TAKEN:
                 lock.unlink(missing_ok=True)
+                warnings.warn(
+                    f"{path}: its file system has no locks ({error.strerror}); see to it that no other run writes it "
+                    "at the same time",
+                    SertoolsWarning,
+                    stacklevel=4,
+                )
                 return None
             raise SertoolsError(
                 f"{path}: another sertools is writing it; wait until it has ended, or give -o another name"

@@ -1,5 +1,7 @@
 """One run an output: the second is told, and what a killed run left is swept."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,7 +13,7 @@ import pytest
 from conftest import Outcome, process_environment
 
 from sertools.claim import claimed
-from sertools.errors import SertoolsError
+from sertools.errors import SertoolsError, SertoolsWarning
 
 Call = Callable[..., Outcome]
 HOLD = """
@@ -74,3 +76,13 @@ def test_a_claim_ends_with_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError), claimed(tmp_path / "x"):
         raise KeyError
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_without_locks_is_said(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_lock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "lockf", no_lock)
+    with pytest.warns(SertoolsWarning, match=r"out\.h5: its file system has no locks"), claimed(tmp_path / "out.h5"):
+        assert list(tmp_path.iterdir()) == []

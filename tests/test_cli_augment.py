@@ -158,3 +158,24 @@ def test_a_terminal_sees_the_balance(call, here):
     assert list(classes["sad"]) == ["utterances", "real", "altered", "pitch_shift", "time_stretch"]
     assert len({(counts["real"], counts["altered"]) for counts in classes.values()}) == 1
     assert all(c["altered"] == c["pitch_shift"] + c["time_stretch"] > 0 for c in classes.values())
+
+
+def test_no_path_is_followed_out_of_the_audio_root(call, here):
+    (here / "corpus").rename(here / "elsewhere")
+    shutil.copytree(here / "elsewhere", here / "corpus")
+    line = "s.h5 --strategy SARS --audio-root corpus -o x.h5"
+    assert call("augment", *line.split(), cwd=here).code == 0
+    (here / "x.h5").unlink()
+    # Every file of one class: some of them are altered.
+    first = open_store(here / "s.h5").contents.utterances
+    for path, emotion in zip(first["path"].tolist(), first["emotion"].tolist(), strict=True):
+        if emotion == "sad":
+            (here / "corpus" / path).unlink()
+            (here / "corpus" / path).symlink_to(here / "elsewhere" / path)
+    said = refused(call, here, line, 1, "s.h5: ", "outside --audio-root corpus", "correct the path")
+    assert str((here / "elsewhere/sad").resolve()) in said or str((here / "elsewhere").resolve()) in said
+    # A link to the folder itself is no way out.
+    (here / "link").symlink_to("elsewhere")
+    assert call("augment", *line.replace("root corpus", "root link").split(), cwd=here).code == 0
+    (here / "x.h5").unlink()
+    refused(call, here, line.replace("root corpus", "root nowhere"), 1, "nowhere: no such folder")

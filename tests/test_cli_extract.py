@@ -231,3 +231,20 @@ def test_outputs_that_may_not_be(corpus: Path, call: Call, tmp_path: Path) -> No
 )
 def test_options_that_cannot_be(corpus: Path, call: Call, options: list[str], word: str) -> None:
     fails(call("extract", "corpus", "-o", "s.h5", *options), 2, word)
+
+
+def test_no_path_is_followed_out_of_the_audio_root(corpus: Path, call: Call, tmp_path: Path) -> None:
+    line = ("extract", "corpus/labels.csv", "-o", "s.h5", *SMALL, "--audio-root")
+    extracted(call(*line, "corpus", cwd=tmp_path), tmp_path / "s.h5")
+    (tmp_path / "s.h5").unlink()
+    wanted = "corpus/labels.csv: ", "outside --audio-root", "correct the path"
+    fails(call(*line, "corpus/sad", cwd=tmp_path), 1, *wanted, str((corpus / "angry").resolve()))
+    inside = corpus / "sad" / f"{SPEAKERS[0]}_1.wav"
+    inside.rename(tmp_path / "secret.wav")
+    inside.symlink_to(tmp_path / "secret.wav")
+    fails(call(*line, "corpus", cwd=tmp_path), 1, *wanted, str(inside.name), str((tmp_path / "secret.wav").resolve()))
+    inside.unlink()
+    labels = (corpus / "labels.csv").read_text()
+    (corpus / "labels.csv").write_text(labels.replace(f"sad/{inside.name}", "sad/../../secret.wav"))
+    fails(call(*line, "corpus", cwd=tmp_path), 1, *wanted, "secret.wav")
+    assert not (tmp_path / "s.h5").exists()

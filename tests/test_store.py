@@ -1,5 +1,6 @@
 """The store: the same bytes for the same content, readable by anyone, and never the wrong pictures."""
 
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -13,10 +14,20 @@ from hypothesis import strategies as st
 from stores import WORDS, make_store, read_all
 
 from sertools.errors import SertoolsError, StoreError, UsageError
-from sertools.store.format import check_column_name, escape_name, unescape_name
-from sertools.store.reader import open_store
+from sertools.scoring.contents import describe
+from sertools.store.format import (
+    OWN_PICTURES,
+    REJECTED_COLUMNS,
+    check_column_name,
+    escape_name,
+    make_table,
+    picture_digest,
+    unescape_name,
+)
+from sertools.store.merge import merge_stores
+from sertools.store.reader import RowMap, Source, open_store
 from sertools.store.select import Selection, select_store
-from sertools.store.writer import Spool, write_store
+from sertools.store.writer import OwnRows, Spool, write_store, write_virtual
 
 
 @pytest.fixture
@@ -129,6 +140,121 @@ def test_a_changed_picture_is_found(tmp_path: Path, pictures: np.ndarray) -> Non
     with h5py.File(tmp_path / "s.h5", "r+") as file:
         file["spectrogram"][5, 31, 31] += 1
     assert open_store(tmp_path / "s.h5").damaged_rows() == [5]
+
+
+def flipped(path: Path, place: int) -> None:
+    """Flip all bits of one byte of a file."""
+    with path.open("r+b") as stream:
+        stream.seek(place)
+        byte = stream.read(1)[0]
+        stream.seek(place)
+        stream.write(bytes([byte ^ 0xFF]))
+
+
+def places(path: Path) -> dict[str, tuple[int, int]]:
+    """Dataset → offset and size in bytes of what the file itself holds of it."""
+    found: dict[str, tuple[int, int]] = {}
+
+    def look(name: str, thing: h5py.HLObject) -> None:
+        if isinstance(thing, h5py.Dataset) and thing.id.get_offset() is not None:
+            found[name] = (thing.id.get_offset(), thing.id.get_storage_size())
+
+    with h5py.File(path) as file:
+        file.visititems(look)
+    return found
+
+
+def sound(path: Path) -> bool:
+    """Whether `info --verify` finds nothing."""
+    try:
+        return describe(path, verify=True)["verified"] is True
+    except SertoolsError:
+        return False
+
+
+@pytest.mark.parametrize("kind", ["plain", "skipped", "selected", "merged", "augmented"])
+def test_a_flipped_byte_in_any_dataset_is_found(kind: str, tmp_path: Path, pictures: np.ndarray) -> None:
+    source, path = tmp_path / "s.h5", tmp_path / "t.h5"
+    contents = make_store(source, pictures)
+    if kind == "skipped":
+        rejected = make_table(REJECTED_COLUMNS, [{"path": "a.wav", "reason": "empty"}])
+        write_store(path, dataclasses.replace(contents, rejected=rejected), [pictures])
+    elif kind == "selected":
+        select_store(source, path, Selection(fold=(1, 2), by="utterance"))
+    elif kind == "merged":
+        merge_stores([source], path)
+    elif kind == "augmented":
+        # As `augment` lays it out: a row of its own beside rows elsewhere.
+        rows = RowMap(
+            (Source(source), Source(path, OWN_PICTURES)), np.repeat([0, 1], [11, 1]), np.array([*range(11), 0])
+        )
+        write_virtual(path, contents, rows, OwnRows([picture_digest(pictures[11])], [pictures[11:]]))
+    else:
+        path = source
+    assert sound(path)
+    held = places(path)
+    assert {"segment/start", "segment/digest", "utterance/emotion", "lineage/trained_on"} <= {*held}
+    assert ("rejected/reason" in held) == (kind == "skipped")
+    assert ("own/digest" in held) == (kind == "augmented")
+    whole = path.read_bytes()
+    for name, (offset, size) in held.items():
+        for place in {0, size // 2, size - 1}:
+            flipped(path, offset + place)
+            assert not sound(path), f"byte {place} of {name}"
+            path.write_bytes(whole)
+    assert sound(path)
+
+
+def test_a_flipped_byte_anywhere_is_found_or_changes_nothing(tmp_path: Path, pictures: np.ndarray) -> None:
+    path = tmp_path / "s.h5"
+    make_store(path, pictures[:3])
+    whole, said = path.read_bytes(), describe(path)
+    in_tables = [
+        range(offset, offset + size) for name, (offset, size) in places(path).items() if name != "spectrogram"
+    ]
+    n_found = 0
+    for place in range(0, len(whole), 97):
+        flipped(path, place)
+        if sound(path):
+            assert describe(path) == said, f"byte {place}"
+            assert not any(place in table for table in in_tables), f"byte {place}"
+        else:
+            n_found += 1
+        path.write_bytes(whole)
+    assert n_found > 50
+
+
+def test_a_store_without_a_digest_of_its_tables_is_read_and_says_so(tmp_path: Path, pictures: np.ndarray) -> None:
+    path = tmp_path / "s.h5"
+    make_store(path, pictures)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["tables_digest"]
+    assert open_store(path).tables_damaged() is None
+    assert describe(path, verify=True)["verified"] == "pictures only: the store has no digest of its tables"
+
+
+def test_the_tables_digest_does_not_depend_on_how_a_number_is_written(tmp_path: Path, pictures: np.ndarray) -> None:
+    contents = make_store(tmp_path / "s.h5", pictures)
+    as_int = dataclasses.replace(contents, front_end=dataclasses.replace(contents.front_end, trim_db=0))
+    assert as_int.tables_digest() == contents.tables_digest()
+
+
+def test_an_open_store_stays_the_one_that_was_opened(tmp_path: Path, pictures: np.ndarray) -> None:
+    path = tmp_path / "s.h5"
+    make_store(path, pictures)
+    store = open_store(path)
+    make_store(path, pictures[::-1] + 1)
+    np.testing.assert_array_equal(read_all(store), pictures)
+    assert store.damaged_rows() == []
+    # What HDF5 must decode is read when it is asked for: then the file has to be the same.
+    with h5py.File(path, "r+") as file:
+        there = file["spectrogram"][:]
+        del file["spectrogram"]
+        file.create_dataset("spectrogram", data=there, compression="gzip")
+    store = open_store(path)
+    make_store(path, pictures)
+    with pytest.raises(StoreError, match="was replaced while it was read; run again"):
+        read_all(store)
 
 
 # Other files

@@ -1,4 +1,4 @@
-"""Short forms of `make torture`: kills, disk faults and damaged files, each in a process of its own."""
+"""Short forms of `make torture`: kills, disk faults, crowds and damaged files, each in a process of its own."""
 
 import subprocess
 import sys
@@ -27,11 +27,15 @@ def figures(*command: object) -> str:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (("torture/kill.py", "--moments", 10), "10 moments over 12 verbs, 0 lost"),
+        (("torture/kill.py", "--moments", 10, "--jobs", 1), "10 moments over 12 verbs, 0 lost"),
         (("torture/disk.py", "--verbs", "select,evaluate", "--most-calls", 2), "in 2 verbs, 0 problems"),
-        (("fuzz/fuzz.py", "--inputs", 600), "600 inputs, 0 findings"),
+        (
+            ("torture/crowd.py", "--readers", 4, "--reads", 8, "--races", 1, "--parts", "readers,races,make,locks"),
+            "4 at once, 0 problems",
+        ),
+        (("fuzz/fuzz.py", "--inputs", 600, "--jobs", 1), "600 inputs, 0 findings"),
     ],
-    ids=["kill", "disk", "fuzz"],
+    ids=["kill", "disk", "crowd", "fuzz"],
 )
 def test_a_short_form_loses_nothing(command: tuple[object, ...], told: str) -> None:
     script, *options = command

@@ -51,16 +51,16 @@ class WarmShell:
 
     def __init__(self, added: Mapping[str, str]) -> None:
         # Short: a socket's address has at most a hundred characters.
-        self._folder = Path(tempfile.mkdtemp(prefix="warm"))
-        address = self._folder / "socket"
+        self.folder = Path(tempfile.mkdtemp(prefix="warm"))
+        address = self.folder / "socket"
         words = {verb: options.split() for verb, options in added.items()}
         for name in ("sertools", "python"):
-            client = self._folder / name
+            client = self.folder / name
             client.write_text(_CLIENT.format(python=sys.executable, added=words, address=str(address)))
             client.chmod(0o755)
         self._environment = {
             **os.environ,
-            "PATH": os.pathsep.join([str(self._folder), str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(self.folder), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",
             "COLUMNS": "100",
@@ -77,10 +77,10 @@ class WarmShell:
     def __exit__(self, *_: object) -> None:
         self._server.terminate()
         self._server.communicate()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
 
-    def run(self, block: str, folder: Path) -> str:
-        """Run a block as ``bash -euo pipefail`` does, check that it ends well, and return what it prints."""
+    def run(self, block: str, folder: Path, seconds: float = 120) -> str:
+        """Run a block as ``bash -euo pipefail`` does, check that it ends well in time, and return what it prints."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
             cwd=folder,
@@ -88,7 +88,7 @@ class WarmShell:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from sertools.balance.alteration import TRANSFORMS, Alteration, Parent, alter
 from sertools.balance.plan import RowPlan, plan_rows
 from sertools.balance.strategies import Strategy
+from sertools.corpora.files import check_inside
 from sertools.errors import StoreError, UsageError
 from sertools.parallel import ordered_map
 from sertools.provenance import history_line, join_histories, refuse_clobber
@@ -79,7 +80,7 @@ def augment_store(
     noise
         Background noise, for strategies that add it; others leave it.
     audio_root
-        Where the corpus lies, if it is no longer where the store says.
+        Where the corpus lies, whatever the store says; no path may lead out of it.
     jobs
         Processes that alter audio.
 
@@ -88,6 +89,8 @@ def augment_store(
     StoreError
         If the store has fewer than two labelled classes, or a row that is to be altered has no audio, or audio
         that is missing or has changed.
+    CorpusError
+        If a path leads out of `audio_root`.
     UsageError
         If the strategy needs noise and there is none.
     """
@@ -209,6 +212,8 @@ def _parents(store: Store, rows: _Rows, altered: Index, audio_root: Path | None)
                 ),
             )
         )
+    if audio_root is not None:
+        check_inside(audio_root, (parent.path for parent in parents), str(store.path))
     if missing:
         raise StoreError(
             f"{store.path}: {len(missing)} recordings that are to be altered are missing, "

@@ -22,7 +22,7 @@ def augment(
         Path | None, typer.Option(metavar="DIR", help="Background noise, for SA, SAR, SARM and SARB.")
     ] = None,
     audio_root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The corpus, if it is no longer where the store says.")
+        Path | None, typer.Option(metavar="DIR", help="Where the corpus lies; no path is followed out of it.")
     ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Processes.")] = 1,
     seed: Seed = 0,

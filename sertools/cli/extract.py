@@ -28,6 +28,9 @@ def extract(
     shard: Annotated[
         str | None, typer.Option(metavar="K/N", help="Only the K-th of N parts; `merge` joins them.")
     ] = None,
+    audio_root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Refuse audio that lies outside, links followed.")
+    ] = None,
     on_error: Annotated[
         str,
         typer.Option(
@@ -87,7 +90,7 @@ def extract(
     )
     part = parse_part(shard, "--shard") if shard else None
     stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="")
-    listing = list_recordings(sources, labels, stdin)
+    listing = list_recordings(sources, labels, stdin, audio_root)
     steps = run(listing, out, front_end, jobs=jobs, shard=part, on_error=on_error)
     last = drain("extract", steps, lambda p: (p.done, p.total, f"{p.n_rows} rows"))
     if last:

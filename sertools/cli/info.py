@@ -23,7 +23,7 @@ def info(
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="JSON, as into a pipe.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare every picture with its digest.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare a store with its digests.")] = False,
 ) -> None:
     """Say what a file is, holds and stems from.
 

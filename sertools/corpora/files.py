@@ -1,7 +1,7 @@
 """The search for a corpus's files."""
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from sertools.errors import CorpusError
@@ -58,6 +58,34 @@ def find_files(folder: Path, suffixes: Container[str], *, regular: bool = True) 
             reason = error.strerror or str(error)
             raise CorpusError(f"{here}: cannot be listed ({reason}); check its permissions") from error
     return sorted(found, key=lambda path: path.parts)
+
+
+def check_inside(audio_root: Path, files: Iterable[str | Path], named_by: str) -> None:
+    """Refuse audio that lies outside a folder once all links and ``..`` are followed.
+
+    Parameters
+    ----------
+    audio_root : Path
+        The folder, which may be a link itself.
+    files : iterable of str or Path
+        What somebody else's table or store leads to.
+    named_by : str
+        That table or store, for the message.
+
+    Raises
+    ------
+    CorpusError
+        `audio_root` is no folder, or a file lies outside.
+    """
+    require_folder(audio_root)
+    root = Path(os.path.realpath(audio_root))
+    for file in files:
+        real = os.path.realpath(file)
+        if not Path(real).is_relative_to(root):
+            raise CorpusError(
+                f"{named_by}: {str(file)!r} leads to {real}, outside --audio-root {audio_root}; correct the path, "
+                "or leave --audio-root out if you trust it"
+            )
 
 
 def require_folder(folder: Path) -> None:

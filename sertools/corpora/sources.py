@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from sertools.corpora import folders
+from sertools.corpora.files import check_inside
 from sertools.corpora.table import AUDIO_SUFFIXES, Recording, canonical_emotion, looks_like_labels, read_labels
 from sertools.errors import CorpusError
 
@@ -34,7 +35,9 @@ class Listing:
     tables: tuple[Path, ...] = ()
 
 
-def list_recordings(sources: Sequence[str], labels: Path | None, stdin: TextIO) -> Listing:
+def list_recordings(
+    sources: Sequence[str], labels: Path | None, stdin: TextIO, audio_root: Path | None = None
+) -> Listing:
     """Find every recording that `sources` mean.
 
     Parameters
@@ -43,11 +46,14 @@ def list_recordings(sources: Sequence[str], labels: Path | None, stdin: TextIO) 
         Audio files, folders, labels CSVs, or ``-`` for paths or a CSV on `stdin`.
     labels : Path or None
         A labels CSV that says what the audio of `sources` is.
+    audio_root : Path or None
+        Where all audio must lie.
 
     Raises
     ------
     CorpusError
-        A source is missing or holds no audio, `labels` does not mention a file, or a file has two labels.
+        A source is missing or holds no audio, `labels` does not mention a file, a file has two labels,
+        or lies outside `audio_root`.
     """
     found: list[Recording] = []
     unlabelled: set[str] = set()
@@ -61,6 +67,8 @@ def list_recordings(sources: Sequence[str], labels: Path | None, stdin: TextIO) 
     unique = _unique(found)
     if not unique:
         raise CorpusError(f"{', '.join(sources)}: no audio found; name files, folders, a labels CSV or -")
+    if audio_root is not None:
+        check_inside(audio_root, (recording.file for recording in unique), ", ".join(map(str, tables or sources)))
     lone_folder = Path(sources[0]) if len(sources) == 1 and Path(sources[0]).is_dir() else None
     root = lone_folder or Path(os.path.commonpath([_folder_of(r.file) for r in unique]))
     return Listing(unique, root, tuple(tables))

@@ -16,7 +16,7 @@ from sertools.scoring.repeat import entry
 from sertools.scoring.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.lineage import Lineage
-from sertools.store.reader import hdf5_kind, open_store
+from sertools.store.reader import Store, hdf5_kind, open_store
 from sertools.training.log import HEAD, read_log
 
 RESULT = "result"
@@ -63,34 +63,45 @@ def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
     Parameters
     ----------
     verify
-        Compare every picture of a store with its digest.
+        Compare every picture of a store, and its tables, with their digests.
 
     Raises
     ------
     SertoolsError
-        If the file is damaged; with `verify`, also if a picture has changed.
+        If the file is damaged; with `verify`, also if a picture or a table has changed.
     """
     kind = file_kind(path)
-    describers = {STORE: _store, LATENTS: _latents, RESULT: _result, LOG: _log}
-    describer = {**describers, SCORE: describe_score, REPORT: describe_report}.get(kind, _model)
-    described = {"file": path.name, "kind": kind, **describer(path)}
+    # Opened once, so that what is verified is what is described.
+    store = open_store(path) if kind == STORE else None
+    describers = {LATENTS: _latents, RESULT: _result, LOG: _log, SCORE: describe_score, REPORT: describe_report}
+    describer = describers.get(kind, _model)
+    described = {"file": path.name, "kind": kind, **(_store(store) if store else describer(path))}
     try:
         described["history"] = [entry(line) for line in described["history"]]
     except ValueError as error:
         raise ModelError(f"{path}: damaged history ({error}); make it again, or restore a copy") from error
-    if verify and kind == STORE:
-        damaged = open_store(path).damaged_rows()
-        if damaged:
-            raise SertoolsError(
-                f"{path}: {len(damaged)} of its pictures have changed since they were written, row {damaged[0]} the "
-                "first; restore a copy, or make it again"
-            )
-        described["verified"] = True
+    if verify and store is not None:
+        described["verified"] = _verified(store)
     return described
 
 
-def _store(path: Path) -> dict[str, Any]:
-    store = open_store(path)
+def _verified(store: Store) -> bool | str:
+    """Compare a store with its digests; say what there are digests of."""
+    damaged = store.damaged_rows()
+    if damaged:
+        raise SertoolsError(
+            f"{store.path}: {len(damaged)} of its pictures have changed since they were written, row {damaged[0]} "
+            "the first; restore a copy, or make it again"
+        )
+    changed = store.tables_damaged()
+    if changed:
+        raise SertoolsError(
+            f"{store.path}: its tables have changed since they were written; restore a copy, or make it again"
+        )
+    return "pictures only: the store has no digest of its tables" if changed is None else True
+
+
+def _store(store: Store) -> dict[str, Any]:
     contents = store.contents
     utterances = contents.utterances
     emotion, origin = contents.emotion, contents.segments["origin"]
@@ -117,7 +128,7 @@ def _store(path: Path) -> dict[str, Any]:
         "front_end": dataclasses.asdict(contents.front_end),
         "audio_root": contents.audio_root,
         "shard": list(contents.shard) if contents.shard else None,
-        "virtual": [str(source.path) for source in store.row_map.sources if source.path != path],
+        "virtual": [str(source.path) for source in store.row_map.sources if source.path != store.path],
         "rejected": [
             {"path": p, "reason": r}
             for p, r in zip(contents.rejected["path"].tolist(), contents.rejected["reason"].tolist(), strict=True)

@@ -29,6 +29,8 @@ VERSION = 1
 PICTURES = "/spectrogram"
 OWN_PICTURES = "/own/spectrogram"
 DIGESTS_OF = {PICTURES: "/segment/digest", OWN_PICTURES: "/own/digest"}
+# The attribute that holds `Contents.tables_digest`; the first stores lack it.
+TABLES_DIGEST = "tables_digest"
 
 Column = npt.NDArray[Any]
 
@@ -171,11 +173,21 @@ class Contents:
 
     def digest(self) -> str:
         """Digest of what the store says, whether it holds its pictures or maps to them."""
-        parts = [canonical_json(dataclasses.asdict(self.front_end))]
+        # 35 for 35.0 is the same front end, and comes back from the file as 35.0.
+        front_end = {f.name: type(f.default)(getattr(self.front_end, f.name)) for f in dataclasses.fields(FrontEnd)}
+        parts = [canonical_json(front_end)]
         for table in (self.segments, self.utterances):
             parts += [canonical_json([name, table[name].tolist()]) for name in sorted(table)]
         parts += ["\n".join(sorted(self.lineage.trained_on)), "\n".join(sorted(self.lineage.selected_on))]
         return digest_bytes(*(part.encode("utf-8", "surrogatepass") for part in parts))
+
+    def tables_digest(self, own: Iterable[str] = ()) -> str:
+        """Digest of all that the file holds beside pictures, `own` the digests of ``/own``: for `info --verify`."""
+        rejected = (
+            [[name, self.rejected[name].tolist()] for name in sorted(self.rejected)] if len(self.rejected) else []
+        )
+        rest = [list(self.history), rejected, self.audio_root, list(self.shard or ()), list(own)]
+        return digest_bytes(self.digest().encode(), canonical_json(rest).encode("utf-8", "surrogatepass"))
 
 
 def picture_digest(picture: npt.NDArray[np.float32]) -> str:

@@ -1,13 +1,17 @@
 """Open a store: its tables at once, its pictures as they are asked for.
 
 Pictures are read by memory map at their place in the file, never through HDF5: a plain store is one map, a
-virtual store (made by `select`) is one map a source. Sources are resolved here, relative to the store, and the
+virtual store (made by `select`) is one map a source. A file is mapped while its tables are open, so that both are
+of one file even if another takes its name meanwhile. Sources are resolved here, relative to the store, and the
 digests of their rows compared with those recorded: libhdf5 would fill a missing source in silence, or take a
 file of the same name from the working folder.
 """
 
 from __future__ import annotations
 
+import math
+import mmap
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +24,9 @@ from sertools.errors import StoreError
 from sertools.store.format import (
     DIGESTS_OF,
     KIND,
+    OWN_PICTURES,
     PICTURES,
+    TABLES_DIGEST,
     VERSION,
     Contents,
     picture_digest,
@@ -70,11 +76,12 @@ class Store:
         Where the pictures lie.
     """
 
-    def __init__(self, path: Path, contents: Contents, row_map: RowMap) -> None:
+    def __init__(self, path: Path, contents: Contents, row_map: RowMap, held: list[_Held], seal: _Seal) -> None:
         self.path = path
         self.contents = contents
         self.row_map = row_map
-        self._opened: dict[int, Pictures] = {}
+        self._held = held
+        self._seal = seal
 
     def __len__(self) -> int:
         return len(self.contents)
@@ -123,6 +130,11 @@ class Store:
         for first in range(0, len(self), _BLOCK_ROWS):
             yield np.arange(first, min(first + _BLOCK_ROWS, len(self)))
 
+    def tables_damaged(self) -> bool | None:
+        """Whether the tables are no longer those that were written; None for a store without their digest."""
+        recorded = self._seal.recorded
+        return self.contents.tables_digest(self._seal.own) != recorded if recorded else None
+
     def damaged_rows(self) -> list[int]:
         """Rows whose picture no longer has the digest that was recorded."""
         digests = self.contents.segments["digest"]
@@ -140,24 +152,45 @@ class Store:
         return self.path.parent / unescape_name(self.contents.audio_root) / relative
 
     def _physical(self, number: int) -> Pictures:
-        if number not in self._opened:
-            source = self.row_map.sources[number]
-            try:
-                self._opened[number] = _map_pictures(source)
-            except _DAMAGE as error:
-                raise _damaged(source.path, error) from error
-        return self._opened[number]
+        try:
+            return self._held[number].pictures()
+        except _DAMAGE as error:
+            raise _damaged(self.row_map.sources[number].path, error) from error
 
 
-def _map_pictures(source: Source) -> Pictures:
-    with h5py.File(source.path, "r", locking=False) as file:
+@dataclass(frozen=True)
+class _Seal:
+    """The recorded digest of the tables, empty if there is none, and of the store's own rows."""
+
+    recorded: str
+    own: tuple[str, ...]
+
+
+class _Held:
+    """The pictures of a source, mapped while its file is open."""
+
+    def __init__(self, file: h5py.File, source: Source) -> None:
         dataset = file[source.dataset]
-        offset = dataset.id.get_offset()
-        if offset is None or dataset.dtype != np.dtype("<f4"):
-            # Repacked by someone (chunked, compressed): HDF5 must decode it, so it is read whole.
-            repacked: Pictures = dataset[:].astype(np.float32)
-            return repacked
-        return np.memmap(source.path, dtype="<f4", mode="r", offset=offset, shape=dataset.shape)
+        offset, handle = dataset.id.get_offset(), file.id.get_vfd_handle()
+        self._source, self._file = source, _identity(os.fstat(handle))
+        self._pictures: Pictures | None = None
+        if offset is not None and dataset.dtype == np.dtype("<f4"):
+            view = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
+            flat = np.frombuffer(view, dtype="<f4", count=math.prod(dataset.shape), offset=offset)
+            self._pictures = flat.reshape(dataset.shape)
+
+    def pictures(self) -> Pictures:
+        """Give all pictures; a file repacked by someone (chunked, compressed) is read whole by HDF5 when asked."""
+        if self._pictures is None:
+            with h5py.File(self._source.path, "r", locking=False) as file:
+                if _identity(os.fstat(file.id.get_vfd_handle())) != self._file:
+                    raise StoreError(f"{self._source.path}: was replaced while it was read; run again")
+                self._pictures = file[self._source.dataset][:].astype(np.float32)
+        return self._pictures
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def open_store(path: Path) -> Store:
@@ -174,12 +207,16 @@ def open_store(path: Path) -> Store:
         with h5py.File(path, "r", locking=False) as file:
             contents = read_contents(file, path)
             row_map = _read_row_map(file, path, contents)
+            own = tuple(decode_text(file[DIGESTS_OF[OWN_PICTURES]][:]).tolist()) if "own" in file else ()
+            seal = _Seal(read_text(file, TABLES_DIGEST), own)
+            here = {source: _Held(file, source) for source in row_map.sources if source == Source(path)}
     except _DAMAGE as error:
         raise _damaged(path, error) from error
-    for number, source in enumerate(row_map.sources):
-        if source != Source(path):
-            _check_source(path, contents, row_map, number)
-    return Store(path, contents, row_map)
+    held = [
+        here[source] if source in here else _checked_source(path, contents, row_map, number)
+        for number, source in enumerate(row_map.sources)
+    ]
+    return Store(path, contents, row_map, held, seal)
 
 
 def hdf5_kind(path: Path) -> str:
@@ -232,8 +269,8 @@ def _resolve(path: Path, file_name: str, dataset: str) -> Source:
     return Source(path.parent / relative, dataset)
 
 
-def _check_source(path: Path, contents: Contents, row_map: RowMap, number: int) -> None:
-    """Refuse a source that is missing, is not a store, or does not hold the rows that were mapped."""
+def _checked_source(path: Path, contents: Contents, row_map: RowMap, number: int) -> _Held:
+    """Map a source; refuse one that is missing, is not a store, or does not hold the rows that were mapped."""
     source = row_map.sources[number]
     if not source.path.is_file():
         raise StoreError(
@@ -250,10 +287,12 @@ def _check_source(path: Path, contents: Contents, row_map: RowMap, number: int) 
             same = file[source.dataset].shape[1:] == (contents.front_end.n_mels, contents.front_end.n_frames)
             physical = not file[source.dataset].is_virtual
             n_rows = min(len(found), len(file[source.dataset]))
+            held = _Held(file, source) if physical else None
     except _DAMAGE as error:
         raise StoreError(f"{source.path}: damaged store, a source of {path}; make it again") from error
-    if not (same and physical) or rows.max(initial=0) >= n_rows or (found[rows] != expected).any():
+    if held is None or not same or rows.max(initial=0) >= n_rows or (found[rows] != expected).any():
         raise StoreError(
             f"{path}: {source.path} no longer holds the rows that were selected from it; "
             "put the original back, or select again"
         )
+    return held

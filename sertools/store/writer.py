@@ -26,6 +26,7 @@ from sertools.store.format import (
     KIND,
     OWN_PICTURES,
     PICTURES,
+    TABLES_DIGEST,
     VERSION,
     Contents,
     Table,
@@ -149,7 +150,7 @@ def write_virtual(path: Path, contents: Contents, row_map: RowMap, own: OwnRows 
     with atomic_output(path) as part:
         image = Image()
         with h5py.File(image, "w", libver=LIBVER) as file:
-            _write_tables(file, contents)
+            _write_tables(file, contents, own.digests if own else ())
             offset = 0
             if own:
                 offset = _reserve(file, OWN_PICTURES, len(own.digests), contents.front_end)
@@ -228,9 +229,10 @@ def _runs(row_map: RowMap) -> Iterator[tuple[int, int]]:
         yield first, end - first
 
 
-def _write_tables(file: h5py.File, contents: Contents) -> None:
+def _write_tables(file: h5py.File, contents: Contents, own: Iterable[str] = ()) -> None:
     write_header(file, KIND, VERSION, contents.front_end, contents.lineage, contents.history)
     file.attrs.create("audio_root", **text_scalar(contents.audio_root))
+    file.attrs.create(TABLES_DIGEST, **text_scalar(contents.tables_digest(own)))
     if contents.shard:
         file.attrs.create("shard", np.array(contents.shard, dtype="<i4"))
     for name, table in (("segment", contents.segments), ("utterance", contents.utterances)):

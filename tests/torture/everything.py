@@ -49,6 +49,7 @@ def main() -> int:
     rows = [
         run("torture/kill.py", "--moments", asked.moments, "--seed", asked.seed, "--jobs", asked.jobs),
         run("torture/disk.py"),
+        run("torture/crowd.py"),
         run("fuzz/fuzz.py", "--inputs", asked.inputs, "--seed", asked.seed, "--jobs", asked.jobs),
     ]
     print("\n| what | command | tried | lost | minutes |\n|---|---|---|---|---|")
