@@ -81,7 +81,7 @@ READY    := $(VENV)/.ready
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo table2 table3 ablation fig2 fig3 pictures bench test test-slow test-slurm torture lint types check
-.PHONY: docs man site clean
+.PHONY: lowest dist docs man site clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
@@ -96,6 +96,7 @@ help:
 	@echo 'make test-slow                               the tests that train for minutes'
 	@echo 'make test-slurm                              the tests on a real SLURM (Debian: slurm-wlm, munge; as root)'
 	@echo 'make torture                                 kills, failing disks, crowds and damaged files, at full length'
+	@echo 'make lowest | dist                           the tests with the lowest versions; wheel and sdist, built twice'
 	@echo 'make docs | man | site                       docs/commands.md, build/man, build/site'
 
 $(READY): pyproject.toml
@@ -468,6 +469,21 @@ types: $(READY)
 	$(BIN)/mypy
 
 check: lint types test
+
+# The tests with the lowest versions that pyproject.toml allows (of torch, the one in use).
+LOWEST := build/lowest
+lowest: $(READY)
+	$(BIN)/python -m venv $(LOWEST)
+	$(BIN)/python .ci/lowest.py torch > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev]' \
+	    --constraint $(LOWEST)/lowest.txt
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n $(JOBS) -m 'not slow and not gpu and not slurm'
+
+# Wheel and sdist, built twice to the same bytes; SOURCE_DATE_EPOCH is the time of the last commit.
+dist: $(READY)
+	$(PIP) build
+	.ci/dist $(BIN)/python
 
 # ---- Documentation ------------------------------------------------------------------------------------------------
 docs: $(READY)

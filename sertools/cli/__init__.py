@@ -81,6 +81,9 @@ def sertools(
 
 def main() -> None:
     """Run the command line."""
+    # Set before HDF5 reads it, which heeds it above h5py's arguments. Files are replaced whole, never written in
+    # place: HDF5's locks protect nothing here, and fail on file systems that have none.
+    os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         # None where the caller has closed it (>&-).
         stream = getattr(sys, name) or open(os.devnull, mode)  # noqa: SIM115 - as long as the process

@@ -174,7 +174,8 @@ class Contents:
     def digest(self) -> str:
         """Digest of what the store says, whether it holds its pictures or maps to them."""
         # 35 for 35.0 is the same front end, and comes back from the file as 35.0.
-        front_end = {f.name: type(f.default)(getattr(self.front_end, f.name)) for f in dataclasses.fields(FrontEnd)}
+        kinds = {name: type(value) for name, value in vars(FrontEnd()).items()}
+        front_end = {name: kind(getattr(self.front_end, name)) for name, kind in kinds.items()}
         parts = [canonical_json(front_end)]
         for table in (self.segments, self.utterances):
             parts += [canonical_json([name, table[name].tolist()]) for name in sorted(table)]

@@ -52,6 +52,8 @@ def check_hdf5(path: Path, error: type[SertoolsError] = StoreError) -> None:
     # Without fork (Windows) there is no cheap child; the file is opened unguarded there.
     if sys.platform != "win32":
         defect = _defect(path, status.st_size)
+        if "unable to lock" in defect:
+            raise error(f"{path}: HDF5 cannot lock it; set HDF5_USE_FILE_LOCKING=FALSE")
         if defect:
             raise error(f"{path}: damaged ({defect}); make it again, or restore a copy")
     _passed.add(key)

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from disk import compiled
 from warm_shell import WarmShell
 
 # Two stores that share no picture.
-SIDES = ("angry", "sad")
+SIDES = ("01,02,03", "04,05,06")
 _GRID = (
     "EMOTIONS='angry sad' CLASSES=angry KEEP=0.5 FOLDS=2 PROFILE=smoke METHODS='full imbalanced CP smote gauss gan' "
     "WIDTH=1/32 DEVICE=cpu JOBS=1 FRONT_END='--mels 32 --frames 32 --seconds 1' AE_OPTS='--steps 6 --batch-size 8' "
@@ -45,25 +45,29 @@ def reads(bench: Bench, number: int, n: int) -> tuple[Counter[str], list[str]]:
 
     store, own = bench.folder / "shared.h5", bench.folder / f"read{number}.h5"
 
+    def speakers(column: Iterable[str]) -> str:
+        return ",".join(sorted(set(column)))
+
     def info() -> str:
-        return ",".join(describe(store, verify=True)["classes"])
+        return ",".join(describe(store, verify=True)["speakers"])
 
     def selection() -> str:
         select_store(store, own, Selection(), copy=True)
         copy = open_store(own)
         assert copy.damaged_rows() == []
-        return ",".join(copy.contents.classes())
+        return speakers(copy.contents.utterances["speaker"])
 
     def training() -> str:
         rows = open_rows([store])
         rows.fit_scaler()
-        return ",".join(rows.classes())
+        rows.classes()
+        return speakers(rows.utterance_column("speaker"))
 
     def slowly() -> str:
         opened = open_store(store)
         time.sleep(0.05)
         assert opened.damaged_rows() == []
-        return ",".join(opened.contents.classes())
+        return speakers(opened.contents.utterances["speaker"])
 
     ways: tuple[Callable[[], str], ...] = (info, selection, training, slowly)
     seen: Counter[str] = Counter()
@@ -83,8 +87,8 @@ def reads(bench: Bench, number: int, n: int) -> tuple[Counter[str], list[str]]:
 def try_readers(bench: Bench, asked: argparse.Namespace, counts: Counter[str]) -> list[str]:
     """Let all read a store while it is replaced again and again."""
     for side in SIDES:
-        bench.must(f"select specs.h5 -o {side}.h5 --where emotion={side} --copy")
-    bench.must("select angry.h5 -o shared.h5 --copy")
+        bench.must(f"select specs.h5 -o {side}.h5 --where speaker={side} --copy")
+    bench.must(f"select {SIDES[0]}.h5 -o shared.h5 --copy")
     readers = os.fork()
     if readers == 0:
         found = side_by_side(asked.readers, lambda number: reads(bench, number, asked.reads))
