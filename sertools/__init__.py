@@ -9,7 +9,97 @@ The rooms, in the order the data flows; each imports only from those before it:
 ``nets``      the networks of the paper
 ``training``  autoencoder, class Gaussians, GAN, classifier
 ``scoring``   metrics, statistics, tables, pictures
-``cli``       one thin file a verb
+``api``       one function a verb, for Python
+``cli``       one thin file a verb, which calls that function
+
+``from sertools import extract, train_clf`` and so on: names are loaded when they are asked for, so that importing
+the package costs nothing.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from sertools.api import (
+        augment,
+        corpus,
+        evaluate,
+        export,
+        extract,
+        finetune_gan,
+        fit_latents,
+        generate,
+        info,
+        merge,
+        plot,
+        pretrain_ae,
+        rehearse,
+        report,
+        score,
+        select,
+        to_wav,
+        train_clf,
+        train_generator,
+    )
+    from sertools.balance.strategies import STRATEGIES
+    from sertools.config import FrontEnd
+    from sertools.corpora import READERS
+    from sertools.errors import SertoolsError, SertoolsWarning
+    from sertools.presets import PRESETS
+    from sertools.scoring.result_file import read_result
+    from sertools.store.reader import open_store
+
+# Where what stands above lives.
+_HOMES = {
+    "STRATEGIES": "balance.strategies",
+    "PRESETS": "presets",
+    "FrontEnd": "config",
+    "READERS": "corpora",
+    "SertoolsError": "errors",
+    "SertoolsWarning": "errors",
+    "read_result": "scoring.result_file",
+    "open_store": "store.reader",
+}
+
+__all__ = [
+    "PRESETS",
+    "READERS",
+    "STRATEGIES",
+    "FrontEnd",
+    "SertoolsError",
+    "SertoolsWarning",
+    "__version__",
+    "augment",
+    "corpus",
+    "evaluate",
+    "export",
+    "extract",
+    "finetune_gan",
+    "fit_latents",
+    "generate",
+    "info",
+    "merge",
+    "open_store",
+    "plot",
+    "pretrain_ae",
+    "read_result",
+    "rehearse",
+    "report",
+    "score",
+    "select",
+    "to_wav",
+    "train_clf",
+    "train_generator",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'sertools' has no attribute {name!r}")
+    return getattr(import_module(f"sertools.{_HOMES.get(name, 'api')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

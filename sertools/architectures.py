@@ -6,7 +6,7 @@ Values are fields of `config.NetConfig`, whose defaults are the paper. The origi
 
 from collections.abc import Mapping
 
-from sertools.errors import UsageError
+from sertools.errors import one_of
 
 LATENTS = ("conv", "pca")
 UPSAMPLINGS = ("transposed", "upsample")  # (a)
@@ -36,6 +36,5 @@ def gan_arch(name: str) -> Mapping[str, str | bool | float]:
     UsageError
         If there is no such architecture.
     """
-    if name not in GAN_ARCHS:
-        raise UsageError(f"--arch {name!r}: expected one of {', '.join(GAN_ARCHS)}")
+    one_of("--arch", name, tuple(GAN_ARCHS))
     return GAN_ARCHS[name]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sertools.architectures import ACTIVATIONS, FAKE_BATCHES, UPSAMPLINGS
-from sertools.errors import UsageError, check_choices, check_shares
+from sertools.errors import UsageError, check_choices, check_shares, one_of
 
 FITS = ("pad", "exact", "resize")
 TAILS = ("pad", "overlap")
@@ -23,6 +23,8 @@ SAMPLINGS = ("shuffled", "balanced")
 D_NORMS = ("bn", "none")
 DIFFAUGS = ("shift", "mask", "gain")
 VOTES = ("majority", "mean")
+EXPORTS = ("npz", "npy", "arrow", "audformat", "tensorboard")  # three of stores, then of results, then of logs
+ON_COLLAPSE = ("warn", "stop")
 SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose
 
 
@@ -247,5 +249,4 @@ class ClassifierConfig:
 
 def check_vote(rule: str) -> None:
     """Raise `UsageError` unless segments can be joined by `rule`."""
-    if rule not in VOTES:
-        raise UsageError(f"--vote {rule!r}: expected one of {', '.join(VOTES)}")
+    one_of("--vote", rule, VOTES)

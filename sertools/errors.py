@@ -5,8 +5,9 @@ exits with ``exit_code``; anything that is not a `SertoolsError` is a bug and ke
 labels are others' words: `printable` stands between them and a terminal.
 """
 
+import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class SertoolsError(Exception):
@@ -96,6 +97,26 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Name the known word that is most like `word`, as the end of a message; nothing if none is."""
+    spelled = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), spelled, n=1)
+    return f"; did you mean {spelled[close[0]]!r}?" if close else ""
+
+
+def one_of(option: str, value: str, allowed: Sequence[str]) -> None:
+    """Refuse a value that is none of its choices.
+
+    Raises
+    ------
+    UsageError
+        Naming the option, the value, the choices, and the one that is most like it.
+    """
+    if value not in allowed:
+        hint = did_you_mean(str(value), allowed)
+        raise UsageError(f"{option} {value!r}: expected one of {', '.join(allowed)}{hint}")
+
+
 def check_choices(config: object, choices: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse a field whose value is none of its choices.
 
@@ -105,9 +126,7 @@ def check_choices(config: object, choices: Mapping[str, tuple[str, ...]]) -> Non
         Naming the option, the value and the choices.
     """
     for name, allowed in choices.items():
-        if getattr(config, name) not in allowed:
-            option = name.replace("_", "-")
-            raise UsageError(f"--{option} {getattr(config, name)!r}: expected one of {', '.join(allowed)}")
+        one_of(f"--{name.replace('_', '-')}", getattr(config, name), allowed)
 
 
 def check_shares(config: object, *names: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sertools.config import DIFFAUGS, AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
-from sertools.errors import UsageError
+from sertools.errors import UsageError, one_of
 from sertools.generators import CvaeConfig, DiffusionConfig
 from sertools.provenance import flat
 
@@ -131,8 +131,7 @@ def preset(name: str) -> Preset:
     UsageError
         If there is no such preset.
     """
-    if name not in PRESETS:
-        raise UsageError(f"--preset {name!r}: expected one of {', '.join(PRESETS)}")
+    one_of("--preset", name, tuple(PRESETS))
     return PRESETS[name]
 
 

@@ -139,7 +139,7 @@ def part_beside(path: Path, suffix: str = ".part") -> tuple[int, Path]:
     # mkstemp makes private files; an output has the mode that open() would give.
     umask = os.umask(0)
     os.umask(umask)
-    os.fchmod(handle, 0o666 & ~umask)
+    Path(name).chmod(0o666 & ~umask)
     return handle, Path(name)
 
 
@@ -151,7 +151,8 @@ def put_in_place(part: Path, path: Path) -> None:
     OSError
         If the disk is full or fails.
     """
-    with part.open("rb") as stream:
+    # Open for writing, as Windows asks of what is flushed.
+    with part.open("r+b") as stream:
         os.fsync(stream.fileno())
     os.replace(part, path)
 

@@ -12,9 +12,10 @@ from conftest import process_environment
 from typer.testing import CliRunner
 
 import sertools
+from sertools.api.running import run_through
 from sertools.cli import VERBS, app, progress
 from sertools.cli.options import verb as verb_manners
-from sertools.cli.progress import drain, voice
+from sertools.cli.progress import showing, voice
 from sertools.training.loop import Record
 
 HEAVY = ("torch", "librosa", "numpy", "h5py", "scipy", "sklearn", "matplotlib", "soundfile", "safetensors", "rich")
@@ -92,10 +93,42 @@ def test_completion_in_bash_imports_nothing_heavy(words, place, wanted):
     assert done.stderr.strip() == "imported:"
 
 
-def test_the_completion_script():
-    done = reporting(_SERTOOLS_COMPLETE="source_bash")
+@pytest.mark.parametrize(
+    ("shell", "line", "wanted"),
+    [
+        ("bash", "augment x.h5 --strategy SA", ["SA", "SAR", "SARM", "SARB", "SARS"]),
+        ("zsh", "train-clf x.h5 --preset s", ["smoke"]),
+        ("fish", "train-clf x.h5 --loss ", ["cross-entropy", "weighted", "focal", "logit-adjust"]),
+        ("zsh", "fit-latents ae x.h5 --device c", ["cpu", "cuda"]),
+        ("bash", "corpus me", ["meld"]),
+        ("bash", "select {train} --keep ", ["angry=", "happy=", "neutral=", "sad="]),
+        ("fish", "select {train} --where emotion=h", ["emotion=happy"]),
+        ("bash", "select missing.h5 --keep ", []),
+    ],
+)
+def test_completion_offers_values(chain, line, wanted, shell):
+    words = f"sertools {line.format_map(vars(chain))}"
+    done = reporting(
+        _SERTOOLS_COMPLETE=f"complete_{shell}",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split()) - (not words.endswith(" "))),
+        _TYPER_COMPLETE_ARGS=words,
+        _TYPER_COMPLETE_FISH_ACTION="get-args",
+    )
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r'"([^"]+)"', done.stdout) if shell == "zsh" else done.stdout.split()
+    offered = [value.replace("\\", "") for value in found]
+    assert [value for value in offered if value in wanted] == wanted, done.stdout
+    assert len(offered) == len(wanted)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script(shell):
+    done = reporting(_SERTOOLS_COMPLETE=f"source_{shell}")
     assert done.returncode == 0
-    assert "complete -o default -F" in done.stdout
+    assert {"bash": "complete -o default -F", "zsh": "#compdef sertools", "fish": "complete --command sertools"}[
+        shell
+    ] in done.stdout
     assert done.stderr.strip() == "imported:"
 
 
@@ -236,6 +269,10 @@ def records(n: int):
         yield Record(step, n, {"mse": 0.5})
 
 
+def drain(verb: str, made, read):
+    return run_through(made, showing(verb, read))
+
+
 def test_progress_in_a_log_is_plain_lines(capsys, monkeypatch):
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     assert drain("pretrain-ae", records(3), progress.read_training).step == 3
@@ -262,6 +299,57 @@ def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
     assert shown.out == ""
     assert re.search(r"3/3", shown.err)
     assert "━" in shown.err
+
+
+def test_progress_on_a_dumb_terminal_is_plain_lines(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    drain("pretrain-ae", records(2), progress.read_training)
+    assert capsys.readouterr().err.splitlines() == [f"pretrain-ae: {step}/2 mse 0.5" for step in (1, 2)]
+
+
+def test_a_bar_without_colour(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    drain("pretrain-ae", records(3), progress.read_training)
+    assert not re.search(r"\x1b\[[\d;]*3[0-7]", capsys.readouterr().err)
+
+
+def test_help_is_as_wide_as_the_terminal(run):
+    narrow, wide = (
+        subprocess.run(
+            [sys.executable, "-m", "sertools", "train-clf", "--help"],
+            env=process_environment() | {"COLUMNS": columns},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for columns in ("60", "100")
+    )
+    assert max(map(len, narrow.splitlines())) <= 60 < max(map(len, wide.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("extrct wavs -o out", "'extract'"),
+        ("augment x.h5 -o out --stratgy CP", "--strategy"),
+        ("train-clf x.h5 -o out --loss wieghted", "did you mean 'weighted'?"),
+        ("train-clf x.h5 -o out --preset smok", "did you mean 'smoke'?"),
+        ("report x.json --format markdwon", "did you mean 'markdown'?"),
+        ("report x.json --layout table1", "did you mean"),
+        ("pretrain-ae x.h5 -o out --arch bagna", "did you mean 'bagan'?"),
+        ("select {train} -o out --where emotion=hapy", "did you mean 'happy'?"),
+        ("select {train} -o out --by speakr --fold 1/2", "did you mean 'speaker'?"),
+        ("corpus ravdes .", "did you mean 'ravdess'?"),
+    ],
+)
+def test_what_is_misspelled_is_guessed(chain, call, line, hint):
+    done = call(*line.format_map(vars(chain)).split())
+    assert done.code in (1, 2)
+    assert hint in done.err
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(chain):

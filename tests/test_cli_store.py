@@ -15,8 +15,9 @@ from typing import IO
 import pytest
 from conftest import Outcome, process_environment
 
+from sertools.api.running import run_through
 from sertools.cli.options import _signals_unwind as signals_unwind
-from sertools.cli.progress import drain, voice
+from sertools.cli.progress import showing, voice
 from sertools.store.reader import open_store
 
 SMALL = ("--mels", 32, "--frames", 32, "--seconds", 1)
@@ -250,7 +251,7 @@ def test_a_signal_in_a_finalizer_is_not_lost() -> None:
 
     hook = sys.unraisablehook
     with pytest.raises(SystemExit) as stopped, signals_unwind():
-        drain("extract", records(), lambda number: (number, 5, ""))
+        run_through(records(), showing("extract", lambda number: (number, 5, "")))
     assert stopped.value.code == 128 + signal.SIGTERM
     assert closed == [1]
     assert sys.unraisablehook is hook

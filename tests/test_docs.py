@@ -41,7 +41,7 @@ SMALL = {
 # Languages that run, and those that are only to be read.
 RUN, READ = ("sh", "python"), ("text", "csv", "ini", "diff", "")
 # What a block may need that a test does not have; it is parsed then.
-NEEDS = ("audb", "corpus", "gpu", "iemocap", "install", "minutes", "nkululeko", "slurm")
+NEEDS = ("audb", "corpus", "datasets", "gpu", "iemocap", "install", "minutes", "nkululeko", "slurm", "tensorboard")
 # In pages, `…` stands for more of the same.
 _FENCE = re.compile(r"^```(\w*)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from sertools.corpora.files import check_inside
 from sertools.errors import StoreError, UsageError
 from sertools.parallel import ordered_map
 from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.rehearsal import Plan, begin, counted, memory_so_far, seconds_of
 from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
 from sertools.store.format import OWN_PICTURES, Column, Contents, Table, unescape_name
 from sertools.store.reader import RowMap, Source, Store, open_store
@@ -33,6 +34,7 @@ from sertools.store.select import moved_root
 from sertools.store.writer import OwnRows, Spool, write_virtual
 
 Index = npt.NDArray[np.int64]
+_TRIED = 4  # recordings that a rehearsal alters
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,12 @@ def augment_store(
     altered = np.flatnonzero(np.isin(rows.origin, list(TRANSFORMS)))
     parents = _parents(store, rows, altered, audio_root)
     counts = _counts(contents.emotion, rows)
+    work = partial(alter, front_end=contents.front_end, noise=noise)
+    begin(output, lambda: _plan(store, output, strategy, counts, parents, work, jobs))
     yield AugmentProgress(0, len(altered), counts)
     made: dict[str, list[Any]] = {"digest": [], "params": [], "n_valid_frames": []}
     with Spool(output, contents.front_end) as spool:
-        for of_parent in ordered_map(partial(alter, front_end=contents.front_end, noise=noise), parents, jobs):
+        for of_parent in ordered_map(work, parents, jobs):
             made["digest"] += spool.add(of_parent.pictures)
             made["params"] += of_parent.params
             made["n_valid_frames"] += of_parent.n_valid_frames
@@ -131,6 +135,34 @@ def augment_store(
             shard=None,
         )
         write_virtual(output, augmented, row_map, own)
+
+
+def _plan(
+    store: Store,
+    output: Path,
+    strategy: Strategy,
+    counts: Mapping[str, tuple[int, int]],
+    parents: Sequence[Parent],
+    work: Callable[[Parent], Any],
+    n_processes: int,
+) -> Plan:
+    tried = parents[:_TRIED]
+    seconds = seconds_of(lambda: [work(parent) for parent in tried])
+    n_new = sum(len(parent.alterations) for parent in parents)
+    n_tried = sum(len(parent.alterations) for parent in tried)
+    by = f" by {n_processes} processes" if n_processes > 1 else ""
+    changes = ", ".join(f"{name} {before} → {after}" for name, (before, after) in counts.items())
+    n_mels, n_frames = store.picture_shape
+    return Plan(
+        reads=counted([store.path], {name: before for name, (before, _) in counts.items()}),
+        work=f"{strategy.name}: {changes}; {n_new} rows from altered audio{by}",
+        n_rows=sum(after for _, after in counts.values()),
+        writes=(str(output),),
+        output_bytes=n_new * n_mels * n_frames * 4,
+        seconds=seconds * n_new / max(1, n_tried) / n_processes,
+        measured=f"by {n_tried} altered rows" if n_tried else "no audio is altered",
+        memory_bytes=memory_so_far(),
+    )
 
 
 def _counts(emotion: Column, rows: _Rows) -> dict[str, tuple[int, int]]:

@@ -10,6 +10,7 @@ from sertools import __version__
 from sertools.cli.augment import augment
 from sertools.cli.corpus import corpus
 from sertools.cli.evaluate import evaluate
+from sertools.cli.export import export
 from sertools.cli.extract import extract
 from sertools.cli.finetune_gan import finetune_gan
 from sertools.cli.fit_latents import fit_latents
@@ -43,6 +44,7 @@ VERBS = (
     report,
     plot,
     to_wav,
+    export,
     info,
 )
 

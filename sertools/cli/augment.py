@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from sertools.balance.strategies import STRATEGIES
-from sertools.balance.strategies import strategy as find
-from sertools.cli.options import Seed, output, verb
-from sertools.cli.progress import drain, voice
+from sertools.cli.options import Seed, long_verb, output
+from sertools.cli.progress import showing, voice
 
 
-@verb
+@long_verb
 def augment(
     store: Annotated[Path, typer.Argument(metavar="TRAIN.h5", help="The training store.", show_default=False)],
     out: Annotated[Path, output("OUT.h5", "The whole augmented training store.")],
@@ -37,14 +36,18 @@ def augment(
       sertools augment train.h5 --strategy CP -o train-cp.h5
       sertools augment train.h5 --strategy SAR --noise noise/ -o train-sar.h5
     """
-    from sertools.balance.augmentation import augment_store
-    from sertools.sound.noise import open_noise
-    from sertools.store.reader import open_store
+    from sertools import api
 
-    chosen = find(strategy)
-    folder = open_noise(noise, open_store(store).contents.front_end.segment_seconds) if noise else None
-    steps = augment_store(store, out, chosen, seed=seed, noise=folder, audio_root=audio_root, jobs=jobs)
-    last = drain("augment", steps, lambda p: (p.done, p.total, ""))
-    if last:
-        counts = ", ".join(f"{name} {before} → {after}" for name, (before, after) in last.counts.items())
-        voice.say(f"{out}: {counts}")
+    counts = api.augment(
+        store,
+        out,
+        strategy=strategy,
+        noise=noise,
+        audio_root=audio_root,
+        jobs=jobs,
+        seed=seed,
+        progress=showing("augment", lambda p: (p.done, p.total, "")),
+    )
+    if counts:
+        changes = ", ".join(f"{name} {before} → {after}" for name, (before, after) in counts.items())
+        voice.say(f"{out}: {changes}")

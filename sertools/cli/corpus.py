@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sertools.cli.completion import choices, readers
 from sertools.cli.options import verb
 from sertools.cli.progress import voice
 from sertools.errors import UsageError
@@ -15,7 +16,8 @@ from sertools.errors import UsageError
 @verb
 def corpus(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="A reader; see --list.", show_default=False)
+        str | None,
+        typer.Argument(metavar="NAME", help="A reader; see --list.", show_default=False, autocompletion=readers),
     ] = None,
     folder: Annotated[
         Path | None,
@@ -23,7 +25,10 @@ def corpus(
     ] = None,
     list_readers: Annotated[bool, typer.Option("--list", help="Name the readers and their corpora.")] = False,
     ambiguous: Annotated[
-        str, typer.Option(help="keep or drop recordings on which the annotators disagree.")
+        str,
+        typer.Option(
+            help="keep or drop recordings on which the annotators disagree.", autocompletion=choices(("keep", "drop"))
+        ),
     ] = "keep",
     relabel: Annotated[
         list[str] | None,
@@ -37,7 +42,8 @@ def corpus(
       sertools corpus ravdess RAVDESS/ > labels.csv
       sertools corpus ravdess RAVDESS/ --relabel calm=neutral > labels.csv
     """
-    from sertools.corpora import READERS, read_corpus
+    from sertools import api
+    from sertools.corpora import READERS
     from sertools.corpora.table import write_labels
 
     if list_readers:
@@ -47,9 +53,8 @@ def corpus(
         return
     if name is None or folder is None:
         raise typer.BadParameter("NAME and DIR are needed, such as: sertools corpus ravdess RAVDESS/")
-    recordings = read_corpus(
-        name, folder, ambiguous=ambiguous, relabel=dict(_read_pair(text) for text in relabel or ())
-    )
+    pairs = dict(_read_pair(text) for text in relabel or ())
+    recordings = api.corpus(name, folder, ambiguous=ambiguous, relabel=pairs)
     text = io.StringIO(newline="")
     write_labels(recordings, text)
     sys.stdout.buffer.write(text.getvalue().encode("utf-8", "surrogateescape"))

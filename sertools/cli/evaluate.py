@@ -1,6 +1,5 @@
 """``sertools evaluate``: classifier and stores → result."""
 
-import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 
 from sertools.cli.options import Device, Tags, read_tags, verb
 from sertools.cli.progress import voice
-from sertools.config import VOTES, check_vote
+from sertools.config import VOTES
 
 
 @verb
@@ -40,27 +39,22 @@ def evaluate(
     Example:
       sertools evaluate clf.safetensors test.h5 --tag method=GAN -o result.json
     """
-    from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.scoring.evaluation import evaluate as run
-    from sertools.scoring.result_file import write_result
-    from sertools.training.batches import open_rows
-    from sertools.training.runtime import pick_device
+    from sertools import api
 
-    check_vote(vote)
-    tags = read_tags(tag)
-    if out != "-":
-        read = [classifier, *open_rows(stores).files, *(open_rows([val]).files if val else ())]
-        refuse_clobber(Path(out), read)
-    result = run(
-        classifier, stores, rule=vote, tags=tags, val_path=val, allow_seen=allow_seen, device=pick_device(device)
+    result = api.evaluate(
+        classifier,
+        stores,
+        None if out == "-" else out,
+        vote=vote,
+        tags=read_tags(tag),
+        val=val,
+        allow_seen=allow_seen,
+        device=device,
     )
-    text = io.StringIO()
-    write_result(result, text)
     if out == "-":
-        sys.stdout.write(text.getvalue())
-    else:
-        with atomic_output(Path(out)) as part:
-            part.write_text(text.getvalue(), encoding="utf-8")
+        from sertools.scoring.result_file import write_result
+
+        write_result(result, sys.stdout)
     metrics = result.metrics
     recalls = ", ".join(f"{name} {_percent(value)}" for name, value in metrics["recall"].items())
     voice.say(f"UAR {_percent(metrics['uar'])} on {metrics['n_utterances']} utterances ({recalls})")

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import output, verb
-from sertools.cli.progress import drain, voice
+from sertools.cli.options import long_verb, output
+from sertools.cli.progress import showing, voice
 from sertools.config import FITS, PADS, TAILS, FrontEnd
 
 
-@verb
+@long_verb
 def extract(
     sources: Annotated[
         list[str],
@@ -70,13 +70,8 @@ def extract(
       sertools extract wavs/ -o specs.h5
       sertools corpus ravdess RAVDESS/ | sertools extract - -o specs.h5
     """
-    from sertools.corpora.sources import list_recordings
-    from sertools.errors import UsageError
-    from sertools.store.extraction import extract as run
-    from sertools.store.select import parse_part
+    from sertools import api
 
-    if on_error not in ("fail", "skip"):
-        raise UsageError(f"--on-error {on_error!r}: expected fail or skip")
     front_end = FrontEnd(
         sr=sr,
         segment_seconds=seconds,
@@ -88,11 +83,18 @@ def extract(
         min_tail_seconds=min_tail,
         trim_db=trim,
     )
-    part = parse_part(shard, "--shard") if shard else None
-    stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="")
-    listing = list_recordings(sources, labels, stdin, audio_root)
-    steps = run(listing, out, front_end, jobs=jobs, shard=part, on_error=on_error)
-    last = drain("extract", steps, lambda p: (p.done, p.total, f"{p.n_rows} rows"))
+    last = api.extract(
+        sources,
+        out,
+        labels=labels,
+        audio_root=audio_root,
+        jobs=jobs,
+        shard=shard,
+        on_error=on_error,
+        front_end=front_end,
+        stdin=io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline=""),
+        progress=showing("extract", lambda p: (p.done, p.total, f"{p.n_rows} rows")),
+    )
     if last:
         skipped = f", {last.n_rejected} files skipped (see `sertools info {out}`)" if last.n_rejected else ""
         voice.say(f"{out}: {last.n_rows} rows from {last.total - last.n_rejected} recordings{skipped}")

@@ -6,15 +6,13 @@ from typing import Annotated
 import typer
 
 from sertools.architectures import FAKE_BATCHES
-from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, output, preset_default, verb
-from sertools.cli.progress import drain, read_training, say_numbers, stop_on_signals, voice
-from sertools.config import D_NORMS, DIFFAUGS, SAMPLINGS, SAVE_EVERY_MINUTES
+from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, long_verb, output, preset_default
+from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
+from sertools.config import D_NORMS, DIFFAUGS, ON_COLLAPSE, SAMPLINGS, SAVE_EVERY_MINUTES
 from sertools.errors import UsageError
 
-ON_COLLAPSE = ("warn", "stop")
 
-
-@verb
+@long_verb
 def finetune_gan(
     autoencoder: Annotated[Path, typer.Argument(metavar="AE", help="From pretrain-ae.", show_default=False)],
     latents: Annotated[Path, typer.Argument(metavar="L.h5", help="From fit-latents.", show_default=False)],
@@ -107,36 +105,36 @@ def finetune_gan(
       sertools finetune-gan ae.safetensors latents.h5 train.h5 -o gan.safetensors
       sertools finetune-gan ae.safetensors latents.h5 train.h5 -o gan2.safetensors --preset improved-cpu --no-sn
     """
-    from sertools.presets import override
-    from sertools.presets import preset as find
-    from sertools.training.distributed import join
-    from sertools.training.gan import finetune_gan as finetune
-    from sertools.training.loop import Run
+    from sertools import api
 
-    if on_collapse not in ON_COLLAPSE:
-        raise UsageError(f"--on-collapse {on_collapse!r}: expected one of {', '.join(ON_COLLAPSE)}")
-    beta1, beta2 = _read_betas(betas) if betas else (None, None)
-    config = override(
-        find(preset).gan,
-        steps=steps,
-        batch_size=batch_size,
-        lr_g=lr_g,
-        lr_d=lr_d,
-        beta1=beta1,
-        beta2=beta2,
-        batches=batches,
-        real_sampling=real_sampling,
-        cond_ramp=cond_ramp,
-        d_norm=d_norm,
-        sn=sn,
-        r1=r1,
-        diffaug=None if diffaug is None else tuple(name for name in diffaug.split(",") if name != "none"),
-        ema=ema,
-    )
-    say_numbers("gan", config)
     with stop_on_signals() as stop:
-        run = Run(out, seed, join(device), stop, save_every, stop_at_collapse=on_collapse == "stop")
-        last = drain("finetune-gan", finetune(autoencoder, latents, stores, run, config), read_training)
+        last = api.finetune_gan(
+            autoencoder,
+            latents,
+            stores,
+            out,
+            preset=preset,
+            steps=steps,
+            batch_size=batch_size,
+            lr_g=lr_g,
+            lr_d=lr_d,
+            batches=batches,
+            real_sampling=real_sampling,
+            cond_ramp=cond_ramp,
+            d_norm=d_norm,
+            sn=sn,
+            r1=r1,
+            diffaug=None if diffaug is None else [name for name in diffaug.split(",") if name != "none"],
+            betas=_read_betas(betas) if betas else None,
+            ema=ema,
+            on_collapse=on_collapse,
+            seed=seed,
+            device=device,
+            save_every=save_every,
+            stop=stop,
+            tell=say_numbers,
+            progress=showing("finetune-gan", read_training),
+        )
     voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps" if last else f"{out}: no adversarial steps")
 
 

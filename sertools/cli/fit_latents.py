@@ -1,6 +1,5 @@
 """``sertools fit-latents``: autoencoder and stores → class Gaussians."""
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,6 @@ import typer
 from sertools.cli.options import Device, Stores, output, verb
 from sertools.cli.progress import voice
 from sertools.config import COVARIANCES
-from sertools.errors import SertoolsWarning
 
 
 @verb
@@ -28,20 +26,11 @@ def fit_latents(
     Example:
       sertools fit-latents ae.safetensors train.h5 -o latents.h5
     """
-    from sertools.training.latents import FEW_ROWS
-    from sertools.training.latents import fit_latents as fit
-    from sertools.training.runtime import pick_device
+    from sertools import api
 
-    gaussians = fit(autoencoder, stores, out, cov, pick_device(device))
+    gaussians = api.fit_latents(autoencoder, stores, out, cov=cov, device=device)
     size = gaussians.mean.shape[1]
     for name, n, rank, condition in zip(
         gaussians.classes, gaussians.n_rows, gaussians.rank, gaussians.condition, strict=True
     ):
         voice.say(f"{name}: {n} rows, covariance of rank {rank} of {size}, condition {condition:.3g}")
-    few = [name for name, n in zip(gaussians.classes, gaussians.n_rows, strict=True) if n < FEW_ROWS]
-    if few and cov == "empirical":
-        warnings.warn(
-            f"fewer than {FEW_ROWS} rows for {size} dimensions in {', '.join(few)}; --cov pooled is steadier",
-            SertoolsWarning,
-            stacklevel=1,
-        )

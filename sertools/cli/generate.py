@@ -1,17 +1,16 @@
 """``sertools generate``: generator → store of generated rows."""
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, Seed, output, verb
-from sertools.cli.progress import drain, voice
-from sertools.errors import SertoolsWarning, UsageError
+from sertools.cli.options import Device, Seed, long_verb, output
+from sertools.cli.progress import showing, voice
+from sertools.errors import UsageError
 
 
-@verb
+@long_verb
 def generate(
     gan: Annotated[
         Path, typer.Argument(metavar="GEN", help="From finetune-gan or train-generator.", show_default=False)
@@ -63,42 +62,23 @@ def generate(
       sertools generate gan.safetensors --balance train.h5 --smote train.h5 -o smote.h5
       sertools generate gan.safetensors --balance train.h5 --translate train.h5 --paste -o moved.h5
     """
-    from sertools.provenance import refuse_clobber
-    from sertools.training.batches import open_rows
-    from sertools.training.generation import Denoising, counts_per_class, counts_to_balance
-    from sertools.training.generation import generate as run
-    from sertools.training.runtime import pick_device
-    from sertools.training.translation import Translation
+    from sertools import api
 
-    if sum(given is not None and given != [] for given in (balance, per_class, count)) != 1:
-        raise UsageError("give one of --balance TRAIN.h5, --per-class N and --count CLASS=N")
-    if translate is None and (paste or within_speaker):
-        raise UsageError(
-            f"{'--paste' if paste else '--within-speaker'}: belongs to --translate TRAIN.h5; give that too"
-        )
-    translation = Translation(translate, paste, within_speaker) if translate else None
-    if balance is not None:
-        refuse_clobber(out, open_rows([balance]).files)
-        counts = counts_to_balance(gan, balance)
-        if not any(counts.values()):
-            warnings.warn(f"{balance}: is balanced already; the output has no rows", SertoolsWarning, stacklevel=1)
-    elif per_class is not None:
-        counts = counts_per_class(gan, per_class)
-    else:
-        counts = dict(_read_count(text) for text in count or ())
-    drain(
-        "generate",
-        run(
-            gan,
-            out,
-            counts,
-            smote=smote,
-            translation=translation,
-            denoising=Denoising(guidance, denoise_steps),
-            seed=seed,
-            device=pick_device(device),
-        ),
-        lambda p: (p.done, p.total, ""),
+    counts = api.generate(
+        gan,
+        out,
+        balance=balance,
+        per_class=per_class,
+        count=dict(_read_count(text) for text in count or ()),
+        smote=smote,
+        translate=translate,
+        paste=paste,
+        within_speaker=within_speaker,
+        guidance=guidance,
+        denoise_steps=denoise_steps,
+        seed=seed,
+        device=device,
+        progress=showing("generate", lambda p: (p.done, p.total, "")),
     )
     voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}")
 

@@ -31,9 +31,9 @@ def info(
     Example:
       sertools info specs.h5
     """
-    from sertools.scoring.contents import describe
+    from sertools import api
 
-    described = describe(file, verify=verify)
+    described = api.info(file, verify=verify)
     if as_json or not sys.stdout.isatty():
         print(json.dumps(described, indent=2, ensure_ascii=False))
     else:

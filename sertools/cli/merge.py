@@ -25,6 +25,6 @@ def merge(
     Example:
       sertools merge shards/*.h5 -o specs.h5
     """
-    from sertools.store.merge import merge_stores
+    from sertools import api
 
-    voice.say(f"{out}: {merge_stores(stores, out)} rows")
+    voice.say(f"{out}: {api.merge(stores, out)} rows")

@@ -2,7 +2,7 @@
 
 Index: ``output`` -o · ``Seed`` --seed · ``Device`` --device · ``PresetName`` --preset · ``Width`` --width ·
 ``SaveEvery`` --save-every · ``Stores`` TRAIN.h5… · ``Val`` --val. Every verb has -q, -v and --debug by the `verb`
-decorator, which also turns errors into one line on stderr and an exit code, and keeps two runs from one output.
+decorator, which also turns errors into one line on stderr and an exit code; those of `long_verb` have --dry-run too.
 """
 
 import inspect
@@ -20,11 +20,12 @@ from typing import Annotated, Any
 
 import typer
 
-from sertools.claim import claimed
+from sertools.cli.completion import choices
 from sertools.cli.progress import voice
 from sertools.errors import Followed, SertoolsError, SertoolsWarning, UsageError, lost_connection, out_of_memory
 from sertools.presets import PRESETS
 from sertools.processes import Processes, processes
+from sertools.rehearsal import rehearsal
 
 
 def parse_width(text: str) -> float:
@@ -44,9 +45,16 @@ Val = Annotated[
     typer.Option("--val", metavar="S.h5", help="Store to choose the best weights on; without it the last are kept."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Fixes everything that is drawn.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Device = Annotated[
+    str, typer.Option("--device", help="auto, cpu or cuda.", autocompletion=choices(("auto", "cpu", "cuda")))
+]
 PresetName = Annotated[
-    str, typer.Option("--preset", help=f"Where all other numbers come from: {', '.join(PRESETS)}.")
+    str,
+    typer.Option(
+        "--preset",
+        help=f"Where all other numbers come from: {', '.join(PRESETS)}.",
+        autocompletion=choices(PRESETS),
+    ),
 ]
 SaveEvery = Annotated[
     float,
@@ -102,6 +110,9 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and say what would be done; write nothing.")
+]
 _SHARED = (
     ("quiet", Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks.")]),
     ("verbose", Annotated[bool, typer.Option("-v", "--verbose", help="More detail.")]),
@@ -109,8 +120,13 @@ _SHARED = (
 )
 
 
-def verb(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the shared options and manners; a verb that has its own -v keeps it."""
+def long_verb(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the manners of `verb`, and --dry-run."""
+    return verb(function, ("dry_run", DryRun))
+
+
+def verb(function: Callable[..., None], *more: tuple[str, Any]) -> Callable[..., None]:
+    """Give a verb the shared options, `more` of them, and manners; a verb that has its own -v keeps it."""
 
     def run(**options: Any) -> None:
         quiet, verbose, debug = (options.pop(name, False) for name, _ in _SHARED)
@@ -119,10 +135,14 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         try:
             here = processes()
             voice.quiet = quiet or not here.leads
-            if here.size > 1 and not trains:
+            dry = options.pop("dry_run", False)
+            if here.size > 1 and (dry or not trains):
                 raise UsageError("runs in one process; start it without torchrun, or unset RANK and WORLD_SIZE")
-            with _signals_unwind(), _remarks(name, debug), claimed(options.get("out") if here.leads else None):
-                function(**options)
+            with _signals_unwind(), _remarks(name, debug):
+                if dry:
+                    print(rehearsal(lambda: function(**options)))
+                else:
+                    function(**options)
                 sys.stdout.flush()
         except Followed:
             raise typer.Exit(0) from None
@@ -149,11 +169,12 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from None
 
     signature = inspect.signature(function)
+    _offer_choices(signature)
     taken = {p.name for p in signature.parameters.values()}
     trains, own_v = "save_every" in taken, "invert" in taken  # grep's -v
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=False)
-        for name, annotation in _SHARED
+        for name, annotation in (*more, *_SHARED)
         if not (name == "verbose" and own_v)
     ]
     # What typer reads: the function's own parameters and the shared ones.
@@ -161,6 +182,14 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     run.__annotations__ = {**function.__annotations__, **{p.name: p.annotation for p in added}}
     run.__dict__["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *added])
     return run
+
+
+def _offer_choices(signature: inspect.Signature) -> None:
+    """Let a shell complete options whose help names their values, as in ``a|b``."""
+    for parameter in signature.parameters.values():
+        for option in getattr(parameter.annotation, "__metadata__", ()):
+            if option.autocompletion is None and "|" in (option.metavar or ""):
+                option.autocompletion = choices(option.metavar.split("|"))
 
 
 def _plainly(error: OSError | MemoryError | RuntimeError) -> str:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from sertools.cli.options import Seed, output, verb
-from sertools.errors import UsageError
 
 
 @verb
@@ -55,14 +54,6 @@ def plot(
       sertools plot ae.safetensors.log.ndjson gan.safetensors.log.ndjson -o training.png
       sertools plot latents.h5 ae.safetensors train.h5 synth.h5 -o latents.png
     """
-    from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.scoring.pictures import draw
-    from sertools.scoring.plots import METADATA, save
+    from sertools import api
 
-    suffix = out.suffix.lstrip(".").lower()
-    if suffix not in METADATA:
-        raise UsageError(f"{out}: cannot draw {suffix or 'no suffix'!r}; name the output .png, .svg or .pdf")
-    refuse_clobber(out, files)
-    figure = draw(files, kind=kind, n_each=n, seed=seed, title=title, names=name or (), baseline=baseline)
-    with atomic_output(out) as part:
-        save(figure, part, suffix)
+    api.plot(files, out, kind=kind, n=n, title=title, names=name or (), baseline=baseline, seed=seed)

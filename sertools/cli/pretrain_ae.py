@@ -1,19 +1,29 @@
 """``sertools pretrain-ae``: stores → autoencoder."""
 
-import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sertools.architectures import ACTIVATIONS, GAN_ARCHS, LATENTS, UPSAMPLINGS, gan_arch
-from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, Val, Width, output, preset_default, verb
-from sertools.cli.progress import drain, read_training, say_numbers, stop_on_signals, voice
+from sertools.architectures import ACTIVATIONS, GAN_ARCHS, LATENTS, UPSAMPLINGS
+from sertools.cli.options import (
+    Device,
+    PresetName,
+    SaveEvery,
+    Seed,
+    Stores,
+    Val,
+    Width,
+    long_verb,
+    output,
+    preset_default,
+)
+from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
 from sertools.config import SAVE_EVERY_MINUTES
-from sertools.errors import SertoolsWarning, UsageError
 
 
-@verb
+@long_verb
 def pretrain_ae(
     stores: Stores,
     out: Annotated[Path, output("AE", "The autoencoder (safetensors).")],
@@ -70,39 +80,43 @@ def pretrain_ae(
       sertools pretrain-ae train.h5 -o pca.safetensors --latent pca --latent-size 60
       sertools pretrain-ae train.h5 -o bagan-ae.safetensors --arch bagan
     """
-    from sertools.presets import override
-    from sertools.presets import preset as find
-    from sertools.training.autoencoder import pretrain_autoencoder
-    from sertools.training.checkpoint import load_header
-    from sertools.training.distributed import join
-    from sertools.training.loop import Run
+    from sertools import api
 
-    given: dict[str, object] = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
-    given |= {"--class-loss": class_loss}
-    given |= {"--arch": None if arch == "paper" else arch, "--up": up, "--activation": activation}
-    given |= {"--norm/--no-norm": norm, "--dropout": dropout}
-    needless = [name for name, value in given.items() if value is not None]
-    if latent == "pca" and needless:
-        raise UsageError(f"{needless[0]}: nothing is trained with --latent pca; leave it out")
-    base = find(preset).autoencoder
-    net = override(base.net, width=width, latent=latent, latent_size=latent_size, **gan_arch(arch))
-    net = override(net, dropout=dropout, up=up, activation=activation, norm=norm)
-    config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net, class_loss=class_loss)
-    if latent == "conv":
-        say_numbers("autoencoder", config)
+    records: list[Any] = []
+
+    def show(made: Iterable[Any]) -> Iterator[Any]:
+        for record in showing("pretrain-ae", read_training)(made):
+            records[:] = [record]
+            yield record
+
     with stop_on_signals() as stop:
-        run = Run(out, seed, join(device), stop, save_every)
-        last = drain("pretrain-ae", pretrain_autoencoder(stores, run, config, val), read_training)
-    if last:
-        voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps")
-    facts = load_header(out).facts
+        facts = api.pretrain_ae(
+            stores,
+            out,
+            val=val,
+            preset=preset,
+            steps=steps,
+            batch_size=batch_size,
+            lr=lr,
+            width=width,
+            class_loss=class_loss,
+            latent=latent,
+            latent_size=latent_size,
+            arch=arch,
+            up=up,
+            activation=activation,
+            norm=norm,
+            dropout=dropout,
+            seed=seed,
+            device=device,
+            save_every=save_every,
+            stop=stop,
+            tell=say_numbers,
+            progress=show,
+        )
     beside = (
         f", that of {facts['pca_size']} principal components {facts['pca_mse']:.4f}" if "pca_mse" in facts else ""
     )
+    for last in records:
+        voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps")
     voice.say(f"{out}: reconstruction error on {facts['mse_rows']} rows {facts['mse']:.4f}{beside}")
-    if facts["mse"] > facts.get("pca_mse", facts["mse"]):
-        warnings.warn(
-            f"{out}: loses to PCA; give --latent pca --latent-size {facts['pca_size']}, or more --steps",
-            SertoolsWarning,
-            stacklevel=1,
-        )

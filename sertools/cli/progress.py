@@ -1,6 +1,7 @@
 """What a verb says while it works: a bar on a terminal, a plain line every 30 s in a log, nothing with -q."""
 
 import dataclasses
+import os
 import signal
 import sys
 import threading
@@ -49,14 +50,19 @@ class Voice:
 voice = Voice()
 
 
-def drain(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Record | None:
-    """Run an iterator to its end, showing how far it is; return its last record."""
-    with closing(_until_stopped(records)) as heeded:
-        if voice.quiet:
-            return _last(heeded)
-        if sys.stderr.isatty():
-            return _with_bar(verb, heeded, read)
-        return _with_lines(verb, heeded, read)
+def showing(verb: str, read: Callable[[Record], Reading]) -> Callable[[Iterable[Record]], Iterator[Record]]:
+    """Return what passes records on, and shows how far they are."""
+
+    def show(records: Iterable[Record]) -> Iterator[Record]:
+        with closing(_until_stopped(records)) as heeded:
+            if voice.quiet:
+                yield from heeded
+            elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+                yield from _with_bar(verb, heeded, read)
+            else:
+                yield from _with_lines(verb, heeded, read)
+
+    return show
 
 
 def _until_stopped(records: Iterable[Record]) -> Generator[Record, None, None]:
@@ -71,18 +77,10 @@ def _until_stopped(records: Iterable[Record]) -> Generator[Record, None, None]:
             records.close()
 
 
-def _last(records: Iterable[Record]) -> Record | None:
-    last = None
-    for record in records:
-        last = record
-    return last
-
-
-def _with_bar(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Record | None:
+def _with_bar(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Iterator[Record]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    last = None
     columns = (
         TextColumn(verb),
         BarColumn(),
@@ -92,21 +90,21 @@ def _with_bar(verb: str, records: Iterable[Record], read: Callable[[Record], Rea
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(verb, total=None, words="")
-        for last in records:
-            done, total, words = read(last)
+        for record in records:
+            done, total, words = read(record)
             bar.update(task, completed=done, total=total, words=words)
-    return last
+            yield record
 
 
-def _with_lines(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Record | None:
-    last, said = None, time.monotonic()
+def _with_lines(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Iterator[Record]:
+    said = time.monotonic()
     interval = VERBOSE_LOG_SECONDS if voice.verbose else LOG_SECONDS
-    for last in records:
+    for record in records:
         if time.monotonic() - said >= interval:
-            done, total, words = read(last)
+            done, total, words = read(record)
             print(f"{verb}: {done}/{total} {words}".rstrip(), file=sys.stderr, flush=True)
             said = time.monotonic()
-    return last
+        yield record
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from sertools.cli.options import verb
-from sertools.errors import UsageError
 
 
 @verb
@@ -54,30 +53,6 @@ def report(
       sertools report results/*.json --layout table3 --paper
       sertools report results/*.json --html report.html
     """
-    from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.scoring.formats import check_format
-    from sertools.scoring.layouts import check_layout, render_layout
-    from sertools.scoring.report import summarise
-    from sertools.scoring.rivals import read_results
-    from sertools.scoring.score_table import compare, is_score
+    from sertools import api
 
-    known_layout = check_layout(layout, paper)
-    if baseline is not None and known_layout != "summary" and out is None:
-        raise UsageError(f"--baseline: {layout} compares nothing; leave it out, or use --layout summary")
-    known_format = check_format(table_format)
-    if out is not None:
-        refuse_clobber(out, results)
-    if any(is_score(path) for path in results):
-        if baseline is not None or known_layout != "summary" or out is not None:
-            raise UsageError("--baseline, --layout and --html are for results of evaluate; these are scores")
-        print(compare(results, known_format), end="")
-        return
-    read = read_results(results)
-    found = summarise(read, baseline)
-    if out is not None:
-        from sertools.scoring.page import render_page
-
-        page = render_page(found, read, known_layout, paper)
-        with atomic_output(out) as part:
-            part.write_text(page, encoding="utf-8", newline="\n")
-    print(render_layout(found, known_layout, known_format, paper), end="")
+    print(api.report(results, baseline=baseline, layout=layout, paper=paper, format=table_format, html=out), end="")

@@ -39,19 +39,10 @@ def score(
       sertools score train.h5 synth.h5 --heldout val.h5
       sertools score train.h5 synth.h5 --heldout val.h5 --judge clf.safetensors > score.json
     """
-    from sertools.scoring.score import score as run
+    from sertools import api
     from sertools.scoring.score_page import page
-    from sertools.training.runtime import pick_device
 
-    scored = run(
-        real,
-        synth,
-        heldout_path=heldout,
-        judge_path=judge,
-        tags=read_tags(tag),
-        seed=seed,
-        device=pick_device(device),
-    )
+    scored = api.score(real, synth, heldout=heldout, judge=judge, tags=read_tags(tag), seed=seed, device=device)
     if as_json or not _on_terminal():
         print(json.dumps(scored, indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sertools.cli.completion import conditions, shares
 from sertools.cli.options import Seed, output, verb
 from sertools.cli.progress import voice
 
@@ -16,7 +17,9 @@ def select(
     where: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COL=V[,V]", help="Rows whose column has one of the values; COL!=V for none. Repeatable."
+            metavar="COL=V[,V]",
+            help="Rows whose column has one of the values; COL!=V for none. Repeatable.",
+            autocompletion=conditions,
         ),
     ] = None,
     fold: Annotated[str | None, typer.Option(metavar="K/N", help="Part K of N; with -v, all the others.")] = None,
@@ -25,7 +28,11 @@ def select(
     ] = "speaker",
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="CLASS=FRACTION", help="Keep only this share of a class's utterances. Repeatable."),
+        typer.Option(
+            metavar="CLASS=FRACTION",
+            help="Keep only this share of a class's utterances. Repeatable.",
+            autocompletion=shares,
+        ),
     ] = None,
     invert: Annotated[
         bool, typer.Option("-v", "--invert", help="Keep exactly what the same line without -v leaves out.")
@@ -45,14 +52,18 @@ def select(
       sertools select specs.h5 --fold 1/5 -v -o full.h5
       sertools select full.h5 --keep angry=0.2 -o train.h5
     """
-    from sertools.store.select import Selection, parse_condition, parse_keep, parse_part, select_store
+    from sertools import api
+    from sertools.store.select import parse_keep
 
-    selection = Selection(
-        where=tuple(parse_condition(text) for text in where or ()),
-        fold=parse_part(fold, "--fold") if fold else None,
+    n_rows = api.select(
+        store,
+        out,
+        where=where or (),
+        fold=fold,
         by=by,
         keep=parse_keep(keep or ()),
         invert=invert,
+        copy=copy,
         seed=seed,
     )
-    voice.say(f"{out}: {select_store(store, out, selection, copy=copy)} rows")
+    voice.say(f"{out}: {n_rows} rows")

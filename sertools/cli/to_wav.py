@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sertools.cli.options import Seed, verb
-from sertools.cli.progress import drain, voice
+from sertools.cli.progress import showing, voice
 
 
 @verb
@@ -28,12 +28,15 @@ def to_wav(
     Example:
       sertools to-wav synth.h5 --per-class 3 -o listen/
     """
-    from sertools.store.listening import to_wav as run
+    from sertools import api
 
-    last = drain(
-        "to-wav",
-        run(store, out, per_class=per_class, n_iter=iterations, seed=seed),
-        lambda p: (p.done, p.total, ""),
+    last = api.to_wav(
+        store,
+        out,
+        per_class=per_class,
+        iterations=iterations,
+        seed=seed,
+        progress=showing("to-wav", lambda p: (p.done, p.total, "")),
     )
     if last:
         quieter = f", {last.n_quieter} of them made quieter to fit" if last.n_quieter else ""

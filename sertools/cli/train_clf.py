@@ -5,12 +5,23 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, Val, Width, output, preset_default, verb
-from sertools.cli.progress import drain, read_training, say_numbers, stop_on_signals, voice
+from sertools.cli.options import (
+    Device,
+    PresetName,
+    SaveEvery,
+    Seed,
+    Stores,
+    Val,
+    Width,
+    long_verb,
+    output,
+    preset_default,
+)
+from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
 from sertools.config import ARCHITECTURES, LOSSES, SAMPLINGS, SAVE_EVERY_MINUTES, SPEC_AUGMENTS
 
 
-@verb
+@long_verb
 def train_clf(
     stores: Stores,
     out: Annotated[Path, output("CLF", "The classifier (safetensors).")],
@@ -75,30 +86,30 @@ def train_clf(
     Example:
       sertools train-clf train.h5 synth.h5 -o clf.safetensors
     """
-    from sertools.presets import override
-    from sertools.presets import preset as find
-    from sertools.scoring.evaluation import utterance_uar
-    from sertools.training.classifier import train_classifier
-    from sertools.training.distributed import join
-    from sertools.training.loop import Run
+    from sertools import api
 
-    config = override(
-        find(preset).classifier,
-        arch=arch,
-        steps=steps,
-        batch_size=batch_size,
-        lr=lr,
-        width=width,
-        loss=loss,
-        sampling=sampling,
-        synthetic_share=synthetic_share,
-        spec_augment=spec_augment,
-        mixup=mixup,
-    )
-    say_numbers("classifier", config)
     with stop_on_signals() as stop:
-        run = Run(out, seed, join(device), stop, save_every)
-        steps_taken = train_classifier(stores, run, config, val_path=val, score=utterance_uar)
-        last = drain("train-clf", steps_taken, read_training)
+        last = api.train_clf(
+            stores,
+            out,
+            val=val,
+            preset=preset,
+            arch=arch,
+            steps=steps,
+            batch_size=batch_size,
+            lr=lr,
+            width=width,
+            loss=loss,
+            sampling=sampling,
+            synthetic_share=synthetic_share,
+            spec_augment=spec_augment,
+            mixup=mixup,
+            seed=seed,
+            device=device,
+            save_every=save_every,
+            stop=stop,
+            tell=say_numbers,
+            progress=showing("train-clf", read_training),
+        )
     if last:
         voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps")

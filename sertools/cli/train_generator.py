@@ -5,10 +5,21 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, Val, Width, output, preset_default, verb
-from sertools.cli.progress import drain, read_training, say_numbers, stop_on_signals, voice
+from sertools.cli.options import (
+    Device,
+    PresetName,
+    SaveEvery,
+    Seed,
+    Stores,
+    Val,
+    Width,
+    long_verb,
+    output,
+    preset_default,
+)
+from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
 from sertools.config import SAMPLINGS, SAVE_EVERY_MINUTES
-from sertools.generators import CVAE, KINDS, GeneratorConfig, check_kind
+from sertools.generators import KINDS
 
 
 def _default(name: str) -> str:
@@ -16,7 +27,7 @@ def _default(name: str) -> str:
     return "".join(f" {kind}{preset_default(kind, name)}" for kind in KINDS)
 
 
-@verb
+@long_verb
 def train_generator(
     stores: Stores,
     out: Annotated[Path, output("GEN", "The generator (safetensors).")],
@@ -57,26 +68,28 @@ def train_generator(
       sertools train-generator train.h5 -o cvae.safetensors --kind cvae
       sertools train-generator train.h5 -o diffusion.safetensors --kind diffusion
     """
-    import dataclasses
+    from sertools import api
 
-    from sertools.presets import override
-    from sertools.presets import preset as find
-    from sertools.training.generators import train_generator as train
-    from sertools.training.loop import Run
-    from sertools.training.runtime import pick_device
-
-    check_kind(kind)
-    given = {"steps": steps, "batch_size": batch_size, "lr": lr, "sampling": sampling, "augment": augment, "ema": ema}
-    numbers = find(preset)
-    config: GeneratorConfig
-    if kind == CVAE:
-        net = override(numbers.cvae.net, width=width)
-        config = override(dataclasses.replace(numbers.cvae, net=net), **given)
-    else:
-        config = override(numbers.diffusion, width=width, **given)
-    say_numbers(kind, config)
     with stop_on_signals() as stop:
-        run = Run(out, seed, pick_device(device), stop, save_every)
-        last = drain("train-generator", train(stores, run, config, val), read_training)
+        last = api.train_generator(
+            stores,
+            out,
+            kind=kind,
+            val=val,
+            preset=preset,
+            steps=steps,
+            batch_size=batch_size,
+            lr=lr,
+            width=width,
+            sampling=sampling,
+            augment=augment,
+            ema=ema,
+            seed=seed,
+            device=device,
+            save_every=save_every,
+            stop=stop,
+            tell=say_numbers,
+            progress=showing("train-generator", read_training),
+        )
     if last:
         voice.say(f"{out}: {read_training(last)[2]} after {last.step} steps")

@@ -64,14 +64,26 @@ def list_recordings(
         if not labelled:
             unlabelled |= {recording.file for recording in part}
     found = _by_folder(found, unlabelled) if labels is None else _labelled(found, labels)
-    unique = _unique(found)
-    if not unique:
+    if not found:
         raise CorpusError(f"{', '.join(sources)}: no audio found; name files, folders, a labels CSV or -")
+    listing = replace(listing_of(found), tables=tuple(tables))
     if audio_root is not None:
-        check_inside(audio_root, (recording.file for recording in unique), ", ".join(map(str, tables or sources)))
+        files = (recording.file for recording in listing.recordings)
+        check_inside(audio_root, files, ", ".join(map(str, tables or sources)))
     lone_folder = Path(sources[0]) if len(sources) == 1 and Path(sources[0]).is_dir() else None
-    root = lone_folder or Path(os.path.commonpath([_folder_of(r.file) for r in unique]))
-    return Listing(unique, root, tuple(tables))
+    return replace(listing, root=lone_folder) if lone_folder else listing
+
+
+def listing_of(recordings: Sequence[Recording]) -> Listing:
+    """List recordings, at least one, that are known already, each once.
+
+    Raises
+    ------
+    CorpusError
+        If one is given twice, with other labels.
+    """
+    unique = _unique(recordings)
+    return Listing(unique, Path(os.path.commonpath([_folder_of(r.file) for r in unique])))
 
 
 def _is_table(source: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, nan
 from typing import Any, Literal, cast, get_args
 
-from sertools.errors import UsageError
+from sertools.errors import one_of
 
 Format = Literal["text", "markdown", "csv", "latex", "json"]
 DASH = "\N{EN DASH}"
@@ -38,8 +38,7 @@ def check_format(name: str) -> Format:
     UsageError
         Naming the formats there are.
     """
-    if name not in get_args(Format):
-        raise UsageError(f"format {name!r} is unknown: use one of {', '.join(get_args(Format))}")
+    one_of("--format", name, get_args(Format))
     return cast(Format, name)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any, Literal, cast, get_args
 
-from sertools.errors import UsageError
+from sertools.errors import UsageError, one_of
 from sertools.scoring.comparison import GENERATORS, KIND, VERSION, Report, Row
 from sertools.scoring.formats import Format, Table, percent, rounded, write_tables
 from sertools.scoring.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
@@ -66,8 +66,7 @@ def check_layout(name: str, paper: bool = False) -> Layout:
     UsageError
         Naming the layouts there are.
     """
-    if name not in get_args(Layout):
-        raise UsageError(f"layout {name!r} is unknown: use one of {', '.join(get_args(Layout))}")
+    one_of("--layout", name, get_args(Layout))
     if paper and name == "summary":
         raise UsageError("--paper: the summary is no table of the paper; use --layout table2 or table3")
     return cast(Layout, name)

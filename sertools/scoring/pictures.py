@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sertools.errors import UsageError
+from sertools.errors import UsageError, one_of
 from sertools.scoring import plots
 from sertools.scoring.class_balance import class_balance, count_rows
 from sertools.scoring.contents import LATENTS, LOG, RESULT, file_kind
@@ -66,8 +66,8 @@ def draw(
     UsageError
         If the files do not go together, or `kind`, `names` or `baseline` does not fit them.
     """
-    if kind and kind not in KINDS:
-        raise UsageError(f"--kind {kind!r}: expected one of {', '.join(KINDS)}")
+    if kind:
+        one_of("--kind", kind, KINDS)
     kinds = {path: file_kind(path) for path in paths}
     found = set(kinds.values())
     stores = [path for path in paths if kinds[path] == STORE]

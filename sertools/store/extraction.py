@@ -23,6 +23,7 @@ from sertools.corpora.table import Recording
 from sertools.errors import AudioError, StoreError, printable
 from sertools.parallel import placed_map
 from sertools.provenance import history_line, refuse_clobber
+from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
 from sertools.store.format import (
     REJECTED_COLUMNS,
     SEGMENT_COLUMNS,
@@ -33,8 +34,10 @@ from sertools.store.format import (
     escape_word,
     make_table,
 )
-from sertools.store.segments import Extracted, decode, n_rows, portions, write_rows
+from sertools.store.segments import Decoded, Extracted, decode, n_rows, portions, try_out, write_rows
 from sertools.store.writer import Spool
+
+_TRIED = 8  # files that a rehearsal decodes
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def extract(
         k, n = shard
         edges = np.linspace(0, len(jobs_listed), n + 1).round().astype(int)
         jobs_listed = jobs_listed[edges[k - 1] : edges[k]]
+    begin(output, lambda: _plan(listing, jobs_listed, output, front_end, jobs, on_error))
     segments: list[dict[str, Any]] = []
     utterances: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []
@@ -126,6 +130,44 @@ def extract(
             shard=shard,
         )
         spool.finish(contents)
+
+
+def _plan(
+    listing: Listing, listed: list[_Job], output: Path, front_end: FrontEnd, n_processes: int, on_error: str
+) -> Plan:
+    """Say what would be extracted, by a few files spread over all, and those that are not there at all."""
+    spread = {int(at) for at in np.linspace(0, len(listed) - 1, min(len(listed), _TRIED))}
+    gone = {at for at, job in enumerate(listed) if not Path(job.recording.file).is_file()}
+    tried: list[Decoded] = []
+    seconds = seconds_of(lambda: tried.extend(_tried(listed, spread - gone, front_end)))
+    rejected = [
+        {"path": listed[at].path, "reason": one.reason}
+        for at, one in zip([*sorted(spread - gone), *sorted(gone)], [*tried, *_tried(listed, gone, front_end)],
+                           strict=True)
+        if one.reason
+    ]  # fmt: skip
+    if rejected and on_error == "fail":
+        raise AudioError(_complaint(rejected, len(listed), listing.root))
+    share = (len(listed) - len(gone)) / max(1, len(tried))
+    count = round(share * n_rows(tried))
+    by = f" by {n_processes} processes" if n_processes > 1 else ""
+    return Plan(
+        reads=(
+            f"{len(listed)} recordings below {listing.root}",
+            *(f"labels from {table}" for table in listing.tables),
+        ),
+        work=f"extract about {count} rows of {front_end.n_mels}×{front_end.n_frames}{by}",
+        n_rows=count,
+        writes=(str(output),),
+        output_bytes=count * front_end.n_mels * front_end.n_frames * 4,
+        seconds=share * seconds / n_processes,
+        measured=f"by {len(tried)} files spread over all; the others were not opened",
+        memory_bytes=memory_so_far(),
+    )
+
+
+def _tried(listed: list[_Job], places: set[int], front_end: FrontEnd) -> list[Decoded]:
+    return try_out([listed[at].recording for at in sorted(places)], front_end)
 
 
 def _options(front_end: FrontEnd) -> dict[str, object]:

@@ -193,7 +193,7 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def open_store(path: Path) -> Store:
+def open_store(path: Path | str) -> Store:
     """Open a store and check that it is whole.
 
     Raises
@@ -202,6 +202,7 @@ def open_store(path: Path) -> Store:
         If the file is missing, damaged, of another kind or version, or a source of a virtual store is missing
         or has changed.
     """
+    path = Path(path)
     check_hdf5(path)
     try:
         with h5py.File(path, "r", locking=False) as file:

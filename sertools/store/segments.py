@@ -92,6 +92,17 @@ def _decoded(recording: Recording, front_end: FrontEnd) -> Decoded:
     return Decoded(utterance, tuple(cut(len(utterance.y), front_end)))
 
 
+def try_out(recordings: Sequence[Recording], front_end: FrontEnd) -> list[Decoded]:
+    """Decode, cut and transform, and keep no picture; a file that cannot be used becomes a reason."""
+    decoded = decode(recordings, front_end)
+    with one_blas_thread():
+        for one in decoded:
+            for piece in one.pieces:
+                if one.utterance is not None:
+                    log_mel(piece_samples(one.utterance.y, piece, front_end), front_end)
+    return decoded
+
+
 def n_rows(decoded: Sequence[Decoded]) -> int:
     """Count the segments."""
     return sum(len(one.pieces) for one in decoded)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sertools.errors import SertoolsWarning, StoreError, UsageError
+from sertools.errors import SertoolsWarning, StoreError, UsageError, one_of
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.store.format import Column, Contents, escape_name, unescape_name
 from sertools.store.reader import Store, open_store
@@ -249,8 +249,7 @@ def _instead(value: str, column: Column) -> str:
 
 def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray[np.int64]:
     """Number the fold, from 1, of each utterance; 0 for generated ones, which belong to none."""
-    if by not in GROUPINGS:
-        raise UsageError(f"--by {by!r}: expected one of {', '.join(GROUPINGS)}")
+    one_of("--by", by, GROUPINGS)
     utterances = contents.utterances
     real = utterances["path"] != ""
     groups = utterances["id" if by == "utterance" else by]

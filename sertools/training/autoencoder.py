@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sertools.architectures import LATENTS
 from sertools.config import AutoencoderConfig
-from sertools.errors import StoreError, UsageError
+from sertools.errors import StoreError, one_of
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
 from sertools.nets.gan import Autoencoder
 from sertools.nets.pca import LinearAutoencoder
@@ -25,7 +25,8 @@ from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows, batch_indices, open_rows
 from sertools.training.checkpoint import Header, load_model, prefixed, rebuild, save_model
-from sertools.training.distributed import end_followers, parallel, spread
+from sertools.training.distributed import parallel, spread
+from sertools.training.forecast import without_steps
 from sertools.training.loop import Record, Run, train
 from sertools.training.optimisers import Adam
 from sertools.training.pca import fit_pca
@@ -127,8 +128,7 @@ def pretrain_autoencoder(
     UsageError
         If there is no such kind of latents.
     """
-    if config.net.latent not in LATENTS:
-        raise UsageError(f"--latent {config.net.latent!r}: expected one of {', '.join(LATENTS)}")
+    one_of("--latent", config.net.latent, LATENTS)
     rows = open_rows(train_paths)
     lineage = rows.lineage()
     val = open_validation(val_path, rows) if val_path else None
@@ -141,9 +141,8 @@ def pretrain_autoencoder(
         described: dict[str, object] = {"net": dataclasses.asdict(config.net)}
         options: dict[str, object] = {"latent": config.net.latent, "latent_size": config.net.latent_size}
         line = history_line("pretrain-ae", options, inputs)
-        end_followers()
-        # Of another autoencoder under this name; principal components have no steps to tell of.
-        run.log_path.unlink(missing_ok=True)
+        work = f"make {config.net.latent_size} principal components, if the rows span as many"
+        without_steps(rows, work, run.output, run.log_path)
         net = _whole_pca(rows, scaler, config.net.latent_size)
     else:
         described = options = dataclasses.asdict(config)

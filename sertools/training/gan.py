@@ -40,8 +40,9 @@ from sertools.training.checkpoint import (
     save_model,
 )
 from sertools.training.critic import changed, cross_entropy, r1_penalty
-from sertools.training.distributed import end_followers, parallel, spread, together
+from sertools.training.distributed import parallel, spread, together
 from sertools.training.ema import Average
+from sertools.training.forecast import without_steps
 from sertools.training.health import GanWatch
 from sertools.training.latents import ClassGaussians, load_latents
 from sertools.training.loop import Health, Record, Run, train
@@ -236,8 +237,7 @@ def finetune_gan(
         calibrate(trainer.chosen, sampler, config.calibration_batches, run.seed)
         tensors = {**prefixed(trainer.chosen, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
     else:
-        end_followers()
-        run.log_path.unlink(missing_ok=True)  # of another GAN under this name
+        without_steps(rows, "take no step", run.output, run.log_path)
     header = Header(
         kind=KIND,
         config=options,

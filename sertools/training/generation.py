@@ -20,6 +20,7 @@ from sertools.generators import DIFFUSION, KINDS
 from sertools.nets.cvae import Cvae
 from sertools.nets.folding import folded
 from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
+from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, same_front_end
 from sertools.store.reader import open_store
 from sertools.store.writer import Spool
@@ -32,6 +33,8 @@ from sertools.training.generators import FromNoise, load_net
 from sertools.training.runtime import place
 from sertools.training.smote import fit_smote, load_encoder
 from sertools.training.translation import Translation, Translator
+
+_TRIED = 16  # rows that a rehearsal makes
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,8 @@ def generate(
     options = {"counts": dict(counts), **opened.options}
     run_name = f"{opened.word}{str(opened.inputs['gan'])[:8]}-{seed}"
     total, done = sum(counts.values()), 0
+    inputs = [gan_path, *([store.path for store in opened.rows.stores] if opened.rows else [])]
+    begin(output, lambda: _plan(inputs, output, counts, header, opened.source, seed))
     segments: list[dict[str, Any]] = []
     utterances: list[dict[str, Any]] = []
     with Spool(output, header.front_end) as spool:
@@ -217,6 +222,27 @@ def generate(
             lineage=lineage,
         )
         spool.finish(contents)
+
+
+def _plan(
+    inputs: list[Path], output: Path, counts: Mapping[str, int], header: Header, source: Source, seed: int
+) -> Plan:
+    wanted = [(number, counts.get(name, 0)) for number, name in enumerate(header.classes)]
+    number, count = max(wanted, key=lambda pair: pair[1])
+    tried = min(count, _TRIED)
+    # Twice: what the first one loads is loaded once.
+    seconds = [seconds_of(lambda: list(source.blocks(number, tried, seed))) for _ in range(2)] if tried else [0.0]
+    total, (n_mels, n_frames) = sum(counts.values()), header.shape
+    return Plan(
+        reads=tuple(map(str, inputs)),
+        work=f"generate {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}",
+        n_rows=total,
+        writes=(str(output),),
+        output_bytes=total * n_mels * n_frames * 4,
+        seconds=seconds[-1] * total / max(1, tried),
+        measured=f"by {tried} rows; writing is not in it",
+        memory_bytes=memory_so_far(),
+    )
 
 
 def _check_counts(counts: Mapping[str, int], classes: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from sertools.config import COVARIANCES, FrontEnd
-from sertools.errors import ModelError, SertoolsError, StoreError, UsageError
+from sertools.errors import ModelError, SertoolsError, StoreError, one_of
 from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
 from sertools.store.format import same_front_end
 from sertools.store.guard import check_hdf5
@@ -110,7 +110,7 @@ def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassG
     StoreError
         If a class has fewer than two rows.
     """
-    _check_method(method)
+    one_of("--cov", method, COVARIANCES)
     names = np.asarray(labels)
     classes = tuple(sorted(set(names.tolist())))
     groups = [latents[names == name] for name in classes]
@@ -130,11 +130,6 @@ def pooled(gaussians: ClassGaussians) -> ClassGaussians:
     within = np.tensordot(degrees / degrees.sum(), gaussians.covariance, axes=1)
     weight = (n_rows / (n_rows + POOL_STRENGTH))[:, None, None]
     return dataclasses.replace(gaussians, covariance=weight * gaussians.covariance + (1.0 - weight) * within)
-
-
-def _check_method(method: str) -> None:
-    if method not in COVARIANCES:
-        raise UsageError(f"--cov {method!r}: expected one of {', '.join(COVARIANCES)}")
 
 
 def _covariance(group: Matrix, method: str) -> Matrix:
@@ -171,7 +166,7 @@ def fit_latents(
     StoreError
         If the front ends differ, or a class has fewer than two rows.
     """
-    _check_method(method)
+    one_of("--cov", method, COVARIANCES)
     header, encoder, _ = load_autoencoder(autoencoder_path)
     rows = open_rows(train_paths)
     refuse_clobber(output, [autoencoder_path, *rows.files])

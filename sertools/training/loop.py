@@ -21,8 +21,11 @@ from torch import Tensor
 from sertools.config import SAVE_EVERY_MINUTES
 from sertools.errors import ModelError, SertoolsWarning, Stopped, TrainingError, out_of_memory
 from sertools.provenance import refuse_clobber
+from sertools.rehearsal import begin
 from sertools.training import distributed
+from sertools.training.batches import Rows
 from sertools.training.checkpoint import load_state, save_state
+from sertools.training.forecast import forecast
 from sertools.training.health import COLLAPSE, Finding, Watch
 from sertools.training.log import TrainingLog, parse_log, rounded
 from sertools.training.runtime import surroundings
@@ -98,6 +101,8 @@ class Run:
 class Trainer(Protocol):
     """What the loop needs to know of a training."""
 
+    rows: Rows
+
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update; return its losses."""
 
@@ -157,6 +162,7 @@ def train(
             journal.restore(tensors)
         except (KeyError, ValueError, RuntimeError, ModelError) as error:
             raise ModelError(f"{run.state_path}: damaged resume state; remove it to start again") from error
+    begin(run.output, lambda: forecast(trainer.rows, trainer.step, first, n_steps, run.output, run.log_path))
     distributed.agree_on_start(first, str(run.state_path))
     if not distributed.leads():
         _follow(trainer, first, n_steps, run)

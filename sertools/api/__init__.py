@@ -1,0 +1,85 @@
+"""One function a verb: the same reach as the command line, which calls these and nothing else.
+
+Paths may be strings or `os.PathLike`; outputs are written when complete; the same arguments give the same bytes.
+Errors are `SertoolsError` and name the file, the bad value and the remedy; remarks are `SertoolsWarning`.
+"""
+
+from collections.abc import Callable
+from typing import ParamSpec
+
+from sertools.api.classifier import evaluate, train_clf
+from sertools.api.foreign import export
+from sertools.api.gan import finetune_gan, generate
+from sertools.api.generator import train_generator
+from sertools.api.latents import fit_latents, pretrain_ae
+from sertools.api.scores import info, plot, report, score
+from sertools.api.stores import augment, corpus, extract, merge, select, to_wav
+from sertools.errors import UsageError
+from sertools.rehearsal import Plan, rehearsal
+
+__all__ = [
+    "LONG_STEPS",
+    "augment",
+    "corpus",
+    "evaluate",
+    "export",
+    "extract",
+    "finetune_gan",
+    "fit_latents",
+    "generate",
+    "info",
+    "merge",
+    "plot",
+    "pretrain_ae",
+    "rehearse",
+    "report",
+    "score",
+    "select",
+    "to_wav",
+    "train_clf",
+    "train_generator",
+]
+
+Params = ParamSpec("Params")
+# Those that say what they would do before they begin.
+LONG_STEPS: tuple[Callable[..., object], ...] = (
+    extract,
+    pretrain_ae,
+    finetune_gan,
+    train_generator,
+    generate,
+    augment,
+    train_clf,
+)
+
+
+def rehearse(step: Callable[Params, object], *args: Params.args, **options: Params.kwargs) -> Plan:
+    """Say what a long step would do; nothing is written.
+
+    Inputs and options are checked as the step itself checks them before it begins.
+
+    Parameters
+    ----------
+    step : callable
+        `extract`, `pretrain_ae`, `finetune_gan`, `train_generator`, `generate`, `augment` or `train_clf`.
+    *args, **options
+        Its arguments.
+
+    Returns
+    -------
+    Plan
+        Inputs, rows, output, time and memory; printed, it is a few lines.
+
+    Raises
+    ------
+    SertoolsError
+        Whatever the step would raise before it begins.
+    """
+    name = getattr(step, "__name__", str(step))
+    if step not in LONG_STEPS:
+        known = ", ".join(each.__name__ for each in LONG_STEPS)
+        raise UsageError(f"{name}: is no long step; rehearse one of {known}, or run it")
+    plan = rehearsal(lambda: step(*args, **options))
+    if plan is None:
+        raise UsageError(f"{name}: has nothing to rehearse here")
+    return plan

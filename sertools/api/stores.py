@@ -1,0 +1,290 @@
+"""Corpora and stores: list, extract, select, merge, balance, listen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from sertools.api.running import AnyPath, Paths, Progress, maybe, paths_of, run_through, writing
+from sertools.config import FrontEnd
+from sertools.errors import UsageError, one_of
+
+if TYPE_CHECKING:
+    from sertools.balance.augmentation import AugmentProgress
+    from sertools.corpora.table import Recording
+    from sertools.store.extraction import ExtractProgress
+    from sertools.store.listening import ToWavProgress
+
+
+def corpus(
+    name: str, folder: AnyPath, *, ambiguous: str = "keep", relabel: Mapping[str, str] | None = None
+) -> list[Recording]:
+    """List the recordings of a corpus folder.
+
+    Parameters
+    ----------
+    name : str
+        A reader: a key of `sertools.READERS`.
+    folder : path
+        Where the corpus lies; for nkululeko, its CSV.
+    ambiguous : {"keep", "drop"}
+        What to do with recordings on which the annotators disagree.
+    relabel : mapping of str to str
+        Emotions that count as another, such as ``{"calm": "neutral"}``.
+
+    Returns
+    -------
+    list of Recording
+        Sorted by path; `extract` takes it as it is.
+
+    Raises
+    ------
+    CorpusError, UsageError
+        As `sertools.corpora.read_corpus` says.
+    """
+    from sertools.corpora import read_corpus
+
+    return read_corpus(name, Path(folder), ambiguous=ambiguous, relabel=relabel)
+
+
+def extract(
+    sources: Paths | Sequence[Recording],
+    output: AnyPath,
+    *,
+    labels: AnyPath | None = None,
+    audio_root: AnyPath | None = None,
+    jobs: int = 1,
+    shard: str | None = None,
+    on_error: str = "fail",
+    front_end: FrontEnd | None = None,
+    stdin: TextIO | None = None,
+    progress: Progress[ExtractProgress] = iter,
+) -> ExtractProgress | None:
+    """Turn audio into a store of log-mel spectrograms (§3.2).
+
+    Parameters
+    ----------
+    sources : path, paths or recordings
+        Audio files, folders, labels CSVs, or ``-`` for either on `stdin`; or what `corpus` lists.
+    output : path
+        The store, written when complete.
+    labels : path, optional
+        A labels CSV that says what the audio of `sources` is.
+    audio_root : path, optional
+        A folder that every file must lie in.
+    jobs : int
+        Processes. With more than one, call this under ``if __name__ == "__main__":``, as multiprocessing asks.
+    shard : str, optional
+        ``K/N``: only the K-th of N parts; `merge` joins them.
+    on_error : {"fail", "skip"}
+        fail: list all bad files, write nothing; skip: record them in the store.
+    front_end : FrontEnd, optional
+        Sampling rate, segments and pictures; by default the paper's.
+    progress : callable
+        Passes the records on and shows them, such as ``tqdm.tqdm``.
+
+    Returns
+    -------
+    ExtractProgress or None
+        Files and rows; None if there was no file.
+
+    Raises
+    ------
+    SertoolsError
+        If a source cannot be used; the message names file, value and remedy.
+    """
+    from sertools.corpora.sources import list_recordings, listing_of
+    from sertools.corpora.table import Recording
+    from sertools.store.extraction import extract as run
+    from sertools.store.select import parse_part
+
+    one_of("--on-error", on_error, ("fail", "skip"))
+    part = parse_part(shard, "--shard") if shard else None
+    many: Sequence[AnyPath | Recording] = [sources] if isinstance(sources, (str, os.PathLike)) else sources
+    recordings = [each for each in many if isinstance(each, Recording)]
+    if recordings and (labels is not None or len(recordings) < len(many)):
+        raise UsageError("recordings bring their labels: leave out `labels`, and paths beside recordings")
+    if recordings:
+        listing = listing_of(recordings)
+    else:
+        names = [os.fspath(each) for each in many if not isinstance(each, Recording)]
+        listing = list_recordings(names, maybe(labels), stdin or sys.stdin, maybe(audio_root))
+    output = Path(output)
+    with writing(output):
+        steps = run(listing, output, front_end or FrontEnd(), jobs=jobs, shard=part, on_error=on_error)
+        return run_through(steps, progress)
+
+
+def select(
+    store: AnyPath,
+    output: AnyPath,
+    *,
+    where: str | Sequence[str] = (),
+    fold: str | None = None,
+    by: str = "speaker",
+    keep: Mapping[str, float] | None = None,
+    invert: bool = False,
+    copy: bool = False,
+    seed: int = 0,
+) -> int:
+    """Choose rows of a store: the toolkit's grep. All conditions are ANDed.
+
+    Parameters
+    ----------
+    store, output : path
+        The store to choose from, and the one to write.
+    where : str or sequence of str
+        ``COL=V[,V]``: rows whose column has one of the values; ``COL!=V`` for none.
+    fold : str, optional
+        ``K/N``: part K of N; with `invert`, all the others.
+    by : {"speaker", "session", "utterance"}
+        What a fold keeps together.
+    keep : mapping of str to float
+        Class → the share of its utterances that is kept, 0 to 1.
+    invert : bool
+        Keep exactly what the same call without it leaves out.
+    copy : bool
+        Copy the pictures; otherwise the output points to them.
+    seed : int
+        Which utterances `keep` keeps.
+
+    Returns
+    -------
+    int
+        Rows of the output.
+
+    Raises
+    ------
+    SertoolsError
+        If the store, a column, a value or a fold is not there.
+    """
+    from sertools.store.select import Selection, parse_condition, parse_keep, parse_part, select_store
+
+    selection = Selection(
+        where=tuple(map(parse_condition, [where] if isinstance(where, str) else where)),
+        fold=parse_part(fold, "--fold") if fold else None,
+        by=by,
+        keep=parse_keep(f"{name}={share}" for name, share in (keep or {}).items()),
+        invert=invert,
+        seed=seed,
+    )
+    output = Path(output)
+    with writing(output):
+        return select_store(Path(store), output, selection, copy=copy)
+
+
+def merge(stores: Paths, output: AnyPath) -> int:
+    """Put stores together: the toolkit's cat. All shards of one extraction give the unsharded store.
+
+    Parameters
+    ----------
+    stores : path or paths
+        Stores of one front end.
+    output : path
+        All their rows, written when complete.
+
+    Returns
+    -------
+    int
+        Rows of the output.
+
+    Raises
+    ------
+    StoreError
+        If they do not go together.
+    """
+    from sertools.store.merge import merge_stores
+
+    output = Path(output)
+    with writing(output):
+        return merge_stores(paths_of(stores), output)
+
+
+def augment(
+    store: AnyPath,
+    output: AnyPath,
+    *,
+    strategy: str = "CP",
+    noise: AnyPath | None = None,
+    audio_root: AnyPath | None = None,
+    jobs: int = 1,
+    seed: int = 0,
+    progress: Progress[AugmentProgress] = iter,
+) -> Mapping[str, tuple[int, int]]:
+    """Balance a training store without a GAN (§2.5).
+
+    Parameters
+    ----------
+    store, output : path
+        The training store, and the one to write, with the old rows and the new.
+    strategy : str
+        A key of `sertools.STRATEGIES`: CP copies, SA and its kin alter the audio, RS removes rows.
+    noise : path, optional
+        A folder of background noise, for SA, SAR, SARM and SARB.
+    audio_root : path, optional
+        The corpus, if it is no longer where the store says.
+    jobs : int
+        Processes that alter audio.
+
+    Returns
+    -------
+    mapping of str to (int, int)
+        Class → rows before and after.
+
+    Raises
+    ------
+    SertoolsError
+        If there is nothing to balance, or audio or noise is missing.
+    """
+    from sertools.balance.augmentation import augment_store
+    from sertools.balance.strategies import strategy as find
+    from sertools.sound.noise import open_noise
+    from sertools.store.reader import open_store
+
+    chosen, source, output = find(strategy), Path(store), Path(output)
+    seconds = open_store(source).contents.front_end.segment_seconds if noise is not None else 0.0
+    folder = open_noise(Path(noise), seconds) if noise is not None else None
+    root = maybe(audio_root)
+    with writing(output):
+        steps = augment_store(source, output, chosen, seed=seed, noise=folder, audio_root=root, jobs=jobs)
+        last = run_through(steps, progress)
+    return last.counts if last else {}
+
+
+def to_wav(
+    store: AnyPath,
+    folder: AnyPath,
+    *,
+    per_class: int | None = None,
+    iterations: int = 32,
+    seed: int = 0,
+    progress: Progress[ToWavProgress] = iter,
+) -> ToWavProgress | None:
+    """Turn rows of a store back into sound, one wav each.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is missing.
+    per_class : int, optional
+        That many rows of each class; without it all.
+    iterations : int
+        Rounds of Griffin-Lim, at least 1.
+
+    Returns
+    -------
+    ToWavProgress
+        Wavs written, and how many were made quieter to fit.
+
+    Raises
+    ------
+    SertoolsError
+        If the store has no rows, or `folder` cannot be written to.
+    """
+    from sertools.store.listening import to_wav as run
+
+    steps = run(Path(store), Path(folder), per_class=per_class, n_iter=iterations, seed=seed)
+    return run_through(steps, progress)

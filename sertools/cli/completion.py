@@ -1,0 +1,52 @@
+"""What a shell is offered after TAB, beside verbs, options and files: choices, readers, a store's classes."""
+
+import os
+from collections.abc import Callable, Iterable
+
+from sertools.errors import SertoolsError
+
+Offer = Callable[[str], list[str]]
+
+
+def choices(values: Iterable[str]) -> Offer:
+    """Offer the values that begin as what is typed."""
+    known = list(values)
+    return lambda incomplete: [value for value in known if value.startswith(incomplete)]
+
+
+def readers(incomplete: str) -> list[str]:
+    """Offer the readers of corpora."""
+    from sertools.corpora import READERS
+
+    return choices(READERS)(incomplete)
+
+
+def shares(incomplete: str) -> list[str]:
+    """Offer ``CLASS=`` for the classes of the store that the line names."""
+    return choices(f"{name}=" for name in _values("emotion"))(incomplete)
+
+
+def conditions(incomplete: str) -> list[str]:
+    """Offer the columns that rows are chosen by, and after ``=`` what the store holds there."""
+    column, equals, _ = incomplete.partition("=")
+    if not equals:
+        return choices(f"{name}=" for name in ("emotion", "speaker", "session", "gender", "origin"))(incomplete)
+    return choices(f"{column}={value}" for value in _values(column.removesuffix("!")))(incomplete)
+
+
+def _values(column: str) -> list[str]:
+    """What a column of the line's store holds; nothing if there is no such store yet.
+
+    A line that ends in an option without its value is not parsed any further: the store is looked for in its words.
+    """
+    from sertools.store.reader import open_store
+
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+    store = next((word for word in line.split() if word.endswith(".h5") and os.path.isfile(word)), None)
+    if store is None:
+        return []
+    try:
+        found = open_store(store).contents.column(column)
+    except SertoolsError:
+        return []
+    return sorted({str(value) for value in found.tolist()} - {""})

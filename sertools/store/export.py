@@ -1,0 +1,166 @@
+"""A store for other tools: NumPy arrays with a labels CSV, one .npz file, or an Arrow file.
+
+A few rows are held at a time, whatever the size of the store. What leaves a store this way leaves its lineage behind:
+a classifier that another tool trains on it is not guarded against leaks.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sertools.errors import StoreError, printable
+from sertools.provenance import atomic_output, cannot_write, refuse_clobber
+from sertools.store.reader import Store, open_store
+
+# Of a row, in this order; further columns of the labels follow.
+_COLUMNS = ("id", "emotion", "speaker", "session", "gender", "path", "start", "duration", "origin", "n_valid_frames")
+_Column = npt.NDArray[Any]
+
+
+def export_store(path: Path, output: Path, form: str) -> int:
+    """Write a store for other tools.
+
+    Parameters
+    ----------
+    output
+        ``npy``: a folder, made if it is missing, with ``spectrogram.npy``, ``labels.csv`` and ``front_end.json``;
+        else a file.
+    form
+        ``npz``, ``npy`` or ``arrow``.
+
+    Returns
+    -------
+    Rows written.
+
+    Raises
+    ------
+    StoreError
+        If the store has no rows, or a row holds NaN or infinite values; of ``arrow``, if pyarrow is not installed.
+    """
+    store = open_store(path)
+    if not len(store):
+        raise StoreError(f"{path}: has no rows to export")
+    sources = [path, *(source.path for source in store.row_map.sources)]
+    if form == "npy":
+        _make_folder(output)
+        _npy(store, output, sources)
+    else:
+        refuse_clobber(output, sources)
+        with atomic_output(output) as part:
+            _WRITERS[form](store, part)
+    return len(store)
+
+
+def columns_of(store: Store) -> dict[str, _Column]:
+    """Return what the labels say of each row, one value a row."""
+    contents = store.contents
+    further = [n for n in contents.utterances if n not in (*_COLUMNS, "digest")]
+    return {name: contents.column(name) for name in (*_COLUMNS, *further)}
+
+
+def _front_end(store: Store) -> str:
+    end = store.contents.front_end
+    derived = {name: getattr(end, name) for name in ("hop_length", "n_fft", "center", "hop_seconds")}
+    return json.dumps({**dataclasses.asdict(end), **derived}, indent=2) + "\n"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _npy(store: Store, folder: Path, sources: list[Path]) -> None:
+    writers: Mapping[str, Callable[[IO[bytes]], None]] = {
+        "spectrogram.npy": lambda stream: _write_pictures(store, stream),
+        "labels.csv": lambda stream: _write_labels(store, stream),
+        "front_end.json": lambda stream: _write_text(stream, _front_end(store)),
+    }
+    for name in writers:
+        refuse_clobber(folder / name, sources)
+    for name, write in writers.items():
+        with atomic_output(folder / name) as part, part.open("wb") as stream:
+            write(stream)
+
+
+def _npz(store: Store, part: Path) -> None:
+    arrays = {name: np.asarray(values) for name, values in columns_of(store).items()}
+    arrays["front_end"] = np.array(_front_end(store))
+    # An entry's time is that of ZipInfo itself, 1980: the same store gives the same bytes.
+    with zipfile.ZipFile(part, "w") as archive:
+        with archive.open(zipfile.ZipInfo("spectrogram.npy"), "w", force_zip64=True) as stream:
+            _write_pictures(store, stream)
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
+
+
+def _write_pictures(store: Store, stream: IO[bytes]) -> None:
+    shape = (len(store), *store.picture_shape)
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    for block in store.blocks():
+        stream.write(np.ascontiguousarray(block, dtype="<f4").data)
+
+
+def _write_labels(store: Store, stream: IO[bytes]) -> None:
+    columns = columns_of(store)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+        writer.writerow([printable(cell) if isinstance(cell, str) else cell for cell in row])
+    _write_text(stream, text.getvalue())
+
+
+def _write_text(stream: IO[bytes], text: str) -> None:
+    stream.write(text.encode("utf-8"))
+
+
+def _arrow(store: Store, part: Path) -> None:
+    try:
+        import pyarrow  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise StoreError("Arrow needs pyarrow: pip install 'sertools[arrow]', or take --format npz") from error
+    n_mels, n_frames = store.picture_shape
+    columns = columns_of(store)
+    schema = pyarrow.schema(
+        [
+            ("spectrogram", pyarrow.list_(pyarrow.list_(pyarrow.float32(), n_frames), n_mels)),
+            *((name, _arrow_type(pyarrow, values)) for name, values in columns.items()),
+        ],
+        metadata={"front_end": _front_end(store)},
+    )
+
+    def batches() -> Iterator[Any]:
+        first = 0
+        for block in store.blocks():
+            flat = pyarrow.array(np.ascontiguousarray(block).ravel(), pyarrow.float32())
+            rows = pyarrow.FixedSizeListArray.from_arrays(flat, n_frames)
+            pictures = pyarrow.FixedSizeListArray.from_arrays(rows, n_mels)
+            here = slice(first, first + len(block))
+            labels = [pyarrow.array(v[here].tolist(), _arrow_type(pyarrow, v)) for v in columns.values()]
+            first += len(block)
+            yield pyarrow.record_batch([pictures, *labels], schema=schema)
+
+    # The stream format is what Hugging Face's Dataset.from_file maps.
+    with pyarrow.OSFile(str(part), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
+        for batch in batches():
+            writer.write_batch(batch)
+
+
+def _arrow_type(pyarrow: Any, values: _Column) -> Any:
+    return {"U": pyarrow.string(), "f": pyarrow.float64(), "i": pyarrow.int32()}[values.dtype.kind]
+
+
+_WRITERS: Mapping[str, Callable[[Store, Path], None]] = {"npz": _npz, "arrow": _arrow}
