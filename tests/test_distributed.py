@@ -155,7 +155,7 @@ def test_a_process_that_dies_ends_all(chain, tmp_path):
     first, second = map(finished, group)
     assert second.err == ""
     assert first.code == 1
-    assert first.err.startswith("sertools pretrain-ae (process 1 of 2): another process of this training has ended")
+    assert "sertools pretrain-ae (process 1 of 2): another process of this training has ended" in first.err
     assert os.listdir(tmp_path) == ["ae.log.ndjson"]
 
 

@@ -51,7 +51,7 @@ OPTIONS = {
 }
 SETTINGS = set(re.findall(r"^([A-Z_]+) *\?=", MAKEFILE, re.MULTILINE))
 PROFILES = set(re.findall(r"^CLASSES_(\w+) *:=", MAKEFILE, re.MULTILINE))
-TARGETS = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE).group(1).split())  # type: ignore[union-attr]
+TARGETS = set(" ".join(re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)).split())
 METHODS = {
     "full",
     "imbalanced",

@@ -105,8 +105,10 @@ def extract(
     part = parse_part(shard, "--shard") if shard else None
     many: Sequence[AnyPath | Recording] = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     recordings = [each for each in many if isinstance(each, Recording)]
-    if recordings and (labels is not None or len(recordings) < len(many)):
-        raise UsageError("recordings bring their labels: leave out `labels`, and paths beside recordings")
+    if recordings and (labels is not None or audio_root is not None or len(recordings) < len(many)):
+        raise UsageError(
+            "recordings bring their labels: leave out `labels`, `audio_root`, and paths beside recordings"
+        )
     if recordings:
         listing = listing_of(recordings)
     else:
