@@ -22,6 +22,7 @@ LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
 SAMPLINGS = ("shuffled", "balanced")
 D_NORMS = ("bn", "none")
 DIFFAUGS = ("shift", "mask", "gain")
+PRECISIONS = ("auto", "float32", "bf16")
 VOTES = ("majority", "mean")
 EXPORTS = ("npz", "npy", "arrow", "audformat", "tensorboard")  # three of stores, then of results, then of logs
 ON_COLLAPSE = ("warn", "stop")

@@ -35,6 +35,7 @@ def train_clf(
     mixup: float | None = None,
     seed: int = 0,
     device: str = "auto",
+    precision: str = "auto",
     save_every: float = SAVE_EVERY_MINUTES,
     stop: Callable[[], bool] = never,
     tell: Tell = silent,
@@ -64,7 +65,7 @@ def train_clf(
         Mix pairs of rows, shares from Beta(mixup, mixup); 0 is off.
     steps, batch_size, lr, width
         In place of the preset's.
-    preset, seed, device, save_every, stop, tell, progress
+    preset, seed, device, precision, save_every, stop, tell, progress
         As of `pretrain_ae`.
 
     Returns
@@ -81,6 +82,7 @@ def train_clf(
     from sertools.training.classifier import train_classifier
     from sertools.training.distributed import join
     from sertools.training.loop import Run
+    from sertools.training.runtime import pick_precision
 
     config = override(
         preset_of(preset).classifier,
@@ -98,7 +100,8 @@ def train_clf(
     tell("classifier", config)
     output = Path(output)
     with writing(output):
-        run = Run(output, seed, join(device), stop, save_every)
+        on = join(device)
+        run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
         trained = train_classifier(paths_of(stores), run, config, val_path=maybe(val), score=utterance_uar)
         return run_through(trained, progress)
 

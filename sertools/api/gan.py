@@ -41,6 +41,7 @@ def finetune_gan(
     on_collapse: str = "warn",
     seed: int = 0,
     device: str = "auto",
+    precision: str = "auto",
     save_every: float = SAVE_EVERY_MINUTES,
     stop: Callable[[], bool] = never,
     tell: Tell = silent,
@@ -76,7 +77,7 @@ def finetune_gan(
         Decay of the average of G that is kept; 0: the last G.
     on_collapse : {"warn", "stop"}
         Where pictures of a class become alike: go on, or save the state and raise `TrainingError`.
-    preset, seed, device, save_every, stop, tell, progress
+    preset, seed, device, precision, save_every, stop, tell, progress
         As of `pretrain_ae`.
 
     Returns
@@ -92,6 +93,7 @@ def finetune_gan(
     from sertools.training.distributed import join
     from sertools.training.gan import finetune_gan as finetune
     from sertools.training.loop import Run
+    from sertools.training.runtime import pick_precision
 
     one_of("--on-collapse", on_collapse, ON_COLLAPSE)
     beta1, beta2 = betas or (None, None)
@@ -115,7 +117,8 @@ def finetune_gan(
     tell("gan", config)
     output = Path(output)
     with writing(output):
-        run = Run(output, seed, join(device), stop, save_every, stop_at_collapse=on_collapse == "stop")
+        on = join(device)
+        run = Run(output, seed, on, stop, save_every, on_collapse == "stop", pick_precision(precision, on))
         return run_through(finetune(Path(autoencoder), Path(latents), paths_of(stores), run, config), progress)
 
 

@@ -33,6 +33,7 @@ def train_generator(
     ema: float | None = None,
     seed: int = 0,
     device: str = "auto",
+    precision: str = "auto",
     save_every: float = SAVE_EVERY_MINUTES,
     stop: Callable[[], bool] = never,
     tell: Tell = silent,
@@ -58,7 +59,7 @@ def train_generator(
         Decay of the average of weights that is kept; 0: the last.
     steps, batch_size, lr, width
         In place of the preset's.
-    preset, seed, device, save_every, stop, tell, progress
+    preset, seed, device, precision, save_every, stop, tell, progress
         As of `pretrain_ae`.
 
     Returns
@@ -73,7 +74,7 @@ def train_generator(
     """
     from sertools.training.generators import train_generator as train
     from sertools.training.loop import Run
-    from sertools.training.runtime import pick_device
+    from sertools.training.runtime import pick_device, pick_precision
 
     check_kind(kind)
     given = {"steps": steps, "batch_size": batch_size, "lr": lr, "sampling": sampling, "augment": augment, "ema": ema}
@@ -87,5 +88,6 @@ def train_generator(
     tell(kind, config)
     output = Path(output)
     with writing(output):
-        run = Run(output, seed, pick_device(device), stop, save_every)
+        on = pick_device(device)
+        run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
         return run_through(train(paths_of(stores), run, config, maybe(val)), progress)

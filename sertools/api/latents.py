@@ -38,6 +38,7 @@ def pretrain_ae(
     dropout: float | None = None,
     seed: int = 0,
     device: str = "auto",
+    precision: str = "auto",
     save_every: float = SAVE_EVERY_MINUTES,
     stop: Callable[[], bool] = never,
     tell: Tell = silent,
@@ -66,6 +67,9 @@ def pretrain_ae(
         Fixes everything that is drawn.
     device : str
         auto, cpu or cuda.
+    precision : {"auto", "float32", "bf16"}
+        What nets compute in while they learn; weights, losses and updates are float32 in any case. ``auto`` is bf16
+        on a GPU that has it.
     save_every : float
         Minutes between two saved states.
     stop : callable
@@ -91,6 +95,7 @@ def pretrain_ae(
     from sertools.training.checkpoint import load_header
     from sertools.training.distributed import join
     from sertools.training.loop import Run
+    from sertools.training.runtime import pick_precision
 
     given: dict[str, object] = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
     given |= {"--class-loss": class_loss}
@@ -107,7 +112,8 @@ def pretrain_ae(
         tell("autoencoder", config)
     output = Path(output)
     with writing(output):
-        run = Run(output, seed, join(device), stop, save_every)
+        on = join(device)
+        run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
         run_through(pretrain_autoencoder(paths_of(stores), run, config, maybe(val)), progress)
         facts = load_header(output).facts
     if facts["mse"] > facts.get("pca_mse", facts["mse"]):

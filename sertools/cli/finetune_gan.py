@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from sertools.architectures import FAKE_BATCHES
-from sertools.cli.options import Device, PresetName, SaveEvery, Seed, Stores, long_verb, output, preset_default
+from sertools.cli.options import (
+    Device,
+    Precision,
+    PresetName,
+    SaveEvery,
+    Seed,
+    Stores,
+    long_verb,
+    output,
+    preset_default,
+)
 from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
 from sertools.config import D_NORMS, DIFFAUGS, ON_COLLAPSE, SAMPLINGS, SAVE_EVERY_MINUTES
 from sertools.errors import UsageError
@@ -93,6 +103,7 @@ def finetune_gan(
     ] = "warn",
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Precision = "auto",
     save_every: SaveEvery = SAVE_EVERY_MINUTES,
 ) -> None:
     """Train the conditional GAN.
@@ -130,6 +141,7 @@ def finetune_gan(
             on_collapse=on_collapse,
             seed=seed,
             device=device,
+            precision=precision,
             save_every=save_every,
             stop=stop,
             tell=say_numbers,

@@ -22,6 +22,7 @@ import typer
 
 from sertools.cli.completion import choices
 from sertools.cli.progress import voice
+from sertools.config import PRECISIONS
 from sertools.errors import Followed, SertoolsError, SertoolsWarning, UsageError, lost_connection, out_of_memory
 from sertools.presets import PRESETS
 from sertools.processes import Processes, processes
@@ -47,6 +48,14 @@ Val = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Fixes everything that is drawn.")]
 Device = Annotated[
     str, typer.Option("--device", help="auto, cpu or cuda.", autocompletion=choices(("auto", "cpu", "cuda")))
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(PRECISIONS),
+        help="What nets compute in while they learn; auto is bf16 on a GPU that has it.",
+        autocompletion=choices(PRECISIONS),
+    ),
 ]
 PresetName = Annotated[
     str,

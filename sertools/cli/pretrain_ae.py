@@ -9,6 +9,7 @@ import typer
 from sertools.architectures import ACTIVATIONS, GAN_ARCHS, LATENTS, UPSAMPLINGS
 from sertools.cli.options import (
     Device,
+    Precision,
     PresetName,
     SaveEvery,
     Seed,
@@ -65,6 +66,7 @@ def pretrain_ae(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Precision = "auto",
     save_every: SaveEvery = SAVE_EVERY_MINUTES,
 ) -> None:
     """Train the autoencoder that the GAN starts from.
@@ -109,6 +111,7 @@ def pretrain_ae(
             dropout=dropout,
             seed=seed,
             device=device,
+            precision=precision,
             save_every=save_every,
             stop=stop,
             tell=say_numbers,

@@ -7,6 +7,7 @@ import typer
 
 from sertools.cli.options import (
     Device,
+    Precision,
     PresetName,
     SaveEvery,
     Seed,
@@ -76,6 +77,7 @@ def train_clf(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Precision = "auto",
     save_every: SaveEvery = SAVE_EVERY_MINUTES,
 ) -> None:
     """Train a classifier on any number of stores.
@@ -106,6 +108,7 @@ def train_clf(
             mixup=mixup,
             seed=seed,
             device=device,
+            precision=precision,
             save_every=save_every,
             stop=stop,
             tell=say_numbers,

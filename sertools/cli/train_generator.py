@@ -7,6 +7,7 @@ import typer
 
 from sertools.cli.options import (
     Device,
+    Precision,
     PresetName,
     SaveEvery,
     Seed,
@@ -55,6 +56,7 @@ def train_generator(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Precision = "auto",
     save_every: SaveEvery = SAVE_EVERY_MINUTES,
 ) -> None:
     """Train another generator than the GAN.
@@ -86,6 +88,7 @@ def train_generator(
             ema=ema,
             seed=seed,
             device=device,
+            precision=precision,
             save_every=save_every,
             stop=stop,
             tell=say_numbers,

@@ -79,7 +79,7 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
         index, x = self.reader.batch(step)
         self.net.train()
         self.optimiser.zero_grad()
-        out = spread(self.parallel, x)
+        out = spread(self.parallel, x, self.run.precision)
         pictures = out[:, : x[0].numel()].view_as(x) if self._head else out
         loss = F.mse_loss(pictures, x)
         losses = {"mse": loss.detach()}

@@ -105,7 +105,7 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(step, self.config)
         self.optimiser.zero_grad()
-        logits = spread(self.parallel, x)
+        logits = spread(self.parallel, x, self.run.precision)
         loss = self.loss(logits, targets)
         loss.backward()
         self.optimiser.step()

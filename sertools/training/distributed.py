@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from sertools.errors import Followed, TrainingError, UsageError
 from sertools.nets.parts import Part, having, sum_over_processes
 from sertools.processes import processes
-from sertools.training.runtime import mixed_seed, pick_device
+from sertools.training.runtime import computing, mixed_seed, pick_device
 
 # Longer than any process reads its stores while another waits.
 _PATIENCE = timedelta(hours=1)
@@ -83,13 +83,15 @@ def parallel(net: nn.Module) -> nn.Module:
     return DistributedDataParallel(net, broadcast_buffers=False) if together() else net
 
 
-def spread(net: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+def spread(net: Callable[[Tensor], Tensor], batch: Tensor, precision: str = "float32") -> Tensor:
     """Run a net on a batch, each process on its part; all get the outputs of all [first axis as of `batch`].
 
     Parameters
     ----------
     batch
         The whole batch, the same everywhere. Parts differ by a row where it does not divide evenly.
+    precision
+        What the net computes in; the outputs are float32, or wider where the batch is.
 
     Raises
     ------
@@ -97,7 +99,8 @@ def spread(net: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
         If there are more processes than rows.
     """
     if not together():
-        return net(batch)
+        with computing(precision, batch.device):
+            return _wide(net(batch))
     rank, size, total = dist.get_rank(), dist.get_world_size(), len(batch)
     if total < size:
         raise UsageError(f"a batch of {total} rows for {size} processes; start fewer, or raise --batch-size")
@@ -105,11 +108,14 @@ def spread(net: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
     if batch.device.type == "cuda":
         # Dropout draws there; each process its own masks.
         torch.cuda.manual_seed(mixed_seed(int(torch.randint(1 << 62, ())), "part", rank))
-    with having(part):
-        own = net(batch[part.first : part.last])
+    with having(part), computing(precision, batch.device):
+        own = _wide(net(batch[part.first : part.last]))
     outside = [0, 0] * (own.dim() - 1) + [part.first, total - part.last]
-    own = own.to(torch.promote_types(own.dtype, torch.float32))
     return sum_over_processes(F.pad(own, outside))
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def any_of(here: bool) -> bool:

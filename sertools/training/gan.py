@@ -78,6 +78,7 @@ class GanTrainer:
         self.sampler, self.rows, self.labels = sampler, rows, labels
         self._numbers = labels.cpu().numpy()
         self.scaler, self.config, self.run = scaler, config, run
+        self._spread = partial(spread, precision=run.precision)
         self.reader = BatchReader(rows, self._index, scaler, run.device)
         betas = (config.beta1, config.beta2)
         self.adam_g = Adam(generator.parameters(), lr=config.lr_g, betas=betas)
@@ -119,13 +120,13 @@ class GanTrainer:
         mixed = self.config.batches == "mixed"
         n_fake = math.ceil(len(real) / n_classes) if mixed else len(real)
         with torch.no_grad():
-            fake = spread(self.generator, self.sampler.latents(self.sampler.uniform_labels(n_fake)))
+            fake = self._spread(self.generator, self.sampler.latents(self.sampler.uniform_labels(n_fake)))
         fake_label = torch.full((n_fake,), n_classes, device=fake.device)
         real, fake = self._shown(real), self._shown(fake)
         real.requires_grad_(self.config.r1 > 0)
         self.adam_d.zero_grad()
         if mixed:
-            logits = spread(self.parallel_d, torch.cat([real, fake]))
+            logits = self._spread(self.parallel_d, torch.cat([real, fake]))
             real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
             loss = cross_entropy(logits, torch.cat([labels, fake_label]), self._ramp)
             penalty = self._penalty(real, real_logits)
@@ -133,11 +134,11 @@ class GanTrainer:
             real_loss = cross_entropy(real_logits, labels, self._ramp)
             fake_loss = cross_entropy(fake_logits, fake_label, self._ramp)
         else:
-            real_logits = spread(self.parallel_d, real)
+            real_logits = self._spread(self.parallel_d, real)
             real_loss = cross_entropy(real_logits, labels, self._ramp)
             penalty = self._penalty(real, real_logits)
             (real_loss + penalty).backward()
-            fake_logits = spread(self.parallel_d, fake)
+            fake_logits = self._spread(self.parallel_d, fake)
             fake_loss = cross_entropy(fake_logits, fake_label, self._ramp)
             # One class of n + 1; but as much as real where that is all that is asked.
             (fake_loss / n_classes**self._ramp).backward()
@@ -158,8 +159,8 @@ class GanTrainer:
         self.adam_g.zero_grad()
         self.discriminator.requires_grad_(False)
         with frozen_statistics(self.discriminator):
-            pictures = spread(self.parallel_g, self.sampler.latents(labels))
-            logits = spread(self.discriminator, self._shown(pictures))
+            pictures = self._spread(self.parallel_g, self.sampler.latents(labels))
+            logits = self._spread(self.discriminator, self._shown(pictures))
             loss = cross_entropy(logits, labels, self._ramp)
             loss.backward()
         self.discriminator.requires_grad_(True)

@@ -31,7 +31,7 @@ from sertools.training.ema import Average
 from sertools.training.health import GeneratorWatch
 from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
-from sertools.training.runtime import mixed_seed, place, seed_torch
+from sertools.training.runtime import computing, mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
 from sertools.training.validated import ValidatedTrainer, Validation
@@ -82,7 +82,8 @@ class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
             x = spec_augment(x, _MOVES, self.scaler.high_db - self.scaler.low_db)
         self.net.train()
         self.optimiser.zero_grad()
-        losses = self.net.losses(x, self._classes[torch.from_numpy(index)], step / config.steps)
+        with computing(self.run.precision, self.run.device):
+            losses = self.net.losses(x, self._classes[torch.from_numpy(index)], step / config.steps)
         losses["loss"].backward()
         self.optimiser.step()
         self.average.update(self.net, step)

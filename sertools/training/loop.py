@@ -66,6 +66,8 @@ class Run:
         How often the state is saved in any case.
     stop_at_collapse
         Whether a collapse ends the training, with its state saved.
+    precision
+        What nets compute in while they learn: float32 or bf16.
     """
 
     output: Path
@@ -74,6 +76,7 @@ class Run:
     stop: Callable[[], bool] = lambda: False
     save_every_minutes: float = SAVE_EVERY_MINUTES
     stop_at_collapse: bool = False
+    precision: str = "float32"
 
     @property
     def state_path(self) -> Path:
@@ -152,7 +155,7 @@ def train(
     TrainingError
         If a loss is NaN or infinite; at a collapse where `run` says so, after saving the state.
     """
-    signature = {**signature, **surroundings(), **distributed.surroundings()}
+    signature = {**signature, **surroundings(), "precision": run.precision, **distributed.surroundings()}
     journal = _Journal(run, str(signature["verb"]), n_steps, health or Health())
     first = 0
     if run.state_path.exists():

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from sertools.config import PRECISIONS
 from sertools.errors import UsageError
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -40,6 +41,32 @@ def pick_device(name: str) -> torch.device:
     if device.type == "cpu":
         _hold_freed_memory()
     return device
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """Return what nets compute in, ``float32`` or ``bf16``; ``auto`` is bf16 on a GPU that has it.
+
+    A CPU stays at float32, where one thread gives the same bytes on any machine; and without matrix units for bf16 it
+    gains nothing.
+
+    Raises
+    ------
+    UsageError
+        If there is no such precision, or the GPU cannot compute in bf16.
+    """
+    if name not in PRECISIONS:
+        raise UsageError(f"--precision {name!r}: expected one of {', '.join(PRECISIONS)}")
+    able = device.type != "cuda" or torch.cuda.is_bf16_supported()
+    if name == "bf16" and not able:
+        raise UsageError("--precision bf16: this GPU computes it only in software; give float32")
+    if name == "auto":
+        return "bf16" if device.type == "cuda" and able else "float32"
+    return name
+
+
+def computing(precision: str, device: torch.device) -> torch.autocast:
+    """Compute convolutions and products in `precision` within the block; weights and their updates are float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def _hold_freed_memory() -> None:

@@ -1,0 +1,61 @@
+"""What nets compute in while they learn: float32 as ever, or bf16."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sertools.errors import ModelError, Stopped, UsageError
+from sertools.training.runtime import computing, pick_precision
+
+CPU = torch.device("cpu")
+SMALL = ("--preset", "smoke", "--steps", 4, "--batch-size", 8)
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def lines(chain):
+    """Each training, without its output."""
+    return {
+        "pretrain-ae": (chain.train, "--width", "1/16"),
+        "finetune-gan": (chain.ae, chain.latents, chain.train),
+        "train-generator": (chain.train, "--kind", "cvae", "--width", "1/16"),
+        "train-clf": (chain.train,),
+    }
+
+
+def test_a_cpu_stays_at_float32_unless_told():
+    assert pick_precision("auto", CPU) == pick_precision("float32", CPU) == "float32"
+    assert pick_precision("bf16", CPU) == "bf16"
+    with pytest.raises(UsageError, match="--precision 'half'.*auto, float32, bf16"):
+        pick_precision("half", CPU)
+    weight, x = torch.rand(8, 8), torch.rand(8, 8)
+    with computing("bf16", CPU):
+        assert (x @ weight).dtype == torch.bfloat16
+    with computing("float32", CPU):
+        assert (x @ weight).dtype == torch.float32
+
+
+@pytest.mark.parametrize("verb", ["pretrain-ae", "finetune-gan", "train-generator", "train-clf"])
+def test_a_training_in_bf16_learns_nearly_the_same(verb, chain, call, tmp_path):
+    for name in ("float32", "bf16", "auto"):
+        done = call(verb, *lines(chain)[verb], *SMALL, "-o", tmp_path / name, "--precision", name, "--device", "cpu")
+        assert done.code == 0, done.err
+    assert (tmp_path / "auto").read_bytes() == (tmp_path / "float32").read_bytes()
+    exact, coarse = load_file(tmp_path / "float32"), load_file(tmp_path / "bf16")
+    assert all(value.dtype == exact[name].dtype for name, value in coarse.items()), "weights stay as they are"
+    moved = {name for name in exact if not torch.equal(exact[name], coarse[name])}
+    assert moved
+    for name in moved & {name for name, value in exact.items() if value.dim() == 4}:
+        scale = exact[name].abs().max()
+        assert (exact[name] - coarse[name]).abs().max() < 0.5 * scale, name
+
+
+def test_a_run_does_not_go_on_at_another_precision(chain, tmp_path):
+    from sertools.training.autoencoder import pretrain_autoencoder
+    from sertools.training.loop import Run
+    from chains import AE
+
+    steps = iter([False, True])
+    with pytest.raises(Stopped):
+        list(pretrain_autoencoder([chain.train], Run(tmp_path / "ae", stop=lambda: next(steps)), AE))
+    with pytest.raises(ModelError, match="precision"):
+        list(pretrain_autoencoder([chain.train], Run(tmp_path / "ae", precision="bf16"), AE))
