@@ -223,10 +223,10 @@ def test_table_2_needs_a_reduced_class_and_a_layout_must_be_known():
     with pytest.raises(UsageError, match="reduced=CLASS; use --layout table3"):
         render_layout(full, "table2")
     assert "full" in render_layout(full, "table3")
-    with pytest.raises(UsageError, match="layout 'table4' is unknown: use one of summary, table2, table3"):
+    with pytest.raises(UsageError, match="--layout 'table4': expected one of summary, table2, table3"):
         render_layout(full, "table4")
     for layout in ("table2", "table3"):
-        with pytest.raises(UsageError, match="format 'html' is unknown"):
+        with pytest.raises(UsageError, match="--format 'html': expected one of"):
             render_layout(REPORT, layout, "html")
 
 

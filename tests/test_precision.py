@@ -25,7 +25,7 @@ def lines(chain):
 def test_a_cpu_stays_at_float32_unless_told():
     assert pick_precision("auto", CPU) == pick_precision("float32", CPU) == "float32"
     assert pick_precision("bf16", CPU) == "bf16"
-    with pytest.raises(UsageError, match="--precision 'half'.*auto, float32, bf16"):
+    with pytest.raises(UsageError, match=r"--precision 'half'.*auto, float32, bf16"):
         pick_precision("half", CPU)
     weight, x = torch.rand(8, 8), torch.rand(8, 8)
     with computing("bf16", CPU):
@@ -50,9 +50,10 @@ def test_a_training_in_bf16_learns_nearly_the_same(verb, chain, call, tmp_path):
 
 
 def test_a_run_does_not_go_on_at_another_precision(chain, tmp_path):
+    from chains import AE
+
     from sertools.training.autoencoder import pretrain_autoencoder
     from sertools.training.loop import Run
-    from chains import AE
 
     steps = iter([False, True])
     with pytest.raises(Stopped):

@@ -402,15 +402,18 @@ def test_every_format_ends_in_a_newline(format: Format) -> None:
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(UsageError, match="'html' is unknown: use one of text, markdown"):
+    with pytest.raises(UsageError, match="'html': expected one of text, markdown"):
         render(summarise(GAN), "html")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--format", "html"], "format 'html' is unknown: use one of text, markdown, csv, latex, json"),
-        (["--layout", "table4"], "layout 'table4' is unknown: use one of summary, table2, table3"),
+        (["--format", "html"], "--format 'html': expected one of text, markdown, csv, latex, json"),
+        (
+            ["--layout", "table4"],
+            "--layout 'table4': expected one of summary, table2, table3; did you mean 'table3'?",
+        ),
         (["--paper"], "--paper: the summary is no table of the paper; use --layout table2 or table3"),
     ],
 )

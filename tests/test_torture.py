@@ -27,7 +27,7 @@ def figures(*command: object) -> str:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (("torture/kill.py", "--moments", 10, "--jobs", 1), "10 moments over 12 verbs, 0 lost"),
+        (("torture/kill.py", "--moments", 10, "--jobs", 1), "10 moments over 13 verbs, 0 lost"),
         (("torture/disk.py", "--verbs", "select,evaluate", "--most-calls", 2), "in 2 verbs, 0 problems"),
         (
             ("torture/crowd.py", "--readers", 4, "--reads", 8, "--races", 1, "--parts", "readers,races,make,locks"),

@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sertools.api.running import AnyPath, Paths, Progress, Tell, maybe, never, paths_of, run_through, silent, writing
+from sertools.api.running import (
+    AnyPath,
+    Paths,
+    Progress,
+    Tell,
+    maybe,
+    never,
+    paths_of,
+    run_through,
+    silent,
+    telling,
+    writing,
+)
 from sertools.config import SAVE_EVERY_MINUTES, check_vote
 from sertools.presets import override
 from sertools.presets import preset as preset_of
@@ -97,13 +109,12 @@ def train_clf(
         spec_augment=spec_augment,
         mixup=mixup,
     )
-    tell("classifier", config)
     output = Path(output)
     with writing(output):
         on = join(device)
         run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
         trained = train_classifier(paths_of(stores), run, config, val_path=maybe(val), score=utterance_uar)
-        return run_through(trained, progress)
+        return run_through(telling(trained, tell, "classifier", config), progress)
 
 
 def evaluate(

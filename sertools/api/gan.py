@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sertools.api.running import AnyPath, Paths, Progress, Tell, maybe, never, paths_of, run_through, silent, writing
+from sertools.api.running import (
+    AnyPath,
+    Paths,
+    Progress,
+    Tell,
+    maybe,
+    never,
+    paths_of,
+    run_through,
+    silent,
+    telling,
+    writing,
+)
 from sertools.config import ON_COLLAPSE, SAVE_EVERY_MINUTES
 from sertools.errors import SertoolsWarning, UsageError, one_of
 from sertools.presets import override
@@ -114,12 +126,12 @@ def finetune_gan(
         diffaug=None if diffaug is None else tuple(diffaug),
         ema=ema,
     )
-    tell("gan", config)
     output = Path(output)
     with writing(output):
         on = join(device)
         run = Run(output, seed, on, stop, save_every, on_collapse == "stop", pick_precision(precision, on))
-        return run_through(finetune(Path(autoencoder), Path(latents), paths_of(stores), run, config), progress)
+        records = finetune(Path(autoencoder), Path(latents), paths_of(stores), run, config)
+        return run_through(telling(records, tell, "gan", config), progress)
 
 
 def generate(

@@ -7,7 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sertools.api.running import AnyPath, Paths, Progress, Tell, maybe, never, paths_of, run_through, silent, writing
+from sertools.api.running import (
+    AnyPath,
+    Paths,
+    Progress,
+    Tell,
+    maybe,
+    never,
+    paths_of,
+    run_through,
+    silent,
+    telling,
+    writing,
+)
 from sertools.config import SAVE_EVERY_MINUTES
 from sertools.generators import CVAE, GeneratorConfig, check_kind
 from sertools.presets import override
@@ -85,9 +97,9 @@ def train_generator(
         config = override(dataclasses.replace(numbers.cvae, net=net), **given)
     else:
         config = override(numbers.diffusion, width=width, **given)
-    tell(kind, config)
     output = Path(output)
     with writing(output):
         on = pick_device(device)
         run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
-        return run_through(train(paths_of(stores), run, config, maybe(val)), progress)
+        records = train(paths_of(stores), run, config, maybe(val))
+        return run_through(telling(records, tell, kind, config), progress)

@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sertools.api.running import AnyPath, Paths, Progress, Tell, maybe, never, paths_of, run_through, silent, writing
+from sertools.api.running import (
+    AnyPath,
+    Paths,
+    Progress,
+    Tell,
+    maybe,
+    never,
+    paths_of,
+    run_through,
+    silent,
+    telling,
+    writing,
+)
 from sertools.config import SAVE_EVERY_MINUTES
 from sertools.errors import SertoolsWarning, UsageError
 from sertools.presets import override
@@ -108,13 +120,12 @@ def pretrain_ae(
     net = override(base.net, width=width, latent=latent, latent_size=latent_size, **gan_arch(arch))
     net = override(net, dropout=dropout, up=up, activation=activation, norm=norm)
     config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net, class_loss=class_loss)
-    if latent == "conv":
-        tell("autoencoder", config)
     output = Path(output)
     with writing(output):
         on = join(device)
         run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
-        run_through(pretrain_autoencoder(paths_of(stores), run, config, maybe(val)), progress)
+        records = pretrain_autoencoder(paths_of(stores), run, config, maybe(val))
+        run_through(telling(records, tell, "autoencoder", config), progress)
         facts = load_header(output).facts
     if facts["mse"] > facts.get("pca_mse", facts["mse"]):
         warnings.warn(

@@ -65,6 +65,14 @@ def silent(stage: str, numbers: object) -> None:
     """Tell nobody."""
 
 
+def telling(records: Iterator[Item], tell: Tell, stage: str, numbers: object) -> Iterator[Item]:
+    """Tell of a stage's numbers once its first record is there: what fails before says why, and no more."""
+    for first in records:
+        tell(stage, numbers)
+        yield first
+        yield from records
+
+
 def never() -> bool:
     """Never stop a training."""
     return False

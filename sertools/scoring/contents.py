@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import ModelError, SertoolsError
-from sertools.presets import beside_paper
+from sertools.presets import Preset, beside_paper
 from sertools.scoring.printed import REPORT, SCORE, describe_report, describe_score, document_kind
 from sertools.scoring.repeat import entry
 from sertools.scoring.result_file import read_result
@@ -22,6 +22,7 @@ from sertools.training.log import HEAD, read_log
 RESULT = "result"
 LATENTS = "latents"
 LOG = "training log"
+_MODELS = tuple(field.name for field in dataclasses.fields(Preset))
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _UNALTERED = ("real", "copied", "generated")
 
@@ -176,6 +177,8 @@ def _model(path: Path) -> dict[str, Any]:
     from sertools.training.checkpoint import load_header  # noqa: PLC0415 - torch, which stores do not need
 
     header = load_header(path)
+    if header.kind not in _MODELS:
+        raise ModelError(f"{path}: is of the unknown kind {header.kind!r}; upgrade, or make it again")
     return {
         "config": dict(header.config),
         "differs_from_paper": beside_paper(header.kind, header.config),
