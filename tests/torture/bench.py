@@ -248,7 +248,7 @@ def _become(line: str, folder: Path, log: int, prepare: Callable[[], None]) -> N
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = ["sertools", *line.split()]
-        from sertools.cli import main
+        from sertools.__main__ import main
 
         prepare()
         main()
