@@ -8,6 +8,10 @@ labels are others' words: `printable` stands between them and a terminal.
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+_MOST_NAMES = 1000  # of a folder, to guess among
 
 
 class SertoolsError(Exception):
@@ -102,6 +106,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     spelled = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), spelled, n=1)
     return f"; did you mean {spelled[close[0]]!r}?" if close else ""
+
+
+def why_not(path: Path, error: OSError) -> str:
+    """Say why a file cannot be opened; and of one that is not there, which beside it was meant."""
+    reason = error.strerror or str(error)
+    if not isinstance(error, FileNotFoundError):
+        return reason
+    try:
+        beside = [each.name for each in islice(path.parent.iterdir(), _MOST_NAMES)]
+    except OSError:
+        return reason
+    return reason + did_you_mean(path.name, beside)
 
 
 def one_of(option: str, value: str, allowed: Sequence[str]) -> None:

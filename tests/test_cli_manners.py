@@ -410,3 +410,23 @@ def test_a_vote_is_checked_before_anything_is_opened(tmp_path):
     done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "no"), str(tmp_path / "no.h5"), "--vote", "all"])
     assert done.exit_code == 2
     assert "--vote 'all': expected one of majority, mean" in done.stderr
+
+
+def test_a_file_that_is_not_there_is_guessed_among_its_neighbours(call, tmp_path):
+    (tmp_path / "train.h5").write_bytes(b"")
+    for line, meant in (
+        ("info trian.h5", "train.h5"),
+        ("info nowhere/trian.h5", None),
+        ("select quite-else -o x", None),
+    ):
+        done = call(*line.split())
+        assert (done.code, done.err.count("\n")) == (1, 1)
+        assert "No such file" in done.err
+        assert ("did you mean" in done.err) == (meant is not None)
+        assert meant is None or f"{meant!r}" in done.err
+
+
+def test_a_store_in_the_place_of_a_model_is_called_so(call, chain, tmp_path):
+    done = call("fit-latents", chain.train, chain.ae, "-o", tmp_path / "x.h5")
+    assert (done.code, done.out) == (1, "")
+    assert "train.h5: not a model file (it holds spectrograms or latents)" in done.err

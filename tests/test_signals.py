@@ -57,3 +57,19 @@ def test_a_terminated_training_goes_on_to_the_same_bytes(chain, call, run, tmp_p
     assert call(*line, "unbroken").code == 0
     for suffix in ("", ".log.ndjson"):
         assert (tmp_path / f"ae{suffix}").read_bytes() == (tmp_path / f"unbroken{suffix}").read_bytes()
+
+
+def test_an_exit_that_compiled_code_turns_into_an_error_is_an_exit(call, monkeypatch):
+    """safetensors answers a SystemExit out of a signal handler, in the midst of a tensor, with a ValueError."""
+    import sertools.api
+
+    def interrupted(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except SystemExit:
+            raise ValueError("could not determine the shape") from None
+
+    monkeypatch.setattr(sertools.api, "info", interrupted)
+    done = call("info", "any.h5")
+    assert (done.code, done.out, done.err) == (128 + signal.SIGTERM, "", "")

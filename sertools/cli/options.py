@@ -226,7 +226,11 @@ def _signals_unwind() -> Iterator[None]:
         yield
         return
 
+    received = 0
+
     def unwind(number: int, _frame: object) -> None:
+        nonlocal received
+        received = number
         raise SystemExit(128 + number)
 
     def note(lost: Any) -> None:
@@ -245,6 +249,11 @@ def _signals_unwind() -> Iterator[None]:
             signal.signal(number, unwind)
     try:
         yield
+    except Exception:
+        if received:
+            # Compiled code that the signal found makes an error of its own out of the exit.
+            raise SystemExit(128 + received) from None
+        raise
     finally:
         sys.unraisablehook = hook
         for number, handler in before.items():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sertools.errors import ModelError, SertoolsError
+from sertools.errors import ModelError, SertoolsError, why_not
 from sertools.presets import Preset, beside_paper
 from sertools.scoring.printed import REPORT, SCORE, describe_report, describe_score, document_kind
 from sertools.scoring.repeat import entry
@@ -39,7 +39,7 @@ def file_kind(path: Path) -> str:
         with path.open("rb") as stream:
             head = stream.read(128)
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}") from error
+        raise ModelError(f"{path}: {why_not(path, error)}") from error
     if head.startswith(_HDF5_MAGIC):
         kind = hdf5_kind(path)
         if kind not in (STORE, LATENTS):

@@ -20,7 +20,7 @@ import h5py
 if sys.platform != "win32":
     import resource
 
-from sertools.errors import SertoolsError, StoreError
+from sertools.errors import SertoolsError, StoreError, why_not
 
 _SECONDS = 20
 _MEMORY_BYTES = 2 << 30
@@ -43,7 +43,7 @@ def check_hdf5(path: Path, error: type[SertoolsError] = StoreError) -> None:
         with path.open("rb") as stream:
             magic = stream.read(len(_MAGIC))
     except OSError as reason:
-        raise error(f"{path}: {reason.strerror}") from reason
+        raise error(f"{path}: {why_not(path, reason)}") from reason
     if magic != _MAGIC:
         raise error(f"{path}: not an HDF5 file")
     key = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)

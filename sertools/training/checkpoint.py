@@ -279,7 +279,10 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: a safetensors file, but not one of sertools") from error
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise ModelError(f"{path}: not a model file ({str(error).splitlines()[0]})") from error
+        with path.open("rb") as stream:
+            store = stream.read(4) == b"\x89HDF"
+        reason = "it holds spectrograms or latents" if store else str(error).splitlines()[0]
+        raise ModelError(f"{path}: not a model file ({reason})") from error
     if not isinstance(described, dict):
         raise ModelError(f"{path}: damaged header; train it again, or restore a copy")
     return described

@@ -231,8 +231,8 @@ def _owner(lock: Path) -> int:
 
 
 def one_line(said: str) -> bool:
-    """Whether a complaint is one line of ours."""
-    lines = [line for line in said.splitlines() if "warning:" not in line]
+    """Whether a complaint is one line of ours; remarks of a training that had begun may stand before it."""
+    lines = [line for line in said.splitlines() if "warning:" not in line and not line.startswith("differs from ")]
     return len(lines) == 1 and lines[0].startswith("sertools ")
 
 
@@ -254,6 +254,9 @@ def _become(line: str, folder: Path, log: int, prepare: Callable[[], None]) -> N
         main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except KeyboardInterrupt:
+        # Before the tool has begun, or when it has ended: it lets none through itself.
+        code = 128 + signal.SIGINT
     except BaseException:
         traceback.print_exc()
     finally:
