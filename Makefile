@@ -81,7 +81,7 @@ READY    := $(VENV)/.ready
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo table2 table3 ablation fig2 fig3 pictures bench test test-slow test-slurm torture lint types check
-.PHONY: lowest dist docs man site clean
+.PHONY: lowest dist commands man docs clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
@@ -97,7 +97,7 @@ help:
 	@echo 'make test-slurm                              the tests on a real SLURM (Debian: slurm-wlm, munge; as root)'
 	@echo 'make torture                                 kills, failing disks, crowds and damaged files, at full length'
 	@echo 'make lowest | dist                           the tests with the lowest versions; wheel and sdist, built twice'
-	@echo 'make docs | man | site                       docs/commands.md, build/man, build/site'
+	@echo 'make commands | man | docs                   docs/commands.md, build/man, the site in build/site'
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -486,14 +486,14 @@ dist: $(READY)
 	.ci/dist $(BIN)/python
 
 # ---- Documentation ------------------------------------------------------------------------------------------------
-docs: $(READY)
+commands: $(READY)
 	$(BIN)/python docs/make_commands.py > docs/commands.md.part
 	mv docs/commands.md.part docs/commands.md
 
 man: $(READY)
 	$(BIN)/python docs/make_commands.py --man build/man
 
-site: docs
+docs: commands
 	$(PIP) --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 

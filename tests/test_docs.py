@@ -207,7 +207,7 @@ def test_the_page_of_commands_is_what_the_help_says(tmp_path: Path) -> None:
     maker = [sys.executable, str(ROOT / "docs" / "make_commands.py")]
     environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "40", "NO_COLOR": "1"}
     made = subprocess.run(maker, env=environment, capture_output=True, check=True).stdout
-    assert made == PAGES["docs/commands.md"].read_bytes(), "run `make docs`"
+    assert made == PAGES["docs/commands.md"].read_bytes(), "run `make commands`"
     subprocess.run([*maker, "--man", tmp_path], env=environment, check=True)
     assert {page.name for page in tmp_path.iterdir()} == {"sertools.1", *(f"sertools-{name}.1" for name in NAMES)}
     page = (tmp_path / "sertools-generate.1").read_text(encoding="utf-8")
