@@ -185,6 +185,7 @@ HEAD = "file,emotion,start,end\n"
         ("\n \n", "labels.csv: empty"),
         ("a.wav,angry\n", "labels.csv:1: no column 'file' in the header (found: a.wav, angry)"),
         ("file,speaker\nx.wav,1\n", "labels.csv:1: no column 'emotion'"),
+        ('file,"a\nb"\nx.wav,1\n', "labels.csv:2: no column 'emotion' in the header (found: file, a\\nb)"),
         ("file;emotion\nx.wav;sad\n", "labels.csv:1: columns separated by semicolons"),
         ("file\temotion\nx.wav\tsad\n", "labels.csv:1: columns separated by tabs"),
         ("file,emotion,Age,Age\n", "labels.csv:1: 2 columns 'Age'"),

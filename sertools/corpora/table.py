@@ -18,7 +18,7 @@ from typing import TextIO
 from sertools.corpora.cells import canonical_gender, seconds_of
 from sertools.corpora.emotions import EMOTIONS, canonical_emotion
 from sertools.corpora.files import AUDIO_SUFFIXES, find_audio
-from sertools.errors import CorpusError, SertoolsWarning
+from sertools.errors import CorpusError, SertoolsWarning, printable
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -204,7 +204,7 @@ def _header(cells: list[str], where: str, needed: Sequence[str]) -> list[str]:
     for column in needed:
         if column not in columns:
             remedy = f"begin with {_HEADER}" if column == "file" else "add or rename it"
-            raise CorpusError(f"{where}: no column {column!r} in the header (found: {shown}); {remedy}")
+            raise CorpusError(f"{where}: no column {column!r} in the header (found: {printable(shown)}); {remedy}")
     for column in columns:
         if column and columns.count(column) > 1:
             raise CorpusError(f"{where}: {columns.count(column)} columns {column!r}; remove or rename one")
