@@ -56,7 +56,8 @@ METHODS = {
     "full",
     "imbalanced",
     *chain.from_iterable(
-        line.split() for line in re.findall(r"^(?:STRATEGIES|GENERATORS|FREE) *:= (.*)$", MAKEFILE, re.MULTILINE)
+        line.split()
+        for line in re.findall(r"^(?:STRATEGIES|GENERATORS|FREE|SHARES) *:= (.*)$", MAKEFILE, re.MULTILINE)
     ),
 }
 CHOICES = {
@@ -104,7 +105,9 @@ def wrong_setting(word: str) -> str:
     if name not in SETTINGS:
         return f"the Makefile has no setting {name}"
     known = {"PROFILE": PROFILES, "READER": set(READERS), "METHODS": METHODS}.get(name)
-    strange = set(value.split()) - known if known else set()
+    # Methods may be joined: pot+half.
+    words = value.replace("+", " ") if name == "METHODS" else value
+    strange = set(words.split()) - known if known else set()
     return f"{name} cannot be {strange}" if strange else ""
 
 
