@@ -62,8 +62,6 @@ class Run:
         The model file; the resume state lies beside it.
     stop
         Asked after each step whether to save the state and stop.
-    save_every_minutes
-        How often the state is saved in any case.
     stop_at_collapse
         Whether a collapse ends the training, with its state saved.
     precision
@@ -74,7 +72,7 @@ class Run:
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     stop: Callable[[], bool] = lambda: False
-    save_every_minutes: float = SAVE_EVERY_MINUTES
+    save_every_minutes: float = SAVE_EVERY_MINUTES  # the state is saved in any case
     stop_at_collapse: bool = False
     precision: str = "float32"
 
