@@ -46,8 +46,7 @@ def pick_device(name: str) -> torch.device:
 def pick_precision(name: str, device: torch.device) -> str:
     """Return what nets compute in, ``float32`` or ``bf16``; ``auto`` is bf16 on a GPU that has it.
 
-    A CPU stays at float32, where one thread gives the same bytes on any machine; and without matrix units for bf16 it
-    gains nothing.
+    A CPU stays at float32, where one thread gives the same bytes on any machine.
 
     Raises
     ------
