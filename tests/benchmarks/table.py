@@ -19,7 +19,7 @@ import torch
 from pairs import python
 
 HERE = Path(__file__).parent
-SCRIPTS = ("extraction", "inversion", "store_reading", "training_steps")
+SCRIPTS = ("extraction", "inversion", "store_reading", "training_steps", "generation")
 START, END = "<!-- table -->", "<!-- end -->"
 HEAD = "| what | rival | ratio | range of pairs | goal | size |\n|---|---|---|---|---|---|"
 
