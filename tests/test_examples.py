@@ -1,4 +1,4 @@
-"""The examples in Python: the script and the notebook of one fold run, on a corpus that is spoken on the spot."""
+"""The examples run, on a corpus that is spoken on the spot: shell scripts, notebook, the script of one fold."""
 
 import json
 import shutil
@@ -12,10 +12,59 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOK = json.loads((EXAMPLES / "one_fold.ipynb").read_text(encoding="utf-8"))
 
 
+TINY = {verb: "--steps 2" for verb in ("pretrain-ae", "finetune-gan", "train-clf")}
+
+
 @pytest.fixture(scope="module")
 def shell() -> Iterator[WarmShell]:
     with WarmShell({}) as warm:
         yield warm
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[WarmShell]:
+    """A shell whose trainings take two steps."""
+    with WarmShell(TINY) as warm:
+        yield warm
+
+
+def test_quickstart(tiny: WarmShell, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    table = tiny.run(f"bash {EXAMPLES}/quickstart.sh", tmp_path)
+    for method in ("imbalanced", "logit-adjust", "GAN"):
+        assert f"\n{method} " in table
+    assert "Reduced: angry." in table
+    assert (tmp_path / "quickstart" / "real-and-generated.png").stat().st_size > 10_000
+    other = "REDUCED=sad bash {}/quickstart.sh other quickstart/corpus/labels.csv"
+    assert "Reduced: sad." in tiny.run(other.format(EXAMPLES), tmp_path)
+
+
+def test_own_corpus(tiny: WarmShell, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    tiny.run(f"python {EXAMPLES}/demo_corpus.py corpus --speakers 4 --takes 1", tmp_path)
+    (tmp_path / "corpus" / "broken.wav").write_text("no audio")
+    with (tmp_path / "corpus" / "labels.csv").open("a", encoding="utf-8") as labels:
+        labels.write("broken.wav,sad,f1,1,female\n")
+    line = f'FOLDS=2 EMOTIONS=angry,sad SEEDS="0 1" PRESET=smoke bash {EXAMPLES}/own_corpus.sh corpus/labels.csv out'
+    table = tiny.run(line, tmp_path)
+    scope = "mean over 2 folds and 2 seeds (± standard deviation over seeds); 4 speakers, 48 utterances."
+    assert scope in " ".join(table.split())
+    assert len(list((tmp_path / "out" / "results").iterdir())) == 2 * 2 * 4
+    assert "broken.wav" in table
+    page = (tmp_path / "out" / "report.html").read_bytes()
+    # What is there is not made again, and what is gone is.
+    again = tmp_path / "out" / "results" / "GAN-2-1.json"
+    kept, result = (tmp_path / "out" / "fold2" / "GAN-1"), again.read_bytes()
+    before = kept.stat().st_mtime_ns
+    again.unlink()
+    assert tiny.run(line, tmp_path) == table
+    assert (again.read_bytes(), kept.stat().st_mtime_ns) == (result, before)
+    assert (tmp_path / "out" / "report.html").read_bytes() == page
+
+
+def test_own_corpus_says_what_it_takes(tiny: WarmShell, tmp_path: Path) -> None:
+    said = tiny.run(f"bash {EXAMPLES}/own_corpus.sh || test $? = 2", tmp_path)
+    assert "LABELS.csv OUT_DIR" in said
 
 
 def code() -> list[str]:

@@ -118,8 +118,19 @@ def test_an_autoencoder_is_measured_beside_as_many_components(chain, tmp_path):
     assert (facts["mse_rows"], facts["pca_size"]) == ("validation", NET.latent_size)
     # As many as there are, where the latent has more numbers than the rows span directions.
     few = write_rows(tmp_path / "s.h5", noise(np.random.default_rng(0), 6), ["sad", "angry"] * 3)
-    pretrain([few], tmp_path / "few")
+    pretrain([few], tmp_path / "few", val=chain.val)
     assert load_header(tmp_path / "few").facts["pca_size"] == 5
+
+
+def test_components_that_know_the_rows_by_heart_are_no_measure(chain, tmp_path):
+    few = write_rows(tmp_path / "s.h5", noise(np.random.default_rng(0), n := 2 * NET.latent_size - 1), ["sad"] * n)
+    pretrain([few], tmp_path / "few")
+    facts = load_header(tmp_path / "few").facts
+    assert facts["mse_rows"] == "training"
+    assert "pca_mse" not in facts
+    enough = write_rows(tmp_path / "e.h5", noise(np.random.default_rng(0), n + 1), ["sad"] * (n + 1))
+    pretrain([enough], tmp_path / "enough")
+    assert "pca_mse" in load_header(tmp_path / "enough").facts
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ def pretrain_ae(
     -------
     mapping
         Facts of the autoencoder: ``mse`` on the rows that ``mse_rows`` names, beside ``pca_mse`` of ``pca_size``
-        principal components.
+        principal components (where the rows are for validation, or two or more a component).
 
     Raises
     ------

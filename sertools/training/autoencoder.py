@@ -109,7 +109,8 @@ def pretrain_autoencoder(
     """Make an autoencoder of stores and write it to ``run.output``; labels are not looked at without `class_loss`.
 
     Its reconstruction error and that of as many principal components go into the header's facts as `mse` and
-    `pca_mse`, on the rows that `mse_rows` names.
+    `pca_mse`, on the rows that `mse_rows` names; without validation, only where two rows a component keep the
+    latter from drawing them by heart.
 
     Parameters
     ----------
@@ -191,6 +192,9 @@ def _beside_pca(net: AnyAutoencoder, rows: Rows, val: Rows | None, scaler: Scale
         return facts
     rival = fit_pca(rows, scaler, net.encoder.head.out_features)
     size = len(rival.encoder.components)
+    if not val and size > len(rows.real) // 2:
+        # So many directions draw the rows that they were fitted to almost as they are, and no others.
+        return facts
     pca_mse = reconstruction_mse(place(rival, run.device), judged, scaler, run.device, index)
     return {**facts, "pca_mse": round(pca_mse, 6), "pca_size": size}
 
