@@ -18,6 +18,9 @@ if sys.platform != "win32":
 
 _TAKEN = (errno.EACCES, errno.EAGAIN)
 
+# Outputs that this process claims, or was about to: a signal may come before a `with` has begun, or as it ends.
+_claims: set[Path] = set()
+
 
 @contextmanager
 def claimed(output: Path | str | None) -> Iterator[None]:
@@ -37,18 +40,52 @@ def claimed(output: Path | str | None) -> Iterator[None]:
     SertoolsError
         If another run writes it at this moment.
     """
-    path = None if output is None or str(output) == "-" else Path(output)
-    handle = _locked(path) if path is not None and sys.platform != "win32" else None
-    if path is None or handle is None:
+    if output is None or str(output) == "-":
         yield
         return
+    path = Path(output)
+    _claims.add(path)
     try:
-        _sweep(path)
+        handle = _locked(path)
+    except SertoolsError:
+        _claims.discard(path)
+        raise
+    try:
+        if handle is not None:
+            _sweep(path)
         yield
+    except BaseException:
+        # A signal may have cut short the clearing up of whoever wrote.
+        if handle is not None:
+            _sweep(path)
+        raise
     finally:
-        # Removed while it is held, so that nobody takes a lock on a file that is gone without noticing.
-        _lock_file(path).unlink(missing_ok=True)
-        os.close(handle)
+        if handle is not None:
+            _release(path, handle)
+        _claims.discard(path)
+
+
+def clear_claims() -> None:
+    """Sweep and release what is claimed still, once a signal has unwound the stack.
+
+    A signal that comes while a `with` block begins or ends cuts short what would clear up behind it.
+    """
+    while _claims:
+        path = _claims.pop()
+        try:
+            handle = _locked(path)
+        except SertoolsError:
+            # Another run's, by now or all along.
+            continue
+        if handle is not None:
+            _sweep(path)
+            _release(path, handle)
+
+
+def _release(path: Path, handle: int) -> None:
+    # Removed while it is held, so that nobody takes a lock on a file that is gone without noticing.
+    _lock_file(path).unlink(missing_ok=True)
+    os.close(handle)
 
 
 def _lock_file(path: Path) -> Path:
@@ -57,7 +94,7 @@ def _lock_file(path: Path) -> Path:
 
 def _locked(path: Path) -> int | None:
     """Take the lock of an output; None where there can be none."""
-    if path.exists() and not path.is_file():
+    if sys.platform == "win32" or (path.exists() and not path.is_file()):
         return None
     lock = _lock_file(path)
     while True:
@@ -91,8 +128,8 @@ def _locked(path: Path) -> int | None:
 
 def _sweep(path: Path) -> None:
     """Remove the temporary files of `path` and of its resume state; who holds the lock is alone with them."""
-    name = re.escape(path.name)
-    stale = re.compile(rf"\.(?:{name}|\.{name}\.state)\.[a-z0-9_]{{8}}(?:\.rows)?\.part")
-    for entry in os.scandir(path.parent):
-        if stale.fullmatch(entry.name):
-            Path(entry.path).unlink(missing_ok=True)
+    own = re.escape(path.name)
+    stale = re.compile(rf"\.(?:{own}|\.{own}\.state)\.[a-z0-9_]{{8}}(?:\.rows)?\.part")
+    for name in os.listdir(path.parent):
+        if stale.fullmatch(name):
+            path.with_name(name).unlink(missing_ok=True)

@@ -8,18 +8,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from conftest import Outcome, process_environment
 
-from sertools.claim import claimed
+from sertools import claim
+from sertools.claim import claimed, clear_claims
 from sertools.errors import SertoolsError, SertoolsWarning
 
 Call = Callable[..., Outcome]
 HOLD = """
 import sys, time
 from pathlib import Path
-from sertools.claim import claimed
+from sertools import claim
+from sertools.claim import claimed, clear_claims
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -86,3 +90,51 @@ def test_a_file_system_without_locks_is_said(number: int, tmp_path: Path, monkey
     monkeypatch.setattr(fcntl, "lockf", no_lock)
     with pytest.warns(SertoolsWarning, match=r"out\.h5: its file system has no locks"), claimed(tmp_path / "out.h5"):
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_between_any_two_instructions_leaves_nothing(tmp_path: Path) -> None:
+    def work() -> None:
+        part = tmp_path / ".out.abcdefgh.part"
+        with claimed(tmp_path / "out"):
+            part.touch()
+            try:
+                pass
+            finally:
+                part.unlink()
+
+    def stopped_after(n_instructions: int) -> bool:
+        """Whether the work was cut short there, as a signal does."""
+        count = 0
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal count
+            if frame.f_code.co_filename not in (claim.__file__, __file__):
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                count += 1
+                if count > n_instructions:
+                    raise SystemExit(143)
+            return trace
+
+        # A debugger or a measurement of coverage may trace already.
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            work()
+        except SystemExit:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    n_instructions = left = 0
+    while stopped_after(n_instructions):
+        left += bool(os.listdir(tmp_path))
+        clear_claims()
+        assert os.listdir(tmp_path) == [], n_instructions
+        n_instructions += 1
+    assert n_instructions > 100
+    # Without clearing, some would have left something.
+    assert left
+    assert os.listdir(tmp_path) == []

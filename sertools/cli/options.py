@@ -20,6 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sertools.claim import clear_claims
 from sertools.cli.completion import choices
 from sertools.cli.progress import voice
 from sertools.config import PRECISIONS
@@ -258,6 +259,8 @@ def _signals_unwind() -> Iterator[None]:
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+        if received:
+            clear_claims()
 
 
 @contextmanager
