@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
@@ -203,18 +204,27 @@ def test_files_that_a_page_names_exist(page: str) -> None:
         assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_the_page_of_commands_is_what_the_help_says(tmp_path: Path) -> None:
-    maker = [sys.executable, str(ROOT / "docs" / "make_commands.py")]
-    environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "40", "NO_COLOR": "1"}
-    made = subprocess.run(maker, env=environment, capture_output=True, check=True).stdout
+TYPER = tuple(int(part) for part in version("typer").split(".")[:2])
+same_words = pytest.mark.skipif(TYPER < (0, 28), reason="an older typer words its help otherwise")
+MAKER = [sys.executable, str(ROOT / "docs" / "make_commands.py")]
+NARROW = {"PYTHONPATH": str(ROOT), "COLUMNS": "40", "NO_COLOR": "1"}
+
+
+@same_words
+def test_the_page_of_commands_is_what_the_help_says() -> None:
+    made = subprocess.run(MAKER, env=NARROW, capture_output=True, check=True).stdout
     assert made == PAGES["docs/commands.md"].read_bytes(), "run `make commands`"
-    subprocess.run([*maker, "--man", tmp_path], env=environment, check=True)
+
+
+def test_manual_pages(tmp_path: Path) -> None:
+    subprocess.run([*MAKER, "--man", tmp_path], env=NARROW, check=True)
     assert {page.name for page in tmp_path.iterdir()} == {"sertools.1", *(f"sertools-{name}.1" for name in NAMES)}
     page = (tmp_path / "sertools-generate.1").read_text(encoding="utf-8")
     assert page.startswith('.TH "SERTOOLS-GENERATE" 1')
     assert r"\-\-balance" in page
 
 
+@same_words
 def test_a_help_text_is_that_of_a_terminal_of_100_columns(shell: WarmShell, tmp_path: Path) -> None:
     help_text = shell.run("sertools extract --help", tmp_path)
     assert f"```text\n{help_text.rstrip()}\n```" in PAGES["docs/commands.md"].read_text(encoding="utf-8")
