@@ -190,8 +190,8 @@ def broken_files(folder: Path) -> dict[str, str]:
         "none.wav": "holds no samples",
         "nan.wav": "NaN",
         "inf.wav": "infinite",
-        "dangling.wav": "no such file",
-        "loop.wav": "no such file",
+        "dangling.wav": "a link to nothing",
+        "loop.wav": "a link to nothing",
         "missing.wav": "no such file",
         f"{'long' * 100}.wav": "File name too long",
     }

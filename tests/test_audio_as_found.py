@@ -122,7 +122,7 @@ def make_bad(folder: Path, y: np.ndarray) -> dict[str, str]:
     for name, content, reason in (
         ("empty.wav", "", "empty file"),
         ("text.wav", "not audio, whatever the name says\n" * 20, "not readable as audio"),
-        ("page.mp3", "<!DOCTYPE html><title>404</title>" * 20, "not readable as audio"),
+        ("page.mp3", "<!DOCTYPE html><title>404</title>" * 20, "not readable as audio (Format not recognised)"),
         ("pointer.flac", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
     ):
         (folder / name).write_text(content)
@@ -131,7 +131,7 @@ def make_bad(folder: Path, y: np.ndarray) -> dict[str, str]:
     (folder / "loop.wav").symlink_to("loop.wav")
     (folder / "ring a.wav").symlink_to("ring b.wav")
     (folder / "ring b.wav").symlink_to("ring a.wav")
-    bad |= dict.fromkeys(("dangling.wav", "loop.wav", "ring a.wav", "ring b.wav"), "no such file")
+    bad |= dict.fromkeys(("dangling.wav", "loop.wav", "ring a.wav", "ring b.wav"), "a link to nothing")
     os.mkfifo(folder / "pipe.wav")
     (folder / "to a device.wav").symlink_to("/dev/zero")
     bad |= dict.fromkeys(("pipe.wav", "to a device.wav"), "not a regular file")

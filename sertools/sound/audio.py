@@ -135,7 +135,8 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         if path.is_dir():
             raise AudioError(f"{path}: is a folder, not an audio file")
         if not path.is_file():
-            raise AudioError(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
+            absent = "a link to nothing" if path.is_symlink() else "no such file"
+            raise AudioError(f"{path}: {'not a regular file' if path.exists() else absent}")
         # As bytes: soundfile cannot encode names that are not UTF-8.
         with soundfile.SoundFile(os.fsencode(path)) as file:
             if file.frames / file.samplerate > _LONGEST_HOURS * 3600:
@@ -204,6 +205,9 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return "a Git LFS pointer, not audio; run `git lfs pull` where it came from"
     # libsndfile's own words, without the name that soundfile puts before them.
     reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+    if reason.startswith("File does not exist"):
+        # Said of text in a file of a name that it believes, such as .mp3; but the file is there.
+        reason = "Format not recognised"
     return f"not readable as audio ({reason})"
 
 
