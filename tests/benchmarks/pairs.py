@@ -23,23 +23,27 @@ class Figure:
         What was timed, and against what.
     ratio : float
         Ours to the rival's: of times or memory (lower is better), or of speeds (higher is better).
-    unit : {"time", "memory", "speed"}
-        Which of them.
-    goal : float
+    unit : {"time", "memory", "speed", "peak"}
+        Which of them; the peak is a speed, that of the machine.
+    goal : float or None
+        None where nothing was promised.
     low, high : float
         Smallest and largest ratio of a pair.
     size : str
         Of the work.
+    floor : str
+        What bounds the ratio, and where it would end.
     """
 
     what: str
     rival: str
     ratio: float
     unit: str
-    goal: float
+    goal: float | None
     low: float
     high: float
     size: str
+    floor: str = ""
 
     def say(self) -> None:
         """Print as one line of JSON."""
@@ -48,7 +52,7 @@ class Figure:
 
 def compare(
     ours: Callable[[], float], rival: Callable[[], float], *, pairs: int, what: str, against: str, unit: str,
-    goal: float, size: str,
+    goal: float | None, size: str, floor: str = "",
 ) -> Figure:  # fmt: skip
     """Time both in turn; each call returns its seconds. The ratio is the median of the pairs' ratios."""
     ratios = []
@@ -57,10 +61,12 @@ def compare(
         times = {first: first(), second: second()}
         ratio = times[ours] / times[rival]
         ratios.append(1 / ratio if unit == "speed" else ratio)
-    return of_ratios(ratios, what=what, against=against, unit=unit, goal=goal, size=size)
+    return of_ratios(ratios, what=what, against=against, unit=unit, goal=goal, size=size, floor=floor)
 
 
-def of_ratios(ratios: Sequence[float], *, what: str, against: str, unit: str, goal: float, size: str) -> Figure:
+def of_ratios(
+    ratios: Sequence[float], *, what: str, against: str, unit: str, goal: float | None, size: str, floor: str = ""
+) -> Figure:
     """Make the line of some ratios: their median and range."""
     return Figure(
         what=what,
@@ -71,6 +77,7 @@ def of_ratios(ratios: Sequence[float], *, what: str, against: str, unit: str, go
         low=min(ratios),
         high=max(ratios),
         size=size,
+        floor=floor,
     )
 
 
