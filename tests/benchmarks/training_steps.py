@@ -66,7 +66,7 @@ WORKS = (
     Work("vgg19", 1 / 4, 1.5, None, 32, 3, 3),
     # Large layers fill the machine at any batch; VGG19's 140 million weights want some rows to an update.
     Work("autoencoder", 1.0, 1.5, 3.0, 8, 2, 2),
-    Work("GAN", 1.0, 1.5, 2.5, 8, 2, 2),
+    Work("GAN", 1.0, 1.5, 2.5, 8, 1, 2),
     Work("vgg19", 1.0, 1.5, 2.8, 16, 2, 2),
 )
 
