@@ -7,6 +7,7 @@ import time
 
 import torch
 from pairs import compare
+from training_steps import flops_of_convolutions, peak_of_convolutions
 
 from sertools.config import NetConfig
 from sertools.nets.folding import folded
@@ -32,6 +33,7 @@ def main(pairs: int) -> None:
                 net(z)
             return time.perf_counter() - start
 
+        flops = flops_of_convolutions(lambda fast=fast: seconds(fast))
         seconds(fast), seconds(eager)
         compare(
             lambda fast=fast: seconds(fast),
@@ -42,6 +44,8 @@ def main(pairs: int) -> None:
             unit="speed",
             goal=GOAL,
             size=f"batches of {BATCH}, 128×128, {torch.get_num_threads()} threads",
+            floor="convolutions alone, at the peak",
+            bound=lambda flops=flops: flops / peak_of_convolutions("float32"),
         ).say()
 
 

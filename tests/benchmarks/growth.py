@@ -50,9 +50,7 @@ def copy_results(result: Path, folder: Path, count: int) -> list[Path]:
 def main(n_rows: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        small, ae, latents, gan, clf, result = (
-            root / name for name in ("small.h5", "ae", "latents.h5", "gan", "clf", "result.json")
-        )
+        small, ae, latents, gan, clf = (root / name for name in ("small.h5", "ae", "latents.h5", "gan", "clf"))
         make_corpus(root / "small", n_rows, SR, 1.0)
         stores = {}
         for times in TIMES:
@@ -76,10 +74,12 @@ def main(n_rows: int) -> None:
         ):
             peak_bytes(command)
         for times in TIMES:
-            per_class = str(n_rows * times // N_CLASSES)
-            say("generate", n_rows * times, sertools("generate", "-q", gan, "--per-class", per_class, "-o", root / "g.h5"))
+            count = n_rows * times
+            per_class = str(count // N_CLASSES)
+            say("generate", count, sertools("generate", "-q", gan, "--per-class", per_class, "-o", root / "g.h5"))
         for times, store in stores.items():
-            say("evaluate", n_rows * times, sertools("evaluate", "-q", clf, store, "-o", root / f"result{times}.json"))
+            out = root / f"result{times}.json"
+            say("evaluate", n_rows * times, sertools("evaluate", "-q", clf, store, "-o", out))
         for times in TIMES:
             results = copy_results(root / "result1.json", root, times)
             say(f"report, results of {n_rows} rows", n_rows * times, sertools("report", *results))

@@ -52,16 +52,29 @@ class Figure:
 
 def compare(
     ours: Callable[[], float], rival: Callable[[], float], *, pairs: int, what: str, against: str, unit: str,
-    goal: float | None, size: str, floor: str = "",
+    goal: float | None, size: str, floor: str = "", bound: Callable[[], float] | None = None,
 ) -> Figure:  # fmt: skip
-    """Time both in turn; each call returns its seconds. The ratio is the median of the pairs' ratios."""
-    ratios = []
+    """Time both in turn; each call returns its seconds. The ratio is the median of the pairs' ratios.
+
+    Parameters
+    ----------
+    floor, bound
+        Words for what ours cannot do without, and its seconds: its ratio to the rival goes behind them.
+    """
+    ratios, floors = [], []
     for number in range(pairs):
         first, second = (ours, rival) if number % 2 else (rival, ours)
         times = {first: first(), second: second()}
-        ratio = times[ours] / times[rival]
-        ratios.append(1 / ratio if unit == "speed" else ratio)
+        ratios.append(_ratio(times[ours], times[rival], unit))
+        if bound:
+            floors.append(_ratio(bound(), times[rival], unit))
+    if floors:
+        floor = f"{floor} {statistics.median(floors):.2f}×"
     return of_ratios(ratios, what=what, against=against, unit=unit, goal=goal, size=size, floor=floor)
+
+
+def _ratio(ours: float, rival: float, unit: str) -> float:
+    return rival / ours if unit == "speed" else ours / rival
 
 
 def of_ratios(

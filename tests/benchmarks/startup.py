@@ -11,7 +11,7 @@ from pairs import Figure, compare, python, wall_seconds
 
 from sertools.cli import VERBS
 
-NOTHING = python("-c", "pass")
+NOTHING, TYPER = python("-c", "pass"), python("-c", "import typer.main")
 GOAL, GOAL_OF_A_VERB = 10.0, 15.0
 
 
@@ -21,6 +21,7 @@ def against_nothing(arguments: list[str], pairs: int, what: str, goal: float, si
     return compare(
         partial(wall_seconds, command), partial(wall_seconds, NOTHING), pairs=pairs, what=what,
         against="`python -c pass`", unit="time", goal=goal, size=size,
+        floor="importing typer alone", bound=partial(wall_seconds, TYPER),
     )  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def main(pairs: int) -> None:
         # As in an installation, where modules are compiled once.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = compiled
-        wall_seconds(NOTHING)
+        wall_seconds(NOTHING), wall_seconds(TYPER)
         against_nothing(["--help"], pairs, "`sertools --help`", GOAL, "whole command").say()
         names = [verb.__name__.replace("_", "-") for verb in VERBS]
         figures = [
