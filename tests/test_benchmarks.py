@@ -1,4 +1,4 @@
-"""What `make bench` writes: tables that leave what is written by hand, ratios the right way up, steps that do equal work."""
+"""What `make bench` writes: tables that leave what is written by hand, ratios the right way up, equal work."""
 
 import json
 import subprocess
