@@ -124,7 +124,10 @@ def test_without_a_gpu_its_benchmark_says_so_and_is_no_failure():
 def test_growth_prints_a_line_a_verb_and_size(capsys):
     import growth
 
-    growth.say("python", 40, [sys.executable, "-c", "pass"])
+    growth.say("extract", 40, 2.0, 80_000_000)
     line = json.loads(capsys.readouterr().out)
-    assert list(line) == ["verb", "rows", "seconds", "seconds a 1000 rows", "peak MB"]
-    assert float(line["seconds a 1000 rows"]) == pytest.approx(25 * float(line["seconds"]), abs=0.2)
+    wanted = {"verb": "extract", "rows": 40, "seconds": "2", "seconds a 1000 rows": "50", "peak MB": "80"}
+    assert line == wanted
+    seconds, peak = growth.costs([sys.executable, "-c", "import time; x = b'x' * 50_000_000; time.sleep(0.5)"])
+    assert seconds > 0.5
+    assert peak > 50_000_000

@@ -12,7 +12,7 @@ from extraction import make_corpus
 from pairs import peak_bytes, python
 
 N_CLASSES, TIMES, SR = 4, (1, 10, 100), 16_000
-N_STEPS = 20
+FEW, MANY = 2, 42  # steps
 SMALL = ("--seconds", "1", "--mels", "64", "--frames", "64")
 TINY = ("--preset", "smoke", "--width", "1/16")
 
@@ -21,16 +21,20 @@ def sertools(*arguments: str | Path) -> list[str]:
     return python("-m", "sertools", *map(str, arguments))
 
 
-def say(verb: str, n_rows: int, command: list[str]) -> None:
-    """Run a command and print its costs as a line of the table."""
+def costs(command: list[str]) -> tuple[float, int]:
+    """Run a command to its end; its seconds and the most bytes it held."""
     start = time.perf_counter()
     peak = peak_bytes(command)
-    seconds = time.perf_counter() - start
+    return time.perf_counter() - start, peak
+
+
+def say(verb: str, n_rows: int, seconds: float, peak: int) -> None:
+    """Print a line of the table."""
     line = {
         "verb": verb,
         "rows": n_rows,
-        "seconds": f"{seconds:.2f}",
-        "seconds a 1000 rows": f"{1000 * seconds / n_rows:.2f}",
+        "seconds": f"{seconds:.3g}",
+        "seconds a 1000 rows": f"{1000 * seconds / n_rows:.3g}",
         "peak MB": f"{peak / 1e6:.0f}",
     }
     print(json.dumps(line), flush=True)
@@ -57,14 +61,19 @@ def main(n_rows: int) -> None:
             corpus, stores[times] = root / f"x{times}", root / f"x{times}.h5"
             # Other sound than that of the models, which are tested on it.
             make_corpus(corpus, n_rows * times, SR, 0.9)
-            say("extract", n_rows * times, sertools("extract", "-q", corpus, "-o", stores[times], *SMALL))
+            command = sertools("extract", "-q", corpus, "-o", stores[times], *SMALL)
+            say("extract", n_rows * times, *costs(command))
         for times, store in stores.items():
             command = sertools("select", "-q", store, "--fold", "1/5", "--by", "utterance", "-v", "-o", root / "s.h5")
-            say("select", n_rows * times, command)
+            say("select", n_rows * times, *costs(command))
+        steps = []
         for times, store in stores.items():
-            out = root / f"ae{times}"
-            command = sertools("pretrain-ae", "-q", store, "-o", out, *TINY, "--steps", str(N_STEPS))
-            say(f"pretrain-ae, {N_STEPS} steps", n_rows * times, command)
+            train = [*sertools("pretrain-ae", "-q", store, *TINY), "--steps"]
+            few, many = (costs([*train, str(n), "-o", str(root / f"{n}-{times}")]) for n in (FEW, MANY))
+            say(f"pretrain-ae, {FEW} steps", n_rows * times, *few)
+            steps.append((n_rows * times, (many[0] - few[0]) / (MANY - FEW), many[1]))
+        for step in steps:
+            say("a further step of it", *step)
         for command in (
             sertools("extract", "-q", root / "small", "-o", small, *SMALL),
             sertools("pretrain-ae", "-q", small, "-o", ae, *TINY, "--steps", "2"),
@@ -75,14 +84,14 @@ def main(n_rows: int) -> None:
             peak_bytes(command)
         for times in TIMES:
             count = n_rows * times
-            per_class = str(count // N_CLASSES)
-            say("generate", count, sertools("generate", "-q", gan, "--per-class", per_class, "-o", root / "g.h5"))
+            command = sertools("generate", "-q", gan, "--per-class", str(count // N_CLASSES), "-o", root / "g.h5")
+            say("generate", count, *costs(command))
         for times, store in stores.items():
-            out = root / f"result{times}.json"
-            say("evaluate", n_rows * times, sertools("evaluate", "-q", clf, store, "-o", out))
+            command = sertools("evaluate", "-q", clf, store, "-o", root / f"result{times}.json")
+            say("evaluate", n_rows * times, *costs(command))
         for times in TIMES:
             results = copy_results(root / "result1.json", root, times)
-            say(f"report, results of {n_rows} rows", n_rows * times, sertools("report", *results))
+            say(f"report, results of {n_rows} rows", n_rows * times, *costs(sertools("report", *results)))
 
 
 if __name__ == "__main__":
