@@ -280,6 +280,12 @@ def test_a_folder_that_is_not_there(tmp_path: Path, tiny_store: Path) -> None:
     assert not Path(os.devnull).is_file()
 
 
+def test_rows_of_any_finite_size_are_read(tmp_path: Path, pictures: np.ndarray) -> None:
+    large = np.where(pictures > pictures.mean(), np.float32(3e38), np.float32(-3e38))
+    make_store(tmp_path / "s.h5", large)
+    np.testing.assert_array_equal(open_store(tmp_path / "s.h5").rows([1, 0]), large[[1, 0]])
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_row_that_is_not_finite_is_named(value: float, tmp_path: Path, pictures: np.ndarray) -> None:
     """`write_store` takes what it is given; whoever reads it is told the place."""

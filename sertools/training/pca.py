@@ -1,8 +1,8 @@
 """Principal components of a training set's scaled pictures, by dense algebra or in a few passes over the file.
 
-Exact where the rows fit into memory. Beyond that, block power iteration from a fixed random start (Halko, Martinsson
-and Tropp 2011, algorithm 4.4), which holds one block of rows and one thin matrix. Same rows, same components,
-whatever the seed of a run: the sign of each is fixed by its largest loading.
+Exact where the rows fit into memory and are not too many. Beyond that, block power iteration from a fixed random
+start (Halko, Martinsson and Tropp 2011, algorithm 4.4), which holds one block of rows and one thin matrix. Same rows,
+same components, whatever the seed of a run: the sign of each is fixed by its largest loading.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sertools.training.scaling import Scaler
 Matrix = npt.NDArray[np.float64]
 
 EXACT_VALUES = 1 << 24  # pixels held at once: 128 MiB as float64, 1,024 rows at 128×128
+EXACT_SIZE = 2048  # of the Gram matrix, whose decomposition grows with the cube: twice as large takes seven seconds
 OVERSAMPLING = 10  # Halko et al.
 PASSES = 6  # of power iteration; Halko et al. find two enough for a spectrum that falls
 _NO_VARIANCE = 1e-12  # of the largest, below which a direction is rounding
@@ -58,7 +59,7 @@ def principal_components(blocks: Callable[[], Iterable[Matrix]], n_rows: int, n_
     for block in blocks():
         mean += block.sum(axis=0)
     mean /= n_rows
-    if n_rows * n_pixels <= EXACT_VALUES:
+    if n_rows * n_pixels <= EXACT_VALUES and min(n_rows, n_pixels) <= EXACT_SIZE:
         basis = _exact(np.concatenate(list(blocks())) - mean, size)
     else:
         basis = _by_passes(lambda: (block - mean for block in blocks()), n_pixels, size)
@@ -69,10 +70,13 @@ def principal_components(blocks: Callable[[], Iterable[Matrix]], n_rows: int, n_
 
 def _exact(centred: Matrix, size: int) -> Matrix:
     """Right singular vectors, from the smaller of the two Gram matrices."""
+    from scipy.linalg import eigh  # noqa: PLC0415 - slow to import, and most who import this measure nothing
+
     wide = len(centred) <= centred.shape[1]
     gram = centred @ centred.T if wide else centred.T @ centred
-    variance, vectors = np.linalg.eigh(gram)
-    variance, vectors = variance[::-1][:size], vectors[:, ::-1][:, :size]
+    n = len(gram)
+    variance, vectors = eigh(gram, subset_by_index=[max(0, n - size), n - 1], overwrite_a=True)
+    variance, vectors = variance[::-1], vectors[:, ::-1]
     vectors = vectors[:, _varying(variance)]
     if not wide:
         return np.ascontiguousarray(vectors.T)
