@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from sertools.errors import ModelError, Stopped, UsageError
+from sertools.training.checkpoint import load_header
 from sertools.training.runtime import computing, pick_precision
 
 CPU = torch.device("cpu")
@@ -40,6 +41,8 @@ def test_a_training_in_bf16_learns_nearly_the_same(verb, chain, call, tmp_path):
         done = call(verb, *lines(chain)[verb], *SMALL, "-o", tmp_path / name, "--precision", name, "--device", "cpu")
         assert done.code == 0, done.err
     assert (tmp_path / "auto").read_bytes() == (tmp_path / "float32").read_bytes()
+    assert "precision" not in load_header(tmp_path / "auto").facts
+    assert load_header(tmp_path / "bf16").facts["precision"] == "bf16"
     exact, coarse = load_file(tmp_path / "float32"), load_file(tmp_path / "bf16")
     assert all(value.dtype == exact[name].dtype for name, value in coarse.items()), "weights stay as they are"
     moved = {name for name in exact if not torch.equal(exact[name], coarse[name])}

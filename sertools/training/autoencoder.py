@@ -31,7 +31,7 @@ from sertools.training.loop import Record, Run, train
 from sertools.training.optimisers import Adam
 from sertools.training.pca import fit_pca
 from sertools.training.reading import BatchReader
-from sertools.training.runtime import place, seed_torch
+from sertools.training.runtime import place, seed_torch, told
 from sertools.training.scaling import Scaler
 from sertools.training.validated import ValidatedTrainer, Validation
 
@@ -151,7 +151,7 @@ def pretrain_autoencoder(
         signature = {"verb": "pretrain-ae", "options": options, "seed": run.seed, "inputs": inputs}
         trainer = AutoencoderTrainer(rows, val, config, scaler, run)
         yield from train(trainer, config.steps, run, signature)
-        facts |= {"updates": config.steps, **trainer.facts()}
+        facts |= {"updates": config.steps, **trainer.facts(), **told(run.precision)}
         net = trainer.net
         net.load_state_dict(trainer.chosen())
         lineage = lineage.selected(val.seen) if val else lineage

@@ -30,7 +30,7 @@ from sertools.training.losses import make_loss
 from sertools.training.mixup import mix
 from sertools.training.optimisers import AdamW
 from sertools.training.reading import BatchReader
-from sertools.training.runtime import mixed_seed, place, seed_torch
+from sertools.training.runtime import mixed_seed, place, seed_torch, told
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
 from sertools.training.validated import ValidatedTrainer, Validation
@@ -169,6 +169,7 @@ def train_classifier(
         "updates": config.steps,
         "speakers": sorted(set(rows.utterance_column("speaker").tolist()) - {""}),
         **trainer.facts(),
+        **told(run.precision),
     }
     header = Header(
         kind=KIND,

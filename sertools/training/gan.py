@@ -48,7 +48,7 @@ from sertools.training.latents import ClassGaussians, load_latents
 from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
 from sertools.training.reading import BatchReader
-from sertools.training.runtime import place, seed_torch
+from sertools.training.runtime import place, seed_torch, told
 from sertools.training.scaling import Scaler
 from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
 
@@ -219,8 +219,7 @@ def finetune_gan(
     gaussians = latents.gaussians
     labels = torch.from_numpy(rows.labels(gaussians.classes)).to(run.device)
     # G and D inherit the sizes of the autoencoder they start from, and how D is fed where nothing else is said.
-    fed = dataclasses.replace(ae.net, batches=config.batches or ae.net.batches)
-    config = dataclasses.replace(config, batches=fed.batches)
+    config = dataclasses.replace(config, batches=config.batches or ae.net.batches)
     options = {**dataclasses.asdict(config), "net": ae.config["net"]}
     inputs = {"autoencoder": ae_digest, "latents": digest_file(latents_path), "train": rows.digests}
     signature = {"verb": "finetune-gan", "options": options, "seed": run.seed, "inputs": inputs}
@@ -255,6 +254,7 @@ def finetune_gan(
             "updates": config.steps,
             "latent_rows": list(gaussians.n_rows),
             "cov": latents.method,
+            **told(run.precision),
         },
     )
     tensors |= {

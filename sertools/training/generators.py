@@ -31,7 +31,7 @@ from sertools.training.ema import Average
 from sertools.training.health import GeneratorWatch
 from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
-from sertools.training.runtime import computing, mixed_seed, place, seed_torch
+from sertools.training.runtime import computing, mixed_seed, place, seed_torch, told
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
 from sertools.training.validated import ValidatedTrainer, Validation
@@ -175,7 +175,7 @@ def train_generator(
         ),
         lineage=lineage.selected(val.seen) if val else lineage,
         classes=classes,
-        facts={"n_rows": len(rows), "updates": config.steps, **trainer.facts()},
+        facts={"n_rows": len(rows), "updates": config.steps, **trainer.facts(), **told(run.precision)},
     )
     save_model(run.output, header, prefixed(net, "net."))
     run.state_path.unlink(missing_ok=True)

@@ -68,6 +68,11 @@ def computing(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
+def told(precision: str) -> dict[str, object]:
+    """Return what a model's header says of it: nothing of float32, in which the method is described."""
+    return {} if precision == "float32" else {"precision": precision}
+
+
 def _hold_freed_memory() -> None:
     """Keep what tensors free for the next ones.
 
