@@ -56,6 +56,7 @@ FRONT_END_cpu   := --mels 64 --frames 64 --tail overlap --trim 35
 FRONT_END_paper :=
 # Pictures need more training than a table's cell can have, and a thin net without dropout: docs/generator.md.
 FIG_AE_cpu      := --width 1/8 --dropout 0 --batch-size 16 --steps 1800
+FIG_GAN_cpu     := --lr-g 1e-6 --lr-d 1e-6#  the paper's; at the preset's 1e-4 a checkerboard comes in
 FIG_GEN_cpu     := --steps 4000
 FIG_LR_paper    := 1e-3
 FIG_LR_bagan    := 3e-4#             without normalisation it may learn nothing at 1e-3
@@ -357,6 +358,8 @@ figures := $(OUT)/figures
 # $(1) architecture
 define FIGURE
 $(figures)/$(1)/ae.safetensors: FIG_AE = --arch $(1) $(if $(FIG_AE_$(PRESET)),$(FIG_AE_$(PRESET)) --lr $(FIG_LR_$(1)))
+
+$(figures)/$(1)/gan.safetensors: FIG_GAN = $(FIG_GAN_$(PRESET))
 
 $(call GENERATOR,$(figures)/$(1),$(OUT)/specs.h5,$(firstword $(SEEDS)))
 

@@ -1,5 +1,6 @@
 """Generated stores: in dB, labelled, their own utterances, as many as balance the classes, each class by itself."""
 
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -138,3 +139,14 @@ def test_one_way_of_counting_is_wanted(chain, tmp_path, call, options):
     assert done.code == 2
     assert "--count" in done.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_row_more_costs_little_more_memory_than_its_place_in_the_tables(chain, tmp_path):
+    peaks = []
+    for count in (1000, 4000):
+        tracemalloc.start()
+        synthesise(chain.gan, tmp_path / f"{count}.h5", {"angry": count})
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Two digests and an id of 32 characters at four bytes, and small columns: 440. The pictures are 4,096 bytes each.
+    assert (peaks[1] - peaks[0]) / 3000 < 700
