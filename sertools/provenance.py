@@ -25,6 +25,11 @@ DIGEST_BYTES = 16
 
 def digest_bytes(*parts: bytes | memoryview) -> str:
     """Return the 16-byte blake2b of `parts` as 32 hexadecimal digits."""
+    return digest_each(parts)
+
+
+def digest_each(parts: Iterable[bytes | memoryview]) -> str:
+    """Return what `digest_bytes` does, of parts that are made one at a time."""
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         # The length keeps ("ab", "c") and ("a", "bc") apart.

@@ -148,5 +148,5 @@ def test_a_row_more_costs_little_more_memory_than_its_place_in_the_tables(chain,
         synthesise(chain.gan, tmp_path / f"{count}.h5", {"angry": count})
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # Two digests and an id of 32 characters at four bytes, and small columns: 440. The pictures are 4,096 bytes each.
-    assert (peaks[1] - peaks[0]) / 3000 < 700
+    # Digests and an id of 32 characters at four bytes, small columns: 500; and half of that while they are joined.
+    assert (peaks[1] - peaks[0]) / 3000 < 950

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from sertools.config import FrontEnd
 from sertools.errors import StoreError, UsageError
-from sertools.provenance import canonical_json, digest_bytes
+from sertools.provenance import canonical_json, digest_bytes, digest_each
 from sertools.store.lineage import Lineage
 
 KIND = "spectrograms"
@@ -176,11 +176,16 @@ class Contents:
         # 35 for 35.0 is the same front end, and comes back from the file as 35.0.
         kinds = {name: type(value) for name, value in vars(FrontEnd()).items()}
         front_end = {name: kind(getattr(self.front_end, name)) for name, kind in kinds.items()}
-        parts = [canonical_json(front_end)]
-        for table in (self.segments, self.utterances):
-            parts += [canonical_json([name, table[name].tolist()]) for name in sorted(table)]
-        parts += ["\n".join(sorted(self.lineage.trained_on)), "\n".join(sorted(self.lineage.selected_on))]
-        return digest_bytes(*(part.encode("utf-8", "surrogatepass") for part in parts))
+
+        def parts() -> Iterator[str]:
+            yield canonical_json(front_end)
+            for table in (self.segments, self.utterances):
+                for name in sorted(table):
+                    yield canonical_json([name, table[name].tolist()])
+            yield "\n".join(sorted(self.lineage.trained_on))
+            yield "\n".join(sorted(self.lineage.selected_on))
+
+        return digest_each(part.encode("utf-8", "surrogatepass") for part in parts())
 
     def tables_digest(self, own: Iterable[str] = ()) -> str:
         """Digest of all that the file holds beside pictures, `own` the digests of ``/own``: for `info --verify`."""

@@ -208,15 +208,19 @@ def generate(
                 yield GenerateProgress(done, total)
         contents = Contents(
             front_end=header.front_end,
-            segments=concatenate(segments or [make_table(SEGMENT_COLUMNS, [])]),
-            utterances=concatenate(utterances or [make_table(UTTERANCE_COLUMNS, [])]),
+            segments=_joined(segments, SEGMENT_COLUMNS),
+            utterances=_joined(utterances, UTTERANCE_COLUMNS),
             history=join_histories(histories, history_line("generate", options, opened.inputs, seed)),
             lineage=lineage,
         )
-        # The tables hold them now.
-        segments.clear()
-        utterances.clear()
         spool.finish(contents)
+
+
+def _joined(parts: list[Table], schema: Mapping[str, str | None]) -> Table:
+    """Make one table of parts, which are let go."""
+    table = concatenate(parts or [make_table(schema, [])])
+    parts.clear()
+    return table
 
 
 def _segments(drawn: Drawn, digests: list[str], first: int, front_end: FrontEnd) -> Table:
