@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sertools.generators import CvaeConfig
+from sertools.nets.devices import onto
 from sertools.nets.gan import Generator, Trunk, initialise
 
 _LOG_VARIANCES = (-10.0, 4.0)  # what an encoder may say of a latent; beyond, exp() has no use
@@ -78,7 +79,7 @@ class Cvae(nn.Module):
 
     def latents(self, labels: Tensor) -> Tensor:
         """Draw what the decoder takes for rows of these classes [shape=(B, latent_size + class_size)]."""
-        noise = torch.randn(len(labels), self.latent_size).to(labels.device)
+        noise = onto(labels.device, torch.randn(len(labels), self.latent_size))
         return torch.cat([noise, self.embedding(labels)], dim=1)
 
     @torch.no_grad()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sertools.generators import DiffusionConfig
+from sertools.nets.devices import onto
 from sertools.nets.unet import UNet
 
 
@@ -66,14 +67,14 @@ class Edm(nn.Module):
         """
         config = self.config
         device = x.device
-        hidden = torch.rand(len(x)).to(device) < config.class_dropout
+        hidden = onto(device, torch.rand(len(x))) < config.class_dropout
         if self.training:
             labels = torch.where(hidden, self.n_classes, labels)
-        sigma = (config.p_mean + config.p_sd * torch.randn(len(x)).to(device)).exp()
+        sigma = (config.p_mean + config.p_sd * onto(device, torch.randn(len(x)))).exp()
         level = sigma[:, None, None, None]
         weight = (level.square() + self.sd.square()) / (level * self.sd).square()
         clean = x - self.mean
-        error = self(clean + level * torch.randn(x.shape).to(device), sigma, labels) - clean
+        error = self(clean + level * onto(device, torch.randn(x.shape)), sigma, labels) - clean
         return {"loss": (weight * error.square()).mean()}
 
     @torch.no_grad()

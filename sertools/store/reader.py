@@ -100,20 +100,15 @@ class Store:
             If a source is gone or cannot be decoded, or a row holds NaN or infinite values.
         """
         pictures = self._stored(index)
-        # One product tells, and is faster than a look at every pixel; finite values beyond 10^15 may raise an alarm.
         flat = pictures.reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
-            product = np.dot(flat, flat)
-        if not np.isfinite(product):
-            bad = np.flatnonzero(~np.isfinite(pictures).all(axis=(1, 2)))
-            if not len(bad):
-                return pictures
+            # Faster than a look at every pixel; infinite too where pixels are finite, but beyond 10^15.
+            suspect = not np.isfinite(np.dot(flat, flat))
+        if suspect and len(bad := np.flatnonzero(~np.isfinite(pictures).all(axis=(1, 2)))):
             row = int(np.asarray(index, dtype=np.intp)[bad[0]])
             name = str(self.contents.column("id")[row])
-            raise StoreError(
-                f"{self.path}: row {row} (utterance {name!r}) holds NaN or infinite values; "
-                "make it again, or see `info --verify`"
-            )
+            what = f"row {row} (utterance {name!r}) holds NaN or infinite values"
+            raise StoreError(f"{self.path}: {what}; make it again, or see `info --verify`")
         return pictures
 
     def _stored(self, index: npt.ArrayLike) -> Pictures:

@@ -18,6 +18,7 @@ from sertools.architectures import LATENTS
 from sertools.config import AutoencoderConfig
 from sertools.errors import StoreError, one_of
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
+from sertools.nets.devices import onto
 from sertools.nets.gan import Autoencoder
 from sertools.nets.pca import LinearAutoencoder
 from sertools.provenance import history_line, join_histories
@@ -84,7 +85,9 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
         loss = F.mse_loss(pictures, x)
         losses = {"mse": loss.detach()}
         if self._head:
-            class_loss = F.cross_entropy(out[:, x[0].numel() :], self._labels[torch.from_numpy(index)])
+            class_loss = F.cross_entropy(
+                out[:, x[0].numel() :], self._labels[onto(x.device, torch.from_numpy(index))]
+            )
             loss = loss + self.config.class_loss * class_loss
             losses["class_loss"] = class_loss.detach()
         loss.backward()

@@ -17,6 +17,7 @@ import torch
 
 from sertools.config import FrontEnd
 from sertools.errors import StoreError
+from sertools.nets.devices import onto
 from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage, union
 from sertools.store.reader import Pictures, Store, open_store
@@ -25,8 +26,7 @@ from sertools.training.scaling import Scaler, fit_scaler
 
 Index = npt.NDArray[np.int64]
 _BLOCK_ROWS = 256
-# The rest is for nets, gradients and other programs.
-_RESIDENT_SHARE = 0.25
+_RESIDENT_SHARE = 0.25  # the rest is for nets, gradients and other programs
 
 
 class Rows:
@@ -138,8 +138,8 @@ class Rows:
     def tensor(self, index: Index, scaler: Scaler, device: torch.device) -> torch.Tensor:
         """Return scaled pictures on the device [shape=(n, 1, n_mels, n_frames), in [-1, 1]]."""
         if self.stay(scaler, device) and self._resident is not None:
-            return self._resident[1][torch.from_numpy(index).to(device)]
-        return self.read(index, scaler).to(device)
+            return self._resident[1][onto(device, torch.from_numpy(index))]
+        return onto(device, self.read(index, scaler))
 
     def read(self, index: Index, scaler: Scaler) -> torch.Tensor:
         """Read scaled pictures from the stores, whether or not they stay somewhere."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sertools.nets.devices import onto
 from sertools.nets.gan import Generator, batch_norms, clamp_dropout
 from sertools.training.latents import ClassGaussians
 from sertools.training.runtime import seed_torch
@@ -34,11 +35,11 @@ class LatentSampler:
 
     def uniform_labels(self, count: int) -> Tensor:
         """Draw labels, uniform over the real classes [shape=(count,)]."""
-        return torch.randint(self.n_classes, (count,)).to(self._device)
+        return onto(self._device, torch.randint(self.n_classes, (count,)))
 
     def latents(self, labels: Tensor) -> Tensor:
         """Draw one latent a label [shape=(B, latent_size)]."""
-        noise = torch.randn(len(labels), self._mean.shape[1]).to(self._device)
+        noise = onto(self._device, torch.randn(len(labels), self._mean.shape[1]))
         return self._mean[labels] + torch.einsum("bij,bj->bi", self._factors[labels], noise)
 
 

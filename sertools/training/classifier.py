@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from sertools.config import SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.classifiers import build_classifier
+from sertools.nets.devices import onto
 from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
 from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
@@ -90,7 +91,7 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         """Pictures of a step [shape=(B, 1, n_mels, n_frames)] and their class shares [shape=(B, n_classes)]."""
         config, seed = self.config, self.run.seed
         index, x = self.reader.batch(step)
-        targets = self.targets[torch.from_numpy(index)]
+        targets = self.targets[onto(self.run.device, torch.from_numpy(index))]
         if sizes := SPEC_AUGMENTS[config.spec_augment]:
             x = spec_augment(x, sizes, self.scaler.high_db - self.scaler.low_db)
         if config.mixup:

@@ -21,9 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sertools.config import GanConfig, NetConfig
+from sertools.config import GanConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.autoencoders import build_decoder
+from sertools.nets.devices import onto
 from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_from
 from sertools.provenance import digest_file, history_line, join_histories
 from sertools.store.format import same_front_end
@@ -53,7 +54,6 @@ from sertools.training.scaling import Scaler
 from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
 
 KIND = "gan"
-_VITAL_BATCHES = 1  # enough to say how far the statistics move; the model's own take more
 
 
 class GanTrainer:
@@ -94,7 +94,8 @@ class GanTrainer:
         index, real = self.reader.batch(step)
         config = self.config
         self._ramp = min(1.0, step / (config.cond_ramp * config.steps)) if config.cond_ramp else 1.0
-        losses = self._update_discriminator(real, self.labels[torch.from_numpy(index)]) | self._update_generator()
+        losses = self._update_discriminator(real, self.labels[onto(real.device, torch.from_numpy(index))])
+        losses |= self._update_generator()
         if self.average:
             self.average.update(self.generator, step)
         return losses
@@ -224,12 +225,11 @@ def finetune_gan(
     inputs = {"autoencoder": ae_digest, "latents": digest_file(latents_path), "train": rows.digests}
     signature = {"verb": "finetune-gan", "options": options, "seed": run.seed, "inputs": inputs}
     seed_torch(run.seed, KIND, "init")
-    net: NetConfig = ae.net
     tensors = prefixed(decoder, "generator.")
     if isinstance(encoder, Encoder) and isinstance(decoder, Generator):
-        generator = generator_from(decoder, ae.shape, net)
+        generator = generator_from(decoder, ae.shape, ae.net)
         discriminator = discriminator_from(
-            encoder, ae.shape, len(gaussians.classes), net, norm=config.d_norm == "bn", spectral=config.sn
+            encoder, ae.shape, len(gaussians.classes), ae.net, norm=config.d_norm == "bn", spectral=config.sn
         )
         sampler = LatentSampler(gaussians, run.device)
         trainer = GanTrainer(generator, discriminator, sampler, rows, labels, ae.scaler, config, run)
@@ -272,7 +272,7 @@ def _health(trainer: GanTrainer, classes: Sequence[str]) -> Health:
     seed, sampler = trainer.run.seed, trainer.sampler
     seed_torch(seed, KIND, "vitals")
     labels = torch.arange(len(classes)).repeat_interleave(rows_a_class(len(classes))).to(trainer.run.device)
-    settle = partial(calibrate, sampler=sampler, n_batches=_VITAL_BATCHES, seed=seed)
+    settle = partial(calibrate, sampler=sampler, n_batches=1, seed=seed)  # enough to say how far statistics move
     vitals = GanVitals(trainer.generator, trainer.discriminator, sampler.latents(labels), classes, settle)
     start = partial(vitals.start, trainer.rows, trainer.labels, trainer.scaler, seed)
     return Health(GanWatch(), start, vitals.measure, MEASURE_EVERY)

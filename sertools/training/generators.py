@@ -20,6 +20,7 @@ from sertools.config import NetConfig, SpecAugment
 from sertools.errors import SertoolsWarning, StoreError
 from sertools.generators import CVAE, DIFFUSION, FEWEST_ROWS, KINDS, CvaeConfig, DiffusionConfig, GeneratorConfig
 from sertools.nets.cvae import Cvae
+from sertools.nets.devices import onto
 from sertools.nets.edm import Edm
 from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
@@ -83,7 +84,7 @@ class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
         self.net.train()
         self.optimiser.zero_grad()
         with computing(self.run.precision, self.run.device):
-            losses = self.net.losses(x, self._classes[torch.from_numpy(index)], step / config.steps)
+            losses = self.net.losses(x, self._classes[onto(run.device, torch.from_numpy(index))], step / config.steps)
         losses["loss"].backward()
         self.optimiser.step()
         self.average.update(self.net, step)

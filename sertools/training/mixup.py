@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sertools.nets.devices import onto
+
 
 def mix(x: Tensor, targets: Tensor, alpha: float, seed: int) -> tuple[Tensor, Tensor]:
     """Mix each row of a batch with another one, by a share of its own.
@@ -26,8 +28,8 @@ def mix(x: Tensor, targets: Tensor, alpha: float, seed: int) -> tuple[Tensor, Te
     Mixed pictures and class shares, of the same shapes.
     """
     rng = np.random.default_rng(seed)
-    share = torch.from_numpy(rng.beta(alpha, alpha, len(x)).astype(np.float32)).to(x.device, non_blocking=True)
-    partner = torch.from_numpy(rng.permutation(len(x))).to(x.device, non_blocking=True)
+    share = onto(x.device, torch.from_numpy(rng.beta(alpha, alpha, len(x)).astype(np.float32)))
+    partner = onto(x.device, torch.from_numpy(rng.permutation(len(x))))
     of_picture, of_target = share[:, None, None, None], share[:, None]
     return (
         torch.lerp(x[partner], x, of_picture),
