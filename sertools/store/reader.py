@@ -80,8 +80,8 @@ class Store:
         self.path = path
         self.contents = contents
         self.row_map = row_map
-        self._held = held
-        self._seal = seal
+        self._held, self._seal = held, seal
+        self._finite = np.zeros(len(contents), dtype=np.bool_)  # rows that were looked at
 
     def __len__(self) -> int:
         return len(self.contents)
@@ -99,16 +99,17 @@ class Store:
         StoreError
             If a source is gone or cannot be decoded, or a row holds NaN or infinite values.
         """
-        pictures = self._stored(index)
-        flat = pictures.reshape(-1)
+        rows, pictures = np.asarray(index, dtype=np.intp), self._stored(index)
+        if self._finite[rows].all():
+            return pictures
         with np.errstate(over="ignore", invalid="ignore"):
             # Faster than a look at every pixel; infinite too where pixels are finite, but beyond 10^15.
-            suspect = not np.isfinite(np.dot(flat, flat))
+            suspect = not np.isfinite(np.vdot(pictures, pictures))
         if suspect and len(bad := np.flatnonzero(~np.isfinite(pictures).all(axis=(1, 2)))):
-            row = int(np.asarray(index, dtype=np.intp)[bad[0]])
-            name = str(self.contents.column("id")[row])
-            what = f"row {row} (utterance {name!r}) holds NaN or infinite values"
+            row = int(rows[bad[0]])
+            what = f"row {row} (utterance {str(self.contents.column('id')[row])!r}) holds NaN or infinite values"
             raise StoreError(f"{self.path}: {what}; make it again, or see `info --verify`")
+        self._finite[rows] = True
         return pictures
 
     def _stored(self, index: npt.ArrayLike) -> Pictures:
