@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sertools.errors import SertoolsError, SertoolsWarning
@@ -55,9 +55,10 @@ def claimed(output: Path | str | None) -> Iterator[None]:
             _sweep(path)
         yield
     except BaseException:
-        # A signal may have cut short the clearing up of whoever wrote.
+        # A signal may have cut short the clearing up of whoever wrote; what went wrong first is what is told.
         if handle is not None:
-            _sweep(path)
+            with suppress(OSError):
+                _sweep(path)
         raise
     finally:
         if handle is not None:
@@ -78,8 +79,9 @@ def clear_claims() -> None:
             # Another run's, by now or all along.
             continue
         if handle is not None:
-            _sweep(path)
-            _release(path, handle)
+            with suppress(OSError):
+                _sweep(path)
+                _release(path, handle)
 
 
 def _release(path: Path, handle: int) -> None:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,19 @@ def test_a_claim_ends_with_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError), claimed(tmp_path / "x"):
         raise KeyError
     assert not os.listdir(tmp_path)
+
+
+def test_a_folder_that_goes_away_hides_no_error(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    def work() -> None:
+        with claimed(folder / "x.h5"):
+            shutil.rmtree(folder)
+            raise SertoolsError("first")
+
+    with pytest.raises(SertoolsError, match="first"):
+        work()
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
