@@ -117,8 +117,7 @@ class GanTrainer:
         return changed(x, self.config.diffaug, self.scaler.high_db - self.scaler.low_db)
 
     def _update_discriminator(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        n_classes = self.sampler.n_classes
-        mixed = self.config.batches == "mixed"
+        n_classes, mixed = self.sampler.n_classes, self.config.batches == "mixed"
         n_fake = math.ceil(len(real) / n_classes) if mixed else len(real)
         with torch.no_grad():
             fake = self._spread(self.generator, self.sampler.latents(self.sampler.uniform_labels(n_fake)))
@@ -220,7 +219,8 @@ def finetune_gan(
     gaussians = latents.gaussians
     labels = torch.from_numpy(rows.labels(gaussians.classes)).to(run.device)
     # G and D inherit the sizes of the autoencoder they start from, and how D is fed where nothing else is said.
-    config = dataclasses.replace(config, batches=config.batches or ae.net.batches)
+    fed = dataclasses.replace(ae.net, batches=config.batches or ae.net.batches)
+    config = dataclasses.replace(config, batches=fed.batches)
     options = {**dataclasses.asdict(config), "net": ae.config["net"]}
     inputs = {"autoencoder": ae_digest, "latents": digest_file(latents_path), "train": rows.digests}
     signature = {"verb": "finetune-gan", "options": options, "seed": run.seed, "inputs": inputs}
