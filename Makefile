@@ -33,6 +33,7 @@ AE_OPTS   ?=#                              further options of pretrain-ae, …
 COV_OPTS  ?=
 GAN_OPTS  ?=
 GEN_OPTS  ?=
+FLOW_OPTS ?=#                              of flow, such as --strength 0.8 --guidance 3
 PCA       ?= 60#                           principal components that pot and potcut move rows in
 CLF_OPTS  ?=
 DEVICE    ?= auto
@@ -82,8 +83,8 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo table2 table3 ablation fig2 fig3 pictures bench test test-slow test-slurm torture lint types check
-.PHONY: lowest dist commands man docs clean
+.PHONY: help demo table2 table3 ablation leave-one-out fig2 fig3 pictures bench test test-slow test-slurm torture
+.PHONY: lint types check lowest dist commands man docs clean
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
@@ -91,6 +92,7 @@ help:
 	@echo 'make table2 CORPUS=… READER=… PROFILE=cpu    Table 2: one class reduced at a time, folds, seeds, rivals'
 	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'
 	@echo 'make ablation CORPUS=… READER=…              the paper'"'"'s four changes of BAGAN, each taken back, scored'
+	@echo 'make leave-one-out CORPUS=… READER=…         the improved recipe, each of its changes left out, scored'
 	@echo 'make fig2 fig3 CORPUS=… READER=…             Figures 2 and 3: original BAGAN, proposed GAN, diffusion, real speech'
 	@echo 'make -n table2 …                             what that would run; every setting is at the top of the Makefile'
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
@@ -142,7 +144,10 @@ $(OUT)/all.h5: $(labels)
 
 # ---- What a method is: a store to train on, or options of train-clf ------------------------------------------------
 STRATEGIES := CP SA SAR SARM SARB SARS RS0.4 RS0.6 RS0.8 RS1.0
-GENERATORS := smote gauss gan pot potw potcut cvae diffusion
+# pot, potw, potcut, switch and flow move rows of other classes into the reduced one: by optimal transport in the space
+# of principal components (within speakers; pasted), by a VAE told another class, by a diffusion model's flow. Of
+# ganbest's and potbest's candidates a critic keeps one in four: the GAN's discriminator, the classifier of `imbalanced`.
+GENERATORS := smote gauss gan ganbest pot potw potcut potbest cvae switch diffusion flow
 OPTIONS_weighted     := --loss weighted
 OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
@@ -201,6 +206,9 @@ $(1)/gauss.safetensors: $(1)/ae.safetensors $(1)/latents.h5 $(2)
 $(1)/gan.h5: $(1)/gan.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --seed $(3) --device $$(DEVICE) -o $$@
 
+$(1)/ganbest.h5: $(1)/gan.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --critic $$< --seed $(3) --device $$(DEVICE) -o $$@
+
 $(1)/gauss.h5: $(1)/gauss.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --seed $(3) --device $$(DEVICE) -o $$@
 
@@ -214,6 +222,12 @@ $(1)/cvae.safetensors $(1)/diffusion.safetensors: $(1)/%.safetensors: $(2)
 
 $(1)/cvae.h5 $(1)/diffusion.h5: $(1)/%.h5: $(1)/%.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/switch.h5: $(1)/cvae.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/flow.h5: $(1)/diffusion.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@ $$(FLOW_OPTS)
 
 $(1)/ae-pca.safetensors: $(2)
 	@mkdir -p $$(@D)
@@ -233,6 +247,10 @@ $(1)/potw.h5: $(1)/gan0-pca.safetensors $(2)
 
 $(1)/potcut.h5: $(1)/gan0-pca.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --paste --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/potbest.h5: $(1)/gan0-pca.safetensors $(1)/imbalanced.clf.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --critic $(1)/imbalanced.clf.safetensors \
+	    --seed $(3) --device $$(DEVICE) -o $$@
 endef
 
 # $(1) folder, $(2) training store, $(3) strategy, $(4) seed.
@@ -391,12 +409,7 @@ AE_bagan        := --arch bagan $(NO_NORM_$(PRESET))
 GAN_mixed       := --batches mixed
 
 # $(1) folder, $(2) variant, $(3) seed.
-define ABLATED
-$(1)/ae.safetensors: FIG_AE = $(AE_$(2))
-$(1)/gan.safetensors: FIG_GAN = $(GAN_$(2))
-
-$(call GENERATOR,$(1),$(call full,1),$(3))
-
+define SCORED
 $(1)/samples.h5: $(1)/gan.safetensors
 	$$(SERTOOLS) generate $$< --per-class 60 --seed $(3) --device $$(DEVICE) -o $$@
 
@@ -405,10 +418,67 @@ $(1)/score.json: $(call full,1) $(1)/samples.h5 $(OUT)/1/test.h5
 	    --tag method=$(2) --tag seed=$(3) > $$@.part
 	mv $$@.part $$@
 endef
+
+define ABLATED
+$(1)/ae.safetensors: FIG_AE = $(AE_$(2))
+$(1)/gan.safetensors: FIG_GAN = $(GAN_$(2))
+
+$(call GENERATOR,$(1),$(call full,1),$(3))
+
+$(call SCORED,$(1),$(2),$(3))
+endef
 ablated = $(OUT)/ablation/$(1)/seed$(2)
 $(foreach a,$(ABLATION),$(foreach s,$(SEEDS),$(eval $(call ABLATED,$(call ablated,$(a),$(s)),$(a),$(s)))))
 
 $(OUT)/ablation.txt: $(foreach a,$(ABLATION),$(foreach s,$(SEEDS),$(call ablated,$(a),$(s))/score.json))
+	$(BIN)/sertools report $^ > $@.part
+	mv $@.part $@
+
+# ---- The improved recipe, and each of its changes left out ------------------------------------------------------------
+# On the same fold, scored in the same way; `paper` is the preset without any of them. One autoencoder a class loss.
+IMPROVED   := $(if $(filter paper,$(PROFILE)),improved,improved-cpu)
+LEAVE_OUTS := improved class-loss cov real-sampling cond-ramp d-norm sn r1 diffaug rates ema
+LEAVE_real-sampling := --real-sampling shuffled
+LEAVE_cond-ramp     := --cond-ramp 0
+LEAVE_d-norm        := --d-norm bn
+LEAVE_sn            := --no-sn
+LEAVE_r1            := --r1 0
+LEAVE_diffaug       := --diffaug none
+LEAVE_rates         := $(if $(filter paper,$(PROFILE)),--lr-g 1e-6 --lr-d 1e-6,--lr-g 1e-4 --lr-d 1e-4) --betas 0.5,0.999
+LEAVE_ema           := --ema 0
+
+left_out = $(OUT)/leave-one-out/$(1)/seed$(2)
+# $(1) folder, $(2) what is left out, $(3) seed.
+define LEFT_OUT
+$(1)/gan.safetensors: $(call left_out,$(if $(filter class-loss,$(2)),class-loss,improved),$(3))/ae.safetensors \
+    $(call left_out,$(or $(filter class-loss cov,$(2)),improved),$(3))/latents.h5 $(call full,1)
+	@mkdir -p $$(@D)
+	$$(SERTOOLS) finetune-gan $$^ -o $$@ --preset $(IMPROVED) --seed $(3) --device $$(DEVICE) $(LEAVE_$(2)) $$(GAN_OPTS)
+
+$(call SCORED,$(1),$(if $(filter improved,$(2)),,no-)$(2),$(3))
+endef
+
+# What they start from: $(1) folder, $(2) options of pretrain-ae, $(3) seed.
+define IMPROVED_START
+$(1)/ae.safetensors: $(call full,1)
+	@mkdir -p $$(@D)
+	$$(SERTOOLS) pretrain-ae $$< -o $$@ --preset $(IMPROVED) --seed $(3) --device $$(DEVICE) $(2) $$(AE_OPTS)
+
+$(1)/latents.h5: $(1)/ae.safetensors $(call full,1)
+	$$(SERTOOLS) fit-latents $$^ -o $$@ --cov pooled --device $$(DEVICE)
+endef
+
+$(foreach s,$(SEEDS),\
+  $(eval $(call IMPROVED_START,$(call left_out,improved,$(s)),,$(s)))\
+  $(eval $(call IMPROVED_START,$(call left_out,class-loss,$(s)),--class-loss 0,$(s)))\
+  $(eval $(call left_out,cov,$(s))/latents.h5: $(call left_out,improved,$(s))/ae.safetensors $(call full,1))\
+  $(foreach v,$(LEAVE_OUTS),$(eval $(call LEFT_OUT,$(call left_out,$(v),$(s)),$(v),$(s)))))
+
+$(OUT)/leave-one-out/cov/%/latents.h5:
+	@mkdir -p $(@D)
+	$(SERTOOLS) fit-latents $^ -o $@ --cov empirical --device $(DEVICE)
+
+$(OUT)/leave-one-out.txt: $(foreach v,$(LEAVE_OUTS),$(foreach s,$(SEEDS),$(call left_out,$(v),$(s))/score.json))
 	$(BIN)/sertools report $^ > $@.part
 	mv $@.part $@
 
@@ -419,7 +489,7 @@ thread = OMP_NUM_THREADS=1
 beside = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 endif
 
-table2 table3 ablation: $(READY)
+table2 table3 ablation leave-one-out: $(READY)
 	$(thread) $(MAKE) $(beside) $(OUT)/$@.txt
 	@cat $(OUT)/$@.txt
 

@@ -26,7 +26,7 @@ from sertools.store.lineage import Lineage
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.checkpoint import Header, load_header, load_model, save_model
 from sertools.training.classifier import load_classifier
-from sertools.training.gan import load_generator
+from sertools.training.gan_file import load_generator
 from sertools.training.scaling import Scaler
 
 LOADERS = {"ae": load_autoencoder, "gan": load_generator, "clf": load_classifier}

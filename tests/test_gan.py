@@ -15,7 +15,8 @@ from sertools.nets.gan import Autoencoder, batch_norms, clamp_dropout, discrimin
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import batch_indices, open_rows
 from sertools.training.calibration import LatentSampler, calibrate
-from sertools.training.gan import GanTrainer, load_generator
+from sertools.training.gan import GanTrainer
+from sertools.training.gan_file import load_generator
 from sertools.training.latents import fit_gaussians
 from sertools.training.loop import Run
 from sertools.training.vitals import frozen_statistics

@@ -17,10 +17,11 @@ from sertools.nets.edm import Edm
 from sertools.store.reader import open_store
 from sertools.training.checkpoint import load_header
 from sertools.training.ema import Average
-from sertools.training.generation import Denoising, generate
+from sertools.training.generation import generate
 from sertools.training.generators import load_net, train_generator
 from sertools.training.health import GeneratorWatch
 from sertools.training.loop import Run
+from sertools.training.opening import Denoising, Ways
 
 SHAPE = (32, 32)
 TINY = {
@@ -302,8 +303,8 @@ def test_validation_on_trained_rows_is_refused(chain, tmp_path):
 
 def test_options_of_another_kind_are_refused(made, chain, tmp_path):
     with pytest.raises(UsageError, match=f"--smote: needs the latents of a GAN, and .* is a {made.name} file"):
-        list(generate(made, tmp_path / "s.h5", {"sad": 1}, smote=chain.train, device=CPU))
-    guided = generate(made, tmp_path / "g.h5", {"sad": 2}, denoising=Denoising(3.0, 2), device=CPU)
+        list(generate(made, tmp_path / "s.h5", {"sad": 1}, Ways(smote=chain.train), device=CPU))
+    guided = generate(made, tmp_path / "g.h5", {"sad": 2}, Ways(denoising=Denoising(3.0, 2)), device=CPU)
     if made.name == DIFFUSION:
         list(guided)
         history = open_store(tmp_path / "g.h5").contents.history[-1]

@@ -15,7 +15,7 @@ from sertools.training import pca
 from sertools.training.autoencoder import encode, load_autoencoder
 from sertools.training.batches import open_rows
 from sertools.training.checkpoint import load_header, load_model
-from sertools.training.gan import load_generator
+from sertools.training.gan_file import load_generator
 from sertools.training.latents import fit_latents
 from sertools.training.pca import principal_components
 

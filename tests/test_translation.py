@@ -14,17 +14,12 @@ from sertools.errors import SertoolsWarning, StoreError, UsageError
 from sertools.store.merge import merge_stores
 from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
-from sertools.training.gan import load_generator
+from sertools.training.gan_file import load_encoder, load_generator
 from sertools.training.generation import generate
 from sertools.training.latents import fit_latents, pooled
-from sertools.training.smote import load_encoder
-from sertools.training.translation import (
-    Region,
-    Translation,
-    draw_region,
-    speaker_offsets,
-    transport_matrix,
-)
+from sertools.training.opening import Ways
+from sertools.training.translation import Region, Translation, draw_region
+from sertools.training.transport import speaker_offsets, transport_matrix
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 
@@ -41,7 +36,7 @@ def gan(chain, tmp_path_factory) -> Path:
 
 
 def translate(gan: Path, output: Path, train: Path, counts: dict[str, int], seed: int = 0, **how: bool):
-    for _ in generate(gan, output, counts, translation=Translation(train, **how), seed=seed, device=CPU):
+    for _ in generate(gan, output, counts, Ways(translation=Translation(train, **how)), seed=seed, device=CPU):
         pass
     return open_store(output)
 
@@ -263,8 +258,7 @@ def test_no_input_is_written_over_and_smote_is_another_way(chain, gan, tmp_path)
                 gan,
                 tmp_path / "x.h5",
                 {"angry": 1},
-                smote=chain.train,
-                translation=Translation(chain.train),
+                Ways(smote=chain.train, translation=Translation(chain.train)),
                 device=CPU,
             )
         )

@@ -145,6 +145,9 @@ def generate(
     translate: AnyPath | None = None,
     paste: bool = False,
     within_speaker: bool = False,
+    strength: float | None = None,
+    critic: AnyPath | None = None,
+    best_of: int | None = None,
     guidance: float | None = None,
     denoise_steps: int | None = None,
     seed: int = 0,
@@ -166,8 +169,12 @@ def generate(
     smote : path, optional
         Draw latents between neighbours of this store's rows.
     translate : path, optional
-        Move real rows of this store into the wanted class, in place of drawing latents; `paste` adds a region of a
-        real row of the class, `within_speaker` leaves each speaker's own offset out of the map.
+        Move real rows of this store into the wanted class, in place of drawing any; `paste` adds a region of a real
+        row of the class. Of a GAN, `within_speaker` leaves each speaker's own offset out of the map; of a diffusion
+        model, `strength` is how far towards noise a row goes, a share from 0 to 1.
+    critic : path, optional
+        A classifier, or a GAN for its discriminator: of `best_of` candidates for each row (4) the one is kept that it
+        takes most for the class.
     guidance : float, optional
         Of a diffusion model: how far the class is overdone, 1 as learnt; `denoise_steps` are its steps to a picture.
     seed, device, progress
@@ -181,23 +188,31 @@ def generate(
     Raises
     ------
     SertoolsError
-        If the GAN does not know a class, or the files do not go together.
+        If the generator does not know a class, or the files do not go together.
     """
     from sertools.provenance import refuse_clobber
     from sertools.training.batches import open_rows
-    from sertools.training.generation import Denoising, counts_per_class, counts_to_balance
+    from sertools.training.choosing import BEST_OF, Choice
+    from sertools.training.generation import counts_per_class, counts_to_balance
     from sertools.training.generation import generate as run
+    from sertools.training.opening import Denoising, Ways
     from sertools.training.runtime import pick_device
     from sertools.training.translation import Translation
 
     if (balance is not None) + (per_class is not None) + bool(count) != 1:
         raise UsageError("give one of --balance TRAIN.h5, --per-class N and --count CLASS=N")
-    if translate is None and (paste or within_speaker):
-        raise UsageError(
-            f"{'--paste' if paste else '--within-speaker'}: belongs to --translate TRAIN.h5; give that too"
-        )
+    alone = {"--paste": paste, "--within-speaker": within_speaker, "--strength": strength is not None}
+    for option in (option for option, given in alone.items() if given and translate is None):
+        raise UsageError(f"{option}: belongs to --translate TRAIN.h5; give that too")
+    if critic is None and best_of is not None:
+        raise UsageError("--best-of: belongs to --critic MODEL; give that too")
     gan, output = Path(gan), Path(output)
-    translation = None if translate is None else Translation(Path(translate), paste, within_speaker)
+    ways = Ways(
+        smote=maybe(smote),
+        translation=None if translate is None else Translation(Path(translate), paste, within_speaker, strength),
+        denoising=Denoising(guidance, denoise_steps),
+        choice=None if critic is None else Choice(Path(critic), BEST_OF if best_of is None else best_of),
+    )
     with writing(output):
         if balance is not None:
             refuse_clobber(output, open_rows([Path(balance)]).files)
@@ -210,15 +225,6 @@ def generate(
             counts = counts_per_class(gan, per_class)
         else:
             counts = dict(count or {})
-        drawn = run(
-            gan,
-            output,
-            counts,
-            smote=maybe(smote),
-            translation=translation,
-            denoising=Denoising(guidance, denoise_steps),
-            seed=seed,
-            device=pick_device(device),
-        )
+        drawn = run(gan, output, counts, ways, seed=seed, device=pick_device(device))
         run_through(drawn, progress)
     return counts

@@ -36,8 +36,27 @@ def generate(
         bool, typer.Option("--paste", help="With --translate: paste a region of a real row of the class into each.")
     ] = False,
     within_speaker: Annotated[
-        bool, typer.Option("--within-speaker", help="With --translate: leave each speaker's own offset out of it.")
+        bool,
+        typer.Option(
+            "--within-speaker", help="With --translate and a GAN: leave each speaker's own offset out of it."
+        ),
     ] = False,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="With --translate and a diffusion model: how far towards noise. [1]",
+        ),
+    ] = None,
+    critic: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="A classifier, or a GAN's discriminator, chooses among candidates."),
+    ] = None,
+    best_of: Annotated[
+        int | None, typer.Option(min=2, max=1000, metavar="N", help="With --critic: candidates for each row. [4]")
+    ] = None,
     guidance: Annotated[
         float | None,
         typer.Option(
@@ -53,8 +72,9 @@ def generate(
     """Generate spectrograms of chosen classes.
 
     Give one of --balance, --per-class and --count. A GAN's latents are drawn from
-    the class Gaussians, or by --smote; with --translate none is drawn: rows of
-    other classes are moved, and keep what the latent does not hold.
+    the class Gaussians, or by --smote. With --translate nothing is drawn: rows of
+    other classes are moved, by the map that the generator has learnt, and keep
+    what it does not hold. With --critic the best of several is kept.
 
     \b
     Example:
@@ -74,6 +94,9 @@ def generate(
         translate=translate,
         paste=paste,
         within_speaker=within_speaker,
+        strength=strength,
+        critic=critic,
+        best_of=best_of,
         guidance=guidance,
         denoise_steps=denoise_steps,
         seed=seed,

@@ -79,7 +79,7 @@ class Edm(nn.Module):
 
     @torch.no_grad()
     def sample(self, noise: Tensor, labels: Tensor, *, guidance: float, n_steps: int) -> Tensor:
-        """Turn noise into pictures by Heun's method, without new noise (algorithm 1).
+        """Turn noise into pictures, without new noise.
 
         Parameters
         ----------
@@ -94,11 +94,50 @@ class Edm(nn.Module):
         -------
         Pictures of the same shape, about [-1, 1].
         """
+        levels = self._levels(n_steps)
+        pictures: Tensor = self._flow(noise * levels[0], [*levels, 0.0], labels, guidance) + self.mean
+        return pictures
+
+    @torch.no_grad()
+    def carry(
+        self, pictures: Tensor, labels: Tensor, number: int, *, strength: float, guidance: float, n_steps: int
+    ) -> Tensor:
+        """Say how pictures change on the way towards noise as their class, and back as another.
+
+        Parameters
+        ----------
+        pictures
+            [shape=(B, 1, n_mels, n_frames), in [-1, 1]].
+        labels
+            Their class [shape=(B,)].
+        number
+            The other class.
+        strength
+            Share of the noise levels that they go through, from the lowest.
+        guidance
+            How far the other class is overdone on the way back.
+        n_steps
+            Noise levels in all.
+
+        Returns
+        -------
+        What they would gain, against coming back as their own class: what the steps lose on the way is not in it.
+        """
+        levels = self._levels(n_steps)[-max(1, round(strength * n_steps)) :]
+        noisy = self._flow(pictures - self.mean, levels[::-1], labels, 1.0)
+        other = self._flow(noisy, [*levels, 0.0], torch.full_like(labels, number), guidance)
+        return other - self._flow(noisy, [*levels, 0.0], labels, 1.0)
+
+    def _levels(self, n_steps: int) -> list[float]:
+        """Noise levels from `sigma_max` to `sigma_min` (equation 5)."""
         config = self.config
         ramp = torch.linspace(0.0, 1.0, n_steps, dtype=torch.float64)
         low, high = config.sigma_min ** (1.0 / config.rho), config.sigma_max ** (1.0 / config.rho)
-        levels = [*((high + ramp * (low - high)) ** config.rho).tolist(), 0.0]
-        x = noise * levels[0]
+        levels: list[float] = ((high + ramp * (low - high)) ** config.rho).tolist()
+        return levels
+
+    def _flow(self, x: Tensor, levels: list[float], labels: Tensor, guidance: float) -> Tensor:
+        """Follow the flow from the first noise level to the last, down or up, by Heun's method (algorithm 1)."""
         for here, there in pairwise(levels):
             slope = (x - self._guided(x, here, labels, guidance)) / here
             ahead = x + (there - here) * slope
@@ -106,8 +145,7 @@ class Edm(nn.Module):
                 slope = 0.5 * (slope + (ahead - self._guided(ahead, there, labels, guidance)) / there)
                 ahead = x + (there - here) * slope
             x = ahead
-        pictures: Tensor = x + self.mean
-        return pictures
+        return x
 
     def _guided(self, x: Tensor, sigma: float, labels: Tensor, guidance: float) -> Tensor:
         level = torch.full((len(x),), sigma, device=x.device)

@@ -180,19 +180,30 @@ def discriminator_from(
         Whether every layer's largest singular value is held where it starts (Miyato et al. 2018, who hold it at 1: in
         nine thin layers that leaves nothing of the signal).
     """
-    folded = config.norm and not norm
-    discriminator = Discriminator(shape, n_classes, dataclasses.replace(config, norm=False) if folded else config)
+    discriminator = Discriminator(shape, n_classes, dataclasses.replace(config, norm=config.norm and norm))
     discriminator.apply(initialise)
-    if folded:
+    if config.norm and not norm:
         _fold(encoder.trunk, discriminator.trunk)
     else:
         discriminator.trunk.load_state_dict(encoder.trunk.state_dict())
-    if spectral:
-        for module in list(discriminator.modules()):
-            if isinstance(module, (nn.Conv2d, nn.Linear)):
-                start = torch.linalg.matrix_norm(module.weight.detach().flatten(1), ord=2)
-                spectral_norm(module)
-                register_parametrization(module, "weight", _Gain(start))
+    return _held(discriminator) if spectral else discriminator
+
+
+def build_discriminator(
+    shape: tuple[int, int], n_classes: int, config: NetConfig, *, norm: bool, spectral: bool
+) -> Discriminator:
+    """Build D without weights, for those of a file; the rest as of `discriminator_from`."""
+    discriminator = Discriminator(shape, n_classes, dataclasses.replace(config, norm=config.norm and norm))
+    return _held(discriminator) if spectral else discriminator
+
+
+def _held(discriminator: Discriminator) -> Discriminator:
+    """Hold every layer's largest singular value where it is."""
+    for module in list(discriminator.modules()):
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            start = torch.linalg.matrix_norm(module.weight.detach().flatten(1), ord=2)
+            spectral_norm(module)
+            register_parametrization(module, "weight", _Gain(start))
     return discriminator
 
 

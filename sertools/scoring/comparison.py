@@ -10,8 +10,12 @@ FULL = "full"  # nothing removed
 IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
 # Rows of the summary: references, the paper's Tables 1 and 3, the GAN without and with adversarial training.
 # Of other generated rows than the paper's: latents of class Gaussians, between neighbours, carried over from other
-# classes as they are, within speakers, and with a pasted region of a real row; other models than GANs.
-GENERATORS = ("gauss", "smote", "pot", "potw", "potcut", "cvae", "diffusion")
+# classes as they are, within speakers, with a pasted region of a real row, and the best of several by a critic; other
+# models than GANs, and rows carried over by them; the GAN's rows that its discriminator likes best.
+GENERATORS = (
+    *("gauss", "smote", "pot", "potw", "potcut", "potbest"),
+    *("cvae", "switch", "diffusion", "flow", "ganbest"),
+)
 ORDER = (
     *(FULL, IMBALANCED),
     *("CP", "SA", "SAR", "SARM", "SARB", "SARS", "RS0.4", "RS0.6", "RS0.8", "RS1.0"),

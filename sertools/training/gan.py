@@ -17,13 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sertools.config import GanConfig
 from sertools.errors import ModelError, UsageError
-from sertools.nets.autoencoders import build_decoder
 from sertools.nets.devices import onto
 from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_from
 from sertools.provenance import digest_file, history_line, join_histories
@@ -33,10 +31,8 @@ from sertools.training.batches import Index, Rows, balanced_indices, batch_indic
 from sertools.training.calibration import LatentSampler, calibrate
 from sertools.training.checkpoint import (
     Header,
-    load_model,
     optimiser_tensors,
     prefixed,
-    rebuild,
     restore_optimiser,
     save_model,
 )
@@ -44,16 +40,15 @@ from sertools.training.critic import changed, cross_entropy, r1_penalty
 from sertools.training.distributed import parallel, spread, together
 from sertools.training.ema import Average
 from sertools.training.forecast import without_steps
+from sertools.training.gan_file import KIND
 from sertools.training.health import GanWatch
-from sertools.training.latents import ClassGaussians, load_latents
+from sertools.training.latents import load_latents
 from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
 from sertools.training.reading import BatchReader
 from sertools.training.runtime import place, seed_torch, told
 from sertools.training.scaling import Scaler
 from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
-
-KIND = "gan"
 
 
 class GanTrainer:
@@ -276,25 +271,3 @@ def _health(trainer: GanTrainer, classes: Sequence[str]) -> Health:
     vitals = GanVitals(trainer.generator, trainer.discriminator, sampler.latents(labels), classes, settle)
     start = partial(vitals.start, trainer.rows, trainer.labels, trainer.scaler, seed)
     return Health(GanWatch(), start, vitals.measure, MEASURE_EVERY)
-
-
-def load_generator(path: Path) -> tuple[Header, nn.Module, ClassGaussians]:
-    """Read the generator of a GAN file, in eval mode, and the Gaussians it is fed from.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged or of another kind.
-    """
-    header, tensors = load_model(path, KIND)
-    generator = rebuild(lambda: build_decoder(header.shape, header.net), tensors, "generator.", path)
-    try:
-        mean, covariance = tensors["latents.mean"].numpy(), tensors["latents.covariance"].numpy()
-        n_rows = tuple(int(n) for n in header.facts["latent_rows"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: lacks its latents; train it again, or restore a copy") from error
-    n, size = len(header.classes), header.net.latent_size
-    fits = mean.shape == (n, size) and covariance.shape == (n, size, size)
-    if not fits or not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-        raise ModelError(f"{path}: its latents do not fit its classes; train it again, or restore a copy")
-    return header, generator.eval(), ClassGaussians(header.classes, mean, covariance, n_rows)

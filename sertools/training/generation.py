@@ -1,14 +1,13 @@
 """Synthetic rows from a trained GAN (§2.2) or another generator: as many a class as are wanted, or as balance a set.
 
-A GAN's latents are drawn from the class Gaussians, between neighbours (`smote`), or are moved from other classes'
-rows (`translation`); the store that comes out is the same, and so it is with other generators.
+`opening` says which generator it is and how its rows are drawn; the store that comes out is the same.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,10 +15,8 @@ import torch
 from sertools.balance.plan import balance_counts
 from sertools.config import FrontEnd
 from sertools.errors import StoreError, UsageError
-from sertools.generators import DIFFUSION, KINDS
-from sertools.nets.cvae import Cvae
-from sertools.nets.folding import folded
-from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
+from sertools.generators import KINDS
+from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
 from sertools.store.format import (
     SEGMENT_COLUMNS,
@@ -32,15 +29,10 @@ from sertools.store.format import (
 )
 from sertools.store.reader import open_store
 from sertools.store.writer import Spool
-from sertools.training.batches import Rows, open_rows
-from sertools.training.checkpoint import Header, load_header
-from sertools.training.drawing import Drawn, FromLatents, Source
-from sertools.training.gan import KIND as GAN
-from sertools.training.gan import load_generator
-from sertools.training.generators import FromNoise, load_net
-from sertools.training.runtime import place
-from sertools.training.smote import fit_smote, load_encoder
-from sertools.training.translation import Translation, Translator
+from sertools.training.checkpoint import load_header
+from sertools.training.drawing import Drawn
+from sertools.training.gan_file import KIND as GAN
+from sertools.training.opening import OWN_WAY, Opened, Ways, open_generator
 
 _TRIED = 16  # rows that a rehearsal makes
 
@@ -78,81 +70,12 @@ def counts_per_class(gan_path: Path, per_class: int) -> dict[str, int]:
     return dict.fromkeys(load_header(gan_path, GAN, *KINDS).classes, per_class)
 
 
-@dataclass(frozen=True)
-class Denoising:
-    """How a diffusion model's pictures are drawn; None leaves it as the model was trained for.
-
-    Attributes
-    ----------
-    guidance
-        How far the class is overdone: 1 as learnt.
-    n_steps
-        Noise levels from noise to picture.
-    """
-
-    guidance: float | None = None
-    n_steps: int | None = None
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A generator, and what its rows will say of where they come from."""
-
-    header: Header
-    source: Source
-    inputs: Mapping[str, object]
-    options: Mapping[str, object] = field(default_factory=dict)
-    word: str = ""
-    rows: Rows | None = None
-
-
-def _open(
-    path: Path, smote: Path | None, translation: Translation | None, denoising: Denoising, device: torch.device
-) -> _Opened:
-    given = smote or (translation and translation.train)
-    kind = load_header(path, GAN, *KINDS).kind
-    if given and kind != GAN:
-        raise UsageError(
-            f"{'--smote' if smote else '--translate'}: needs the latents of a GAN, and {path} is a {kind} file"
-        )
-    inputs: dict[str, object] = {"gan": digest_file(path)}
-    if denoising != Denoising() and kind != DIFFUSION:
-        raise UsageError(f"--guidance and --denoise-steps: belong to a diffusion model, and {path} is a {kind} file")
-    if kind != GAN:
-        header, net = load_net(path)
-        place(net, device)
-        if isinstance(net, Cvae):
-            return _Opened(header, FromLatents(net, folded(net.decoder), device), inputs)
-        guidance = net.config.guidance if denoising.guidance is None else denoising.guidance
-        n_steps = net.config.sampler_steps if denoising.n_steps is None else denoising.n_steps
-        options: dict[str, object] = {"guidance": guidance, "denoise_steps": n_steps}
-        return _Opened(
-            header, FromNoise(net, device, guidance, n_steps), inputs, options, f"g{guidance:g}-n{n_steps}-"
-        )
-    header, generator, gaussians = load_generator(path)
-    generator = place(folded(generator), device)
-    if not given:
-        return _Opened(header, FromLatents(gaussians, generator, device), inputs)
-    rows = open_rows([given])
-    same_front_end(header.front_end, rows.front_end, str(path), rows.name)
-    inputs["smote" if smote else "translate"] = rows.digests
-    if translation:
-        options = {"paste": translation.paste, "within_speaker": translation.within_speaker}
-        encoder, shrink = load_encoder(path, header), header.facts.get("cov") == "empirical"
-        source = Translator(translation, header, encoder, generator, gaussians, rows, device, shrink=shrink)
-        return _Opened(header, source, inputs, options, f"{translation.name}-", rows)
-    between = FromLatents(fit_smote(path, header, rows, device), generator, device)
-    return _Opened(header, between, inputs, word="smote-", rows=rows)
-
-
 def generate(
     gan_path: Path,
     output: Path,
     counts: Mapping[str, int],
+    ways: Ways = OWN_WAY,
     *,
-    smote: Path | None = None,
-    translation: Translation | None = None,
-    denoising: Denoising = Denoising(),
     seed: int = 0,
     device: torch.device,
 ) -> Iterator[GenerateProgress]:
@@ -162,36 +85,27 @@ def generate(
     ----------
     counts
         Class → rows. Each class draws from a seed of its own, so one count does not change another's rows.
-    smote
-        A store between whose rows the latents are drawn; without it they come from the class Gaussians.
-    translation
-        How real rows of other classes are moved into a class, in place of drawing latents. A new row then names its
-        source as `parent`, and in `params` the source's class and what was pasted.
-    denoising
-        How a diffusion model draws.
+    ways
+        How rows are drawn, where that is not the generator's own way.
 
     Raises
     ------
+    ModelError
+        If a model file is missing, damaged or of another kind.
     StoreError
-        If the store's front end is not the generator's, or it has too few rows of a class.
+        If a store's front end is not the generator's, or it has too few rows of a class.
     UsageError
-        If the generator does not know a class, a count is negative, there are both `smote` and `translation`, or an
-        option belongs to another kind of generator.
+        If a class is not known, a count is negative, or a way belongs to another kind of generator.
     """
     refuse_clobber(output, [gan_path])
-    if smote and translation:
-        raise UsageError("--smote and --translate: give one of them")
     _check_counts(counts, load_header(gan_path, GAN, *KINDS).classes)
-    opened = _open(gan_path, smote, translation, denoising, device)
-    header, histories, lineage = opened.header, [opened.header.history], opened.header.lineage
-    if opened.rows:
-        refuse_clobber(output, opened.rows.files)
-        histories, lineage = [*histories, *opened.rows.histories], lineage | opened.rows.lineage()
+    opened = open_generator(gan_path, ways, device)
+    refuse_clobber(output, opened.files)
+    header = opened.header
     options = {"counts": dict(counts), **opened.options}
     run_name = f"{opened.word}{str(opened.inputs['gan'])[:8]}-{seed}"
     total, done = sum(counts.values()), 0
-    inputs = [gan_path, *([store.path for store in opened.rows.stores] if opened.rows else [])]
-    begin(output, lambda: _plan(inputs, output, counts, header, opened.source, seed))
+    begin(output, lambda: _plan(opened, output, counts, seed))
     segments: list[Table] = []
     utterances: list[Table] = []
     with Spool(output, header.front_end) as spool:
@@ -210,8 +124,8 @@ def generate(
             front_end=header.front_end,
             segments=_joined(segments, SEGMENT_COLUMNS),
             utterances=_joined(utterances, UTTERANCE_COLUMNS),
-            history=join_histories(histories, history_line("generate", options, opened.inputs, seed)),
-            lineage=lineage,
+            history=join_histories(opened.histories, history_line("generate", options, opened.inputs, seed)),
+            lineage=opened.lineage,
         )
         spool.finish(contents)
 
@@ -252,9 +166,8 @@ def _utterances(ids: list[str], emotion: str, digests: list[str], front_end: Fro
     )
 
 
-def _plan(
-    inputs: list[Path], output: Path, counts: Mapping[str, int], header: Header, source: Source, seed: int
-) -> Plan:
+def _plan(opened: Opened, output: Path, counts: Mapping[str, int], seed: int) -> Plan:
+    header, source = opened.header, opened.source
     wanted = [(number, counts.get(name, 0)) for number, name in enumerate(header.classes)]
     number, count = max(wanted, key=lambda pair: pair[1])
     tried = min(count, _TRIED)
@@ -262,7 +175,7 @@ def _plan(
     seconds = [seconds_of(lambda: list(source.blocks(number, tried, seed))) for _ in range(2)] if tried else [0.0]
     total, (n_mels, n_frames) = sum(counts.values()), header.shape
     return Plan(
-        reads=tuple(map(str, inputs)),
+        reads=tuple(map(str, opened.files)),
         work=f"generate {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}",
         n_rows=total,
         writes=(str(output),),

@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from sertools.errors import StoreError
-from sertools.nets.autoencoders import build_encoder
 from sertools.training.autoencoder import encode
 from sertools.training.batches import Rows
-from sertools.training.checkpoint import Header, load_model, rebuild
-from sertools.training.gan import KIND
+from sertools.training.checkpoint import Header
+from sertools.training.gan_file import load_encoder
 
 Matrix = npt.NDArray[np.float64]
 N_NEIGHBOURS = 5  # Chawla et al. 2002
@@ -67,18 +65,6 @@ def _nearest(points: Matrix) -> npt.NDArray[np.intp]:
     np.fill_diagonal(distance, np.inf)
     k = min(N_NEIGHBOURS, max(0, len(points) - 1))
     return np.argsort(distance, axis=1, kind="stable")[:, :k]
-
-
-def load_encoder(gan_path: Path, header: Header) -> nn.Module:
-    """Read the encoder that a GAN started from.
-
-    Raises
-    ------
-    ModelError
-        If the GAN file is damaged.
-    """
-    _, tensors = load_model(gan_path, KIND)
-    return rebuild(lambda: build_encoder(header.shape, header.net), tensors, "encoder.", gan_path).eval()
 
 
 def fit_smote(gan_path: Path, header: Header, rows: Rows, device: torch.device) -> LatentSmote:

@@ -1,0 +1,72 @@
+"""What a GAN file holds: the generator and its Gaussians, the encoder it started from, the discriminator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from sertools.errors import ModelError, UsageError
+from sertools.nets.autoencoders import build_decoder, build_encoder
+from sertools.nets.gan import build_discriminator
+from sertools.training.checkpoint import Header, load_model, rebuild
+from sertools.training.latents import ClassGaussians
+
+KIND = "gan"
+
+
+def load_generator(path: Path) -> tuple[Header, nn.Module, ClassGaussians]:
+    """Read the generator of a GAN file, in eval mode, and the Gaussians it is fed from.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another kind.
+    """
+    header, tensors = load_model(path, KIND)
+    generator = rebuild(lambda: build_decoder(header.shape, header.net), tensors, "generator.", path)
+    try:
+        mean, covariance = tensors["latents.mean"].numpy(), tensors["latents.covariance"].numpy()
+        n_rows = tuple(int(n) for n in header.facts["latent_rows"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: lacks its latents; train it again, or restore a copy") from error
+    n, size = len(header.classes), header.net.latent_size
+    fits = mean.shape == (n, size) and covariance.shape == (n, size, size)
+    if not fits or not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise ModelError(f"{path}: its latents do not fit its classes; train it again, or restore a copy")
+    return header, generator.eval(), ClassGaussians(header.classes, mean, covariance, n_rows)
+
+
+def load_encoder(gan_path: Path, header: Header) -> nn.Module:
+    """Read the encoder that a GAN started from.
+
+    Raises
+    ------
+    ModelError
+        If the GAN file is damaged.
+    """
+    _, tensors = load_model(gan_path, KIND)
+    return rebuild(lambda: build_encoder(header.shape, header.net), tensors, "encoder.", gan_path).eval()
+
+
+def load_discriminator(path: Path) -> tuple[Header, nn.Module]:
+    """Read the discriminator of a GAN file, in eval mode: picture → logits over the classes and, last, fake.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or of another kind.
+    UsageError
+        If it has taken no step, so that it knows no class.
+    """
+    header, tensors = load_model(path, KIND)
+    if not header.facts.get("updates"):
+        raise UsageError(
+            f"{path}: its discriminator has taken no step; give a GAN of --steps above 0, or a classifier"
+        )
+    norm, spectral = header.config.get("d_norm") == "bn", bool(header.config.get("sn"))
+    return header, rebuild(
+        lambda: build_discriminator(header.shape, len(header.classes), header.net, norm=norm, spectral=spectral),
+        tensors, "discriminator.", path,
+    ).eval()  # fmt: skip
