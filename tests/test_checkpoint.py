@@ -99,7 +99,7 @@ def test_another_kind_is_refused_and_both_are_named(chain, wanted, given):
         return
     with pytest.raises(ModelError) as error:
         LOADERS[wanted](path)
-    assert str(error.value) == f"{path}: is a {KINDS[given]} file, but a {KINDS[wanted]} is wanted here"
+    assert str(error.value) == f"{path}: is of the kind {KINDS[given]}; {KINDS[wanted]} is wanted here"
 
 
 @pytest.mark.parametrize("name", ["train", "latents", "synth"])
@@ -126,8 +126,8 @@ def foreign_key(path: Path) -> None:
         (lambda p: p.write_text("{}" * 9), "not a model file"),
         (foreign, "a safetensors file, but not one of sertools"),
         (foreign_key, "damaged header"),
-        (lambda p: p.mkdir(), "no such file"),
-        (lambda p: None, "no such file"),
+        (lambda p: p.mkdir(), "Is a directory"),
+        (lambda p: None, "No such file or directory"),
     ],
 )
 def test_files_that_are_no_model(tmp_path, write, words):
@@ -266,3 +266,11 @@ def test_changed_bytes_load_or_are_one_line(chain, tmp_path, kind):
                 refusals.append(str(error))
     assert len(refusals) > 3 * 150  # at least the loaders of other kinds
     assert not [text for text in refusals if "\n" in text]
+
+
+def test_a_misspelt_model_is_told_its_neighbour(chain, tmp_path):
+    shutil.copy(chain.gan, tmp_path / "gan.safetensors")
+    with pytest.raises(
+        ModelError, match=r"gam\.safetensors: No such file or directory; did you mean .*gan\.safetensors"
+    ):
+        load_header(tmp_path / "gam.safetensors")

@@ -135,7 +135,7 @@ def test_who_cannot_be_a_critic(chain, rng, tmp_path):
     finetune(chain.ae, chain.latents, [chain.train], tmp_path / "gan0", dataclasses.replace(GAN, steps=0))
     with pytest.raises(UsageError, match="its discriminator has taken no step; give a GAN of --steps above 0"):
         choose(chain.gan, tmp_path / "b.h5", {"sad": 1}, tmp_path / "gan0")
-    with pytest.raises(ModelError, match="is a autoencoder file, but a classifier or gan is wanted here"):
+    with pytest.raises(ModelError, match="is of the kind autoencoder; classifier or gan is wanted here"):
         choose(chain.gan, tmp_path / "b.h5", {"sad": 1}, chain.ae)
     two = write_rows(tmp_path / "two.h5", noise(rng, 8), ["angry", "sad"] * 4)
     classify([two], tmp_path / "few")

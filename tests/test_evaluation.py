@@ -157,7 +157,7 @@ def test_another_front_end_is_refused(chain, rng, tmp_path):
 
 
 def test_another_kind_of_model_and_an_unknown_vote_are_refused(chain):
-    with pytest.raises(ModelError, match="is a gan file, but a classifier is wanted here"):
+    with pytest.raises(ModelError, match="is of the kind gan; classifier is wanted here"):
         evaluate(chain.gan, [chain.test], device=CPU)
     with pytest.raises(UsageError, match="'hard': expected one of majority, mean"):
         evaluate(chain.clf, [chain.test], rule="hard", device=CPU)

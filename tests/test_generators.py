@@ -318,7 +318,7 @@ def test_options_of_another_kind_are_refused(made, chain, tmp_path):
 
 
 def test_other_files_are_no_generators(chain, made, tmp_path):
-    with pytest.raises(ModelError, match="is a classifier file, but a gan or cvae or diffusion is wanted here"):
+    with pytest.raises(ModelError, match="is of the kind classifier; gan or cvae or diffusion is wanted here"):
         synthesise(chain.clf, tmp_path / "s.h5", {"sad": 1})
     damaged = tmp_path / "damaged"
     shutil.copy(made, damaged)

@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sertools.config import FrontEnd, NetConfig
-from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError
+from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError, why_not
 from sertools.provenance import atomic_output, canonical_json, flat
 from sertools.store.lineage import Lineage
 from sertools.training.scaling import Scaler
@@ -111,7 +111,7 @@ def load_header(path: Path, *kinds: str) -> Header:
     try:
         found = str(described["kind"])
         if kinds and found not in kinds:
-            raise ModelError(f"{path}: is a {found} file, but a {' or '.join(kinds)} is wanted here")
+            raise ModelError(f"{path}: is of the kind {found}; {' or '.join(kinds)} is wanted here")
         if found == _STATE:
             raise ModelError(f"{path}: is the resume state of an unfinished training; the model comes with its end")
         if described["version"] != VERSION:
@@ -268,8 +268,10 @@ def _write(path: Path, described: Mapping[str, Any], tensors: Mapping[str, Tenso
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ModelError(f"{path}: {why_not(path, error)}") from error
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
