@@ -33,7 +33,8 @@ AE_OPTS   ?=#                              further options of pretrain-ae, …
 COV_OPTS  ?=
 GAN_OPTS  ?=
 GEN_OPTS  ?=
-FLOW_OPTS ?=#                              of flow, such as --strength 0.8 --guidance 3
+FLOW_OPTS ?=#                              of flow and flowall, such as --strength 0.8
+PER_CLASS ?= 60#                           rows that potall and flowall make of every class
 PCA       ?= 60#                           principal components that pot and potcut move rows in
 CLF_OPTS  ?=
 DEVICE    ?= auto
@@ -147,7 +148,8 @@ STRATEGIES := CP SA SAR SARM SARB SARS RS0.4 RS0.6 RS0.8 RS1.0
 # pot, potw, potcut, switch and flow move rows of other classes into the reduced one: by optimal transport in the space
 # of principal components (within speakers; pasted), by a VAE told another class, by a diffusion model's flow. Of
 # ganbest's and potbest's candidates a critic keeps one in four: the GAN's discriminator, the classifier of `imbalanced`.
-GENERATORS := smote gauss gan ganbest pot potw potcut potbest cvae switch diffusion flow
+# potall and flowall move as many rows into every class: what is said by one speaker in one emotion, in all of them.
+GENERATORS := smote gauss gan ganbest pot potw potcut potbest potall cvae switch diffusion flow flowall
 OPTIONS_weighted     := --loss weighted
 OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
@@ -169,6 +171,8 @@ options = $(foreach p,$(call parts,$(1)),$(OPTIONS_$(p)))
 # What a classifier learns from: $(1) folder, $(2) training store, $(3) method.
 altered   = $(filter $(STRATEGIES),$(call parts,$(1)))
 generated = $(filter $(GENERATORS),$(call parts,$(1)))
+# Whose classifiers there are rules for: potbest asks that of `imbalanced`.
+trained   = $(sort $(filter-out full,$(1)) $(if $(filter potbest,$(call parts,$(1))),imbalanced))
 stores    = $(if $(call altered,$(3)),$(1)/$(call altered,$(3)).h5,$(2)) $(patsubst %,$(1)/%.h5,$(call generated,$(3)))
 # The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
 val_option = $(if $(filter paper,$(PRESET)),$(if $(1),--val $(1)))
@@ -229,6 +233,10 @@ $(1)/switch.h5: $(1)/cvae.safetensors $(2)
 $(1)/flow.h5: $(1)/diffusion.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@ $$(FLOW_OPTS)
 
+$(1)/flowall.h5: $(1)/diffusion.safetensors $(2)
+	$$(SERTOOLS) generate $$< --per-class $$(PER_CLASS) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@ \
+	    $$(FLOW_OPTS)
+
 $(1)/ae-pca.safetensors: $(2)
 	@mkdir -p $$(@D)
 	$$(SERTOOLS) pretrain-ae $$< -o $$@ --latent pca --latent-size $$(PCA)
@@ -247,6 +255,9 @@ $(1)/potw.h5: $(1)/gan0-pca.safetensors $(2)
 
 $(1)/potcut.h5: $(1)/gan0-pca.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --paste --seed $(3) --device $$(DEVICE) -o $$@
+
+$(1)/potall.h5: $(1)/gan0-pca.safetensors $(2)
+	$$(SERTOOLS) generate $$< --per-class $$(PER_CLASS) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@
 
 $(1)/potbest.h5: $(1)/gan0-pca.safetensors $(1)/imbalanced.clf.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --critic $(1)/imbalanced.clf.safetensors \
@@ -301,7 +312,7 @@ $(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),\
     $(eval $(call GENERATOR,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(s)))\
     $(foreach m,$(sort $(filter $(STRATEGIES),$(call parts,$(METHODS_2)))),\
       $(eval $(call STRATEGY,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(m),$(s))))\
-    $(foreach m,$(filter-out full,$(METHODS_2)),\
+    $(foreach m,$(call trained,$(METHODS_2)),\
       $(eval $(call CLASSIFIER,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(m),\
         $(OUT)/$(f)/test.h5,$(call val,$(f)),--tag fold=$(f) --tag reduced=$(c),$(s)))))))
 
@@ -359,7 +370,7 @@ $(foreach s,$(SEEDS),\
   $(eval $(call GENERATOR,$(wild)/seed$(s),$(wild)/train.h5,$(s)))\
   $(foreach m,$(sort $(filter $(STRATEGIES),$(call parts,$(METHODS_3)))),\
     $(eval $(call STRATEGY,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(s))))\
-  $(foreach m,$(filter-out full,$(METHODS_3)),\
+  $(foreach m,$(call trained,$(METHODS_3)),\
     $(eval $(call CLASSIFIER,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(wild_test),$(wild)/val.h5,--tag fold=1,$(s)))))
 
 results_3 := $(foreach m,$(filter-out full,$(METHODS_3)),$(foreach s,$(SEEDS),$(wild)/seed$(s)/$(m).json))

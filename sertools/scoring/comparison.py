@@ -11,10 +11,11 @@ IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
 # Rows of the summary: references, the paper's Tables 1 and 3, the GAN without and with adversarial training.
 # Of other generated rows than the paper's: latents of class Gaussians, between neighbours, carried over from other
 # classes as they are, within speakers, with a pasted region of a real row, and the best of several by a critic; other
-# models than GANs, and rows carried over by them; the GAN's rows that its discriminator likes best.
+# models than GANs, and rows carried over by them; the GAN's rows that its discriminator likes best. "all": into every
+# class.
 GENERATORS = (
-    *("gauss", "smote", "pot", "potw", "potcut", "potbest"),
-    *("cvae", "switch", "diffusion", "flow", "ganbest"),
+    *("gauss", "smote", "pot", "potw", "potcut", "potbest", "potall"),
+    *("cvae", "switch", "diffusion", "flow", "flowall", "ganbest"),
 )
 ORDER = (
     *(FULL, IMBALANCED),
