@@ -65,7 +65,8 @@ def load_discriminator(path: Path) -> tuple[Header, nn.Module]:
         raise UsageError(
             f"{path}: its discriminator has taken no step; give a GAN of --steps above 0, or a classifier"
         )
-    norm, spectral = header.config.get("d_norm") == "bn", bool(header.config.get("sn"))
+    # Older files do not say: theirs are the paper's.
+    norm, spectral = header.config.get("d_norm", "bn") == "bn", bool(header.config.get("sn"))
     return header, rebuild(
         lambda: build_discriminator(header.shape, len(header.classes), header.net, norm=norm, spectral=spectral),
         tensors, "discriminator.", path,
