@@ -17,7 +17,7 @@ from sertools.store.reader import open_store
 from sertools.training.generation import generate
 from sertools.training.generators import load_net, train_generator
 from sertools.training.loop import Run
-from sertools.training.moving import ClassSwitch, Flow
+from sertools.training.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow
 from sertools.training.opening import Denoising, Ways
 from sertools.training.translation import Translation
 
@@ -119,7 +119,7 @@ def test_the_switch_is_the_decoder_told_another_class(model, rng):
 def test_rows_keep_what_the_generator_does_not_hold(chain, model, tmp_path):
     store = move(model, tmp_path / "t.h5", chain.train, {"angry": 12, "sad": 2})
     header, net = load_net(model)
-    mover = Flow(net, 1.0, 1.0, 4) if isinstance(net, Edm) else ClassSwitch(net)
+    mover = Flow(net, STRENGTH, GUIDANCE, 4) if isinstance(net, Edm) else ClassSwitch(net)
     train = open_store(chain.train)
     row_of = {digest: row for row, digest in enumerate(train.contents.segments["digest"].tolist())}
     sources = [row_of[digest] for digest in store.contents.segments["parent"].tolist()]
@@ -145,7 +145,7 @@ def test_the_same_bytes_and_another_name_for_another_strength(chain, model, tmp_
     options = json.loads(open_store(tmp_path / "a.h5").contents.history[-1])["options"]
     assert options["paste"] is True
     if model.name == DIFFUSION:
-        assert options["strength"] == 1.0
+        assert (options["strength"], options["guidance"]) == (STRENGTH, GUIDANCE)
         ways = Ways(translation=Translation(chain.train, strength=0.5), denoising=Denoising(2.0, 6))
         weak = move(model, tmp_path / "c.h5", chain.train, {"happy": 3}, ways)
         strong = move(model, tmp_path / "d.h5", chain.train, {"happy": 3})

@@ -176,7 +176,8 @@ def generate(
         A classifier, or a GAN for its discriminator: of `best_of` candidates for each row (4) the one is kept that it
         takes most for the class.
     guidance : float, optional
-        Of a diffusion model: how far the class is overdone, 1 as learnt; `denoise_steps` are its steps to a picture.
+        Of a diffusion model: how far the class is overdone, 1 as learnt (3 with `translate`);
+        `denoise_steps` are its steps to a picture.
     seed, device, progress
         As of `pretrain_ae`.
 

@@ -47,7 +47,7 @@ def generate(
             min=0.0,
             max=1.0,
             metavar="SHARE",
-            help="With --translate and a diffusion model: how far towards noise. [1]",
+            help="With --translate and a diffusion model: how far towards noise. [0.6]",
         ),
     ] = None,
     critic: Annotated[
@@ -60,7 +60,10 @@ def generate(
     guidance: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=100.0, metavar="W", help="Of a diffusion model: how far the class is overdone. [1]"
+            min=0.0,
+            max=100.0,
+            metavar="W",
+            help="Of a diffusion model: how far the class is overdone. [1; moving rows 3]",
         ),
     ] = None,
     denoise_steps: Annotated[

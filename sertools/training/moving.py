@@ -17,7 +17,8 @@ from sertools.nets.edm import Edm
 from sertools.training.batches import Index
 from sertools.training.scaling import Pictures
 
-STRENGTH = 1.0  # all the way to noise
+# Of thirteen settings nearest to real rows of the class, in a judge's eyes: docs/generator.md.
+STRENGTH, GUIDANCE = 0.6, 3.0
 
 
 class Mover(Protocol):

@@ -22,7 +22,7 @@ from sertools.training.drawing import FromLatents, Source
 from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_encoder, load_generator
 from sertools.training.generators import FromNoise, load_net
-from sertools.training.moving import STRENGTH, ClassSwitch, Flow, Mover
+from sertools.training.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow, Mover
 from sertools.training.runtime import place
 from sertools.training.smote import fit_smote
 from sertools.training.translation import Translation, Translator
@@ -184,7 +184,8 @@ def _from_another(path: Path, header: Header, ways: Ways, rows: Rows | None, dev
         source: Source = FromLatents(net, folded(net.decoder), device)
         mover = ClassSwitch(net)
     else:
-        guidance = net.config.guidance if ways.denoising.guidance is None else ways.denoising.guidance
+        usual = GUIDANCE if how else net.config.guidance
+        guidance = usual if ways.denoising.guidance is None else ways.denoising.guidance
         n_steps = net.config.sampler_steps if ways.denoising.n_steps is None else ways.denoising.n_steps
         options, word = {"guidance": guidance, "denoise_steps": n_steps}, f"g{guidance:g}-n{n_steps}-"
         source = FromNoise(net, device, guidance, n_steps)
