@@ -33,7 +33,7 @@ AE_OPTS   ?=#                              further options of pretrain-ae, …
 COV_OPTS  ?=
 GAN_OPTS  ?=
 GEN_OPTS  ?=
-FLOW_OPTS ?=#                              of flow and flowall, such as --strength 0.8
+FLOW_OPTS ?=#                              of flow, flowcut and flowall, such as --strength 0.8
 PER_CLASS ?= 60#                           rows that potall and flowall make of every class
 PCA       ?= 60#                           principal components that pot and potcut move rows in
 CLF_OPTS  ?=
@@ -145,11 +145,11 @@ $(OUT)/all.h5: $(labels)
 
 # ---- What a method is: a store to train on, or options of train-clf ------------------------------------------------
 STRATEGIES := CP SA SAR SARM SARB SARS RS0.4 RS0.6 RS0.8 RS1.0
-# pot, potw, potcut, switch and flow move rows of other classes into the reduced one: by optimal transport in the space
-# of principal components (within speakers; pasted), by a VAE told another class, by a diffusion model's flow. Of
+# pot, potw, potcut, switch, flow and flowcut move rows of other classes into the reduced one: by optimal transport in the
+# space of principal components (within speakers; pasted), by a VAE told another class, by a diffusion model's flow. Of
 # ganbest's and potbest's candidates a critic keeps one in four: the GAN's discriminator, the classifier of `imbalanced`.
 # potall and flowall move as many rows into every class: what is said by one speaker in one emotion, in all of them.
-GENERATORS := smote gauss gan ganbest pot potw potcut potbest potall cvae switch diffusion flow flowall
+GENERATORS := smote gauss gan ganbest pot potw potcut potbest potall cvae switch diffusion flow flowcut flowall
 OPTIONS_weighted     := --loss weighted
 OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
@@ -232,6 +232,10 @@ $(1)/switch.h5: $(1)/cvae.safetensors $(2)
 
 $(1)/flow.h5: $(1)/diffusion.safetensors $(2)
 	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@ $$(FLOW_OPTS)
+
+$(1)/flowcut.h5: $(1)/diffusion.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --paste --seed $(3) --device $$(DEVICE) -o $$@ \
+	    $$(FLOW_OPTS)
 
 $(1)/flowall.h5: $(1)/diffusion.safetensors $(2)
 	$$(SERTOOLS) generate $$< --per-class $$(PER_CLASS) --translate $(2) --seed $(3) --device $$(DEVICE) -o $$@ \

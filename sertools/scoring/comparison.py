@@ -15,7 +15,7 @@ IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
 # class.
 GENERATORS = (
     *("gauss", "smote", "pot", "potw", "potcut", "potbest", "potall"),
-    *("cvae", "switch", "diffusion", "flow", "flowall", "ganbest"),
+    *("cvae", "switch", "diffusion", "flow", "flowcut", "flowall", "ganbest"),
 )
 ORDER = (
     *(FULL, IMBALANCED),
