@@ -156,8 +156,10 @@ OPTIONS_logit-adjust := --loss logit-adjust
 OPTIONS_balanced     := --sampling balanced
 OPTIONS_specaug      := --spec-augment strong
 OPTIONS_mixup        := --mixup 0.3
-# What synthetic rows are of their class's draws; to be joined to a method that has such rows.
-SHARES := quarter half most
+# What synthetic rows are of their class's draws; to be joined to a method that has such rows. `natural` makes no class
+# larger, and goes with a loss: flow+natural+logit-adjust.
+SHARES := natural quarter half most
+OPTIONS_natural := --synthetic-share 0.5
 OPTIONS_quarter := --sampling balanced --synthetic-share 0.25
 OPTIONS_half    := --sampling balanced --synthetic-share 0.5
 OPTIONS_most    := --sampling balanced --synthetic-share 0.75

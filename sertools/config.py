@@ -244,8 +244,8 @@ class ClassifierConfig:
             raise UsageError(
                 f"--loss {self.loss}: together with --sampling balanced it would correct class sizes twice; use one"
             )
-        if self.synthetic_share is not None and not (self.synthetic_share < 1 and self.sampling == "balanced"):
-            raise UsageError(f"--synthetic-share {self.synthetic_share:g}: below 1, and with --sampling balanced")
+        if self.synthetic_share is not None and not self.synthetic_share < 1:
+            raise UsageError(f"--synthetic-share {self.synthetic_share:g}: must be below 1")
 
 
 def check_vote(rule: str) -> None:

@@ -7,18 +7,24 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from chains import CPU, FRONT_END, noise, write_rows
+import torch
+from chains import CLF, CPU, FRONT_END, classify, noise, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sertools.balance.augmentation import augment_store
 from sertools.balance.strategies import strategy
-from sertools.errors import StoreError
+from sertools.errors import StoreError, UsageError
+from sertools.nets.classifiers import build_classifier
 from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
 from sertools.training import batches
-from sertools.training.batches import balanced_indices, batch_indices, open_rows
+from sertools.training.batches import open_rows
+from sertools.training.classifier import ClassifierTrainer
+from sertools.training.loop import Run
+from sertools.training.losses import make_loss
+from sertools.training.order import balanced_indices, batch_indices, natural_indices
 from sertools.training.reading import BatchReader
 from sertools.training.scaling import Scaler
 
@@ -109,6 +115,34 @@ def test_made_rows_get_their_share_of_each_class_that_has_both_kinds(labels, bat
             for start in range(0, len(here) - len(members) + 1, max(1, len(members))):
                 assert sorted(here[start : start + len(members)]) == members.tolist()
     assert np.array_equal(balanced_indices(labels, batch_size, n_steps - 1, seed, made, share), draw[-1])
+
+
+@given(labels=class_labels(), batch_size=st.integers(2, 40), share=st.floats(0.0, 0.95), seed=st.integers(0, 5))
+def test_made_rows_stand_in_for_recorded_ones_and_make_no_class_larger(labels, batch_size, share, seed):
+    labels = np.concatenate([labels, labels])
+    made = np.arange(len(labels)) >= len(labels) // 2
+    made[-1] = False
+    real = np.flatnonzero(~made)
+    for step in range(5):
+        drawn = natural_indices(labels, batch_size, step, seed, made, share)
+        plain = real[batch_indices(len(real), batch_size, step, seed)]
+        assert np.array_equal(labels[drawn], labels[plain])
+        assert np.array_equal(drawn[~made[drawn]], plain[~made[drawn]])
+        assert np.array_equal(drawn, natural_indices(labels, batch_size, step, seed, made, share))
+        if share == 0.0:
+            assert np.array_equal(drawn, plain)
+
+
+def test_a_share_of_each_class_is_made_and_every_made_row_comes():
+    labels = np.array([0] * 80 + [1] * 8 + [1] * 40 + [2] * 8)
+    made = np.arange(len(labels)) >= 88
+    made[-8:] = False
+    stream = np.concatenate([natural_indices(labels, 64, step, 0, made, 0.3) for step in range(200)])
+    sizes = np.bincount(labels[stream]) / len(stream)
+    np.testing.assert_allclose(sizes, np.array([80, 8, 8]) / 96, atol=0.01)
+    assert made[stream][labels[stream] == 1].mean() == pytest.approx(0.3, abs=0.03)
+    assert not made[stream][labels[stream] != 1].any()
+    assert set(stream.tolist()) == set(range(len(labels)))
 
 
 @pytest.fixture
@@ -282,3 +316,19 @@ def test_digests_tell_contents_apart_and_names_do_not_matter(two, tmp_path):
     assert open_rows([tmp_path / "renamed.h5"]).digests == rows.digests[:1]
     assert rows.digests[0] != rows.digests[1]
     assert Counter(open_store(second).contents.emotion) == {"angry": 4}
+
+
+def test_the_loss_knows_classes_by_their_recorded_rows_alone(rng, tmp_path):
+    real = write_rows(tmp_path / "r.h5", noise(rng, 8), [*["angry"] * 2, *["sad"] * 6])
+    made = write_rows(tmp_path / "m.h5", noise(rng, 4), ["angry"] * 4, origin="generated")
+    rows = open_rows([real, made])
+    labels = rows.labels(("angry", "sad"))
+    logits, targets = torch.randn(3, 2), torch.eye(2)[[0, 1, 1]]
+    for share, counts in ((0.5, [2, 6]), (None, [6, 6])):
+        config = dataclasses.replace(CLF, loss="logit-adjust", synthetic_share=share)
+        net = build_classifier(config.arch, rows.shape, 2, config.width)
+        trainer = ClassifierTrainer(net, rows, labels, None, rows.fit_scaler(), config, Run(tmp_path / "clf"))
+        assert trainer.loss(logits, targets) == make_loss(config, np.array(counts), CPU)(logits, targets)
+    only = write_rows(tmp_path / "o.h5", noise(rng, 2), ["happy"] * 2, origin="generated")
+    with pytest.raises(UsageError, match=r"o\.h5: a class has no recorded row, which --synthetic-share needs"):
+        classify([real, only], tmp_path / "clf", dataclasses.replace(CLF, synthetic_share=0.5))

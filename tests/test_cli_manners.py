@@ -174,8 +174,11 @@ def test_as_a_module():
         ("train-clf {train} -o out --spec-augment on", ["none", "weak", "strong"]),
         ("train-clf {train} -o out --mixup -1", ["--mixup"]),
         ("train-clf missing.h5 -o out --loss weighted --sampling balanced", ["--loss", "--sampling", "use one"]),
-        ("train-clf missing.h5 -o out --synthetic-share 0.5", ["--synthetic-share 0.5", "--sampling balanced"]),
-        ("train-clf missing.h5 -o out --sampling balanced --synthetic-share 1", ["--synthetic-share 1", "below 1"]),
+        ("train-clf missing.h5 -o out --synthetic-share 1", ["--synthetic-share 1", "below 1"]),
+        (
+            "train-clf missing.h5 -o out --sampling balanced --synthetic-share 1.5",
+            ["--synthetic-share 1.5", "below 1"],
+        ),
         ("train-clf {train} -o out --device abacus", ["auto", "cpu", "cuda"]),
         ("fit-latents {ae} {train} -o out --cov full", ["empirical", "ledoit-wolf", "oas", "pooled", "diagonal"]),
         ("augment {train} -o out --strategy ZZ", ["CP"]),

@@ -14,9 +14,10 @@ from sertools.errors import TrainingError
 from sertools.nets.classifiers import build_classifier
 from sertools.presets import preset
 from sertools.training.autoencoder import AutoencoderTrainer
-from sertools.training.batches import batch_indices, open_rows
+from sertools.training.batches import open_rows
 from sertools.training.classifier import ClassifierTrainer
 from sertools.training.loop import Run, train
+from sertools.training.order import batch_indices
 
 STEP, SEED = 3, 5
 

@@ -70,7 +70,8 @@ def train_clf(
     sampling : {"shuffled", "balanced"}, optional
         Rows as they come, or every class equally often.
     synthetic_share : float, optional
-        With balanced sampling, the share of a class's draws that are altered or generated rows, below 1.
+        The share of a class's draws that are altered or generated rows, where it has any, below 1. Unless sampling is
+        balanced, a class is then drawn as often as it has recorded rows.
     spec_augment : {"none", "weak", "strong"}, optional
         Masks, shifts and gains of training pictures.
     mixup : float, optional

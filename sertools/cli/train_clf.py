@@ -56,8 +56,8 @@ def train_clf(
         float | None,
         typer.Option(
             metavar="S",
-            help="With --sampling balanced: this share of a class's draws are altered or generated rows, where "
-            "it has any. [as many as there are]",
+            help="This share of a class's draws are altered or generated rows, where it has any; they make no class "
+            "larger. [as many as there are]",
         ),
     ] = None,
     spec_augment: Annotated[

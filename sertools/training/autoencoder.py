@@ -24,12 +24,13 @@ from sertools.nets.pca import LinearAutoencoder
 from sertools.provenance import history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
-from sertools.training.batches import Index, Rows, batch_indices, open_rows
+from sertools.training.batches import Index, Rows, open_rows
 from sertools.training.checkpoint import Header, load_model, prefixed, rebuild, save_model
 from sertools.training.distributed import parallel, spread
 from sertools.training.forecast import without_steps
 from sertools.training.loop import Record, Run, train
 from sertools.training.optimisers import Adam
+from sertools.training.order import batch_indices
 from sertools.training.pca import fit_pca
 from sertools.training.reading import BatchReader
 from sertools.training.runtime import place, seed_torch, told

@@ -1,4 +1,4 @@
-"""Rows of several stores as one training set, and the order in which they are seen.
+"""Rows of several stores as one training set.
 
 ``train-clf train.h5 synth.h5`` works as ``cat a b`` does: real, altered and generated rows differ only in their
 `origin`.
@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sertools.nets.devices import onto
 from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage, union
 from sertools.store.reader import Pictures, Store, open_store
-from sertools.training.runtime import free_memory, mixed_seed
+from sertools.training.runtime import free_memory
 from sertools.training.scaling import Scaler, fit_scaler
 
 Index = npt.NDArray[np.int64]
@@ -233,68 +233,3 @@ def open_rows(paths: Sequence[Path]) -> Rows:
                 )
             seen[key] = store.path
     return rows
-
-
-def batch_indices(n_rows: int, batch_size: int, step: int, seed: int) -> Index:
-    """Return the rows of one step's batch: a stream of reshuffled epochs, cut into equal batches.
-
-    A pure function of its arguments, so a run can go on at any step; and no batch is ever short, so batch
-    normalisation never meets a last batch of one row.
-    """
-    return _stream(np.arange(step * batch_size, (step + 1) * batch_size), n_rows, seed)
-
-
-def balanced_indices(
-    labels: Index,
-    batch_size: int,
-    step: int,
-    seed: int,
-    made: npt.NDArray[np.bool_] | None = None,
-    share: float = 0.5,
-) -> Index:
-    """Return the rows of one step's batch where every class is drawn equally often.
-
-    The classes take turns, over the ends of batches too, and each has a stream of reshuffled epochs of its own: in
-    any run of batches their counts differ by one at most, and no row comes again before its whole class has come.
-    As pure as `batch_indices`.
-
-    Parameters
-    ----------
-    labels
-        Class of each row [shape=(N,)]; every number from 0 to the largest occurs.
-    made
-        Whether each row was made, by altering or generating, rather than recorded [shape=(N,)]. If given, a class
-        that has both kinds has a stream for each, and the made ones get `share` of its turns.
-    share
-        Between 0 and 1.
-    """
-    n_classes = int(labels.max()) + 1
-    rounds, turns = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n_classes)
-    batch = np.empty(batch_size, dtype=np.int64)
-    for turn in range(n_classes):
-        members, now = np.flatnonzero(labels == turn), rounds[turns == turn]
-        if made is None or made[members].all() or not made[members].any():
-            batch[turns == turn] = members[_stream(now, len(members), seed, "class", turn)]
-            continue
-        before, after = (np.floor(share * at).astype(np.int64) for at in (now, now + 1))
-        drawn = np.empty(len(now), dtype=np.int64)
-        for kind, positions in ((True, before), (False, now - before)):
-            here, pool = (after > before) == kind, members[made[members] == kind]
-            drawn[here] = pool[_stream(positions[here], len(pool), seed, "class", turn, "made" if kind else "real")]
-        batch[turns == turn] = drawn
-    return batch
-
-
-def _stream(positions: Index, n_rows: int, seed: int, *purpose: object) -> Index:
-    """Rows at these positions of an endless stream of reshuffled epochs."""
-    epochs, within = np.divmod(positions, n_rows)
-    return np.array(
-        [_permutation(n_rows, seed, *purpose, int(epoch))[at] for epoch, at in zip(epochs, within, strict=True)],
-        dtype=np.int64,
-    )
-
-
-# A few epochs of some classes: one batch may hold the end of one and the start of the next.
-@lru_cache(maxsize=16)
-def _permutation(n_rows: int, seed: int, *purpose: object) -> Index:
-    return np.random.default_rng(mixed_seed(seed, "order", *purpose)).permutation(n_rows)

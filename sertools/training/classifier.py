@@ -23,13 +23,14 @@ from sertools.nets.classifiers import build_classifier
 from sertools.nets.devices import onto
 from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
-from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
+from sertools.training.batches import Index, Rows, open_rows
 from sertools.training.checkpoint import Header, load_model, rebuild, save_model
 from sertools.training.distributed import parallel, spread
 from sertools.training.loop import Record, Run, train
 from sertools.training.losses import make_loss
 from sertools.training.mixup import mix
 from sertools.training.optimisers import AdamW
+from sertools.training.order import Made, balanced_indices, batch_indices, natural_indices
 from sertools.training.reading import BatchReader
 from sertools.training.runtime import mixed_seed, place, seed_torch, told
 from sertools.training.scaling import Scaler
@@ -74,17 +75,26 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         self.parallel = parallel(net)
         self.rows, self.labels = rows, labels
         self.scaler, self.config, self.run = scaler, config, run
+        self._made: Made | None = None if config.synthetic_share is None else rows.origin != "real"
         counts = np.bincount(labels)
+        if self._made is not None and config.sampling != "balanced":
+            # Rows that stand in for others make no class larger.
+            counts = np.bincount(labels[~self._made], minlength=len(counts))
+        if not counts.all():
+            raise UsageError(
+                f"{rows.name}: a class has no recorded row, which --synthetic-share needs; leave that out, or give "
+                "--sampling balanced"
+            )
         self.targets = torch.eye(len(counts), device=run.device)[torch.from_numpy(labels)]
         self.loss = make_loss(config, counts, run.device)
         self.reader = BatchReader(rows, self._order, scaler, run.device)
 
     def _order(self, step: int) -> Index:
-        config, seed = self.config, self.run.seed
+        config, seed, share = self.config, self.run.seed, self.config.synthetic_share or 0.0
         if config.sampling == "balanced":
-            made = None if config.synthetic_share is None else self.rows.origin != "real"
-            share = config.synthetic_share or 0.0
-            return balanced_indices(self.labels, config.batch_size, step, seed, made, share)
+            return balanced_indices(self.labels, config.batch_size, step, seed, self._made, share)
+        if self._made is not None:
+            return natural_indices(self.labels, config.batch_size, step, seed, self._made, share)
         return batch_indices(len(self.rows), config.batch_size, step, seed)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_
 from sertools.provenance import digest_file, history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.training.autoencoder import load_autoencoder
-from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
+from sertools.training.batches import Index, Rows, open_rows
 from sertools.training.calibration import LatentSampler, calibrate
 from sertools.training.checkpoint import (
     Header,
@@ -45,6 +45,7 @@ from sertools.training.health import GanWatch
 from sertools.training.latents import load_latents
 from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
+from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.reading import BatchReader
 from sertools.training.runtime import place, seed_torch, told
 from sertools.training.scaling import Scaler

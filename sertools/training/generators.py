@@ -24,7 +24,7 @@ from sertools.nets.devices import onto
 from sertools.nets.edm import Edm
 from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
-from sertools.training.batches import Index, Rows, balanced_indices, batch_indices, open_rows
+from sertools.training.batches import Index, Rows, open_rows
 from sertools.training.calibration import calibrate
 from sertools.training.checkpoint import Header, load_header, load_model, prefixed, rebuild, save_model
 from sertools.training.drawing import BLOCK, Drawn
@@ -32,6 +32,7 @@ from sertools.training.ema import Average
 from sertools.training.health import GeneratorWatch
 from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
+from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.runtime import computing, mixed_seed, place, seed_torch, told
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment

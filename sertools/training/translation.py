@@ -18,10 +18,11 @@ import torch
 
 from sertools.errors import SertoolsWarning, StoreError
 from sertools.provenance import canonical_json
-from sertools.training.batches import Index, Rows, balanced_indices, batch_indices
+from sertools.training.batches import Index, Rows
 from sertools.training.checkpoint import Header
 from sertools.training.drawing import BLOCK, Drawn
 from sertools.training.moving import Mover
+from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.runtime import mixed_seed
 from sertools.training.scaling import Pictures
 

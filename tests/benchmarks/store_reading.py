@@ -23,7 +23,8 @@ from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
 from sertools.store.writer import Spool
 from sertools.training import batches
-from sertools.training.batches import batch_indices, open_rows
+from sertools.training.batches import open_rows
+from sertools.training.order import batch_indices
 from sertools.training.reading import BatchReader
 
 N_ROWS, BATCH, N_BATCHES, N_SPEAKERS = 5000, 64, 200, 50

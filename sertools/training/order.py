@@ -1,0 +1,108 @@
+"""The order in which rows are seen: as they come, or every class equally often; made rows by a share of their own.
+
+Every order is a pure function of the step, so that a run can go on at any.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from sertools.training.batches import Index
+from sertools.training.runtime import mixed_seed
+
+Made = npt.NDArray[np.bool_]
+
+
+def batch_indices(n_rows: int, batch_size: int, step: int, seed: int) -> Index:
+    """Return the rows of one step's batch: a stream of reshuffled epochs, cut into equal batches.
+
+    A pure function of its arguments, so a run can go on at any step; and no batch is ever short, so batch
+    normalisation never meets a last batch of one row.
+    """
+    return _stream(np.arange(step * batch_size, (step + 1) * batch_size), n_rows, seed)
+
+
+def balanced_indices(
+    labels: Index,
+    batch_size: int,
+    step: int,
+    seed: int,
+    made: Made | None = None,
+    share: float = 0.5,
+) -> Index:
+    """Return the rows of one step's batch where every class is drawn equally often.
+
+    The classes take turns, over the ends of batches too, and each has a stream of reshuffled epochs of its own: in
+    any run of batches their counts differ by one at most, and no row comes again before its whole class has come.
+    As pure as `batch_indices`.
+
+    Parameters
+    ----------
+    labels
+        Class of each row [shape=(N,)]; every number from 0 to the largest occurs.
+    made
+        Whether each row was made, by altering or generating, rather than recorded [shape=(N,)]. If given, a class
+        that has both kinds has a stream for each, and the made ones get `share` of its turns.
+    share
+        Between 0 and 1.
+    """
+    n_classes = int(labels.max()) + 1
+    rounds, turns = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n_classes)
+    batch = np.empty(batch_size, dtype=np.int64)
+    for turn in range(n_classes):
+        members, now = np.flatnonzero(labels == turn), rounds[turns == turn]
+        if made is None or made[members].all() or not made[members].any():
+            batch[turns == turn] = members[_stream(now, len(members), seed, "class", turn)]
+            continue
+        before, after = (np.floor(share * at).astype(np.int64) for at in (now, now + 1))
+        drawn = np.empty(len(now), dtype=np.int64)
+        for kind, positions in ((True, before), (False, now - before)):
+            here, pool = (after > before) == kind, members[made[members] == kind]
+            drawn[here] = pool[_stream(positions[here], len(pool), seed, "class", turn, "made" if kind else "real")]
+        batch[turns == turn] = drawn
+    return batch
+
+
+def natural_indices(labels: Index, batch_size: int, step: int, seed: int, made: Made, share: float) -> Index:
+    """Return the rows of one step's batch where every class is drawn as often as it has rows that were recorded.
+
+    Made rows make no class larger: they stand in for recorded ones, so that what they teach can be told from what
+    drawing a class more often does. As pure as `batch_indices`.
+
+    Parameters
+    ----------
+    labels
+        Class of each row [shape=(N,)]; every class has a recorded row.
+    made
+        Whether each row was made, by altering or generating, rather than recorded [shape=(N,)].
+    share
+        Between 0 and 1: of the draws of a class that has both kinds.
+    """
+    real = np.flatnonzero(~made)
+    batch = real[batch_indices(len(real), batch_size, step, seed)]
+    rng = np.random.default_rng(mixed_seed(seed, "stand-ins", step))
+    chosen, which = rng.random(batch_size) < share, rng.random(batch_size)
+    for number in np.unique(labels[batch]):
+        pool = np.flatnonzero(made & (labels == number))
+        here = chosen & (labels[batch] == number)
+        if len(pool):
+            batch[here] = pool[(which[here] * len(pool)).astype(np.int64)]
+    return batch
+
+
+def _stream(positions: Index, n_rows: int, seed: int, *purpose: object) -> Index:
+    """Rows at these positions of an endless stream of reshuffled epochs."""
+    epochs, within = np.divmod(positions, n_rows)
+    return np.array(
+        [_permutation(n_rows, seed, *purpose, int(epoch))[at] for epoch, at in zip(epochs, within, strict=True)],
+        dtype=np.int64,
+    )
+
+
+# A few epochs of some classes: one batch may hold the end of one and the start of the next.
+@lru_cache(maxsize=16)
+def _permutation(n_rows: int, seed: int, *purpose: object) -> Index:
+    return np.random.default_rng(mixed_seed(seed, "order", *purpose)).permutation(n_rows)
