@@ -150,6 +150,8 @@ STRATEGIES := CP SA SAR SARM SARB SARS RS0.4 RS0.6 RS0.8 RS1.0
 # ganbest's and potbest's candidates a critic keeps one in four: the GAN's discriminator, the classifier of `imbalanced`.
 # potall and flowall move as many rows into every class: what is said by one speaker in one emotion, in all of them.
 GENERATORS := smote gauss gan ganbest pot potw potcut potbest potall cvae switch diffusion flow flowcut flowall
+# No methods, but what those could give at best: their generator has seen the rows that were removed. Table 2 alone.
+ORACLES    := pot-oracle flow-oracle diffusion-oracle
 OPTIONS_weighted     := --loss weighted
 OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
@@ -165,14 +167,14 @@ OPTIONS_half    := --sampling balanced --synthetic-share 0.5
 OPTIONS_most    := --sampling balanced --synthetic-share 0.75
 # Parts may be joined: CP+specaug trains on CP's store with specaug's options.
 parts   = $(subst +, ,$(1))
-strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(FREE) $(SHARES),$(call parts,$(METHODS)))
-$(if $(strange),$(error METHODS: $(strange): known are full imbalanced $(STRATEGIES) $(FREE) $(GENERATORS),\
+strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(ORACLES) $(FREE) $(SHARES),$(call parts,$(METHODS)))
+$(if $(strange),$(error METHODS: $(strange): known are full imbalanced $(STRATEGIES) $(FREE) $(GENERATORS) $(ORACLES),\
     and any of these joined with + to each other or to one of $(SHARES)))
 options = $(foreach p,$(call parts,$(1)),$(OPTIONS_$(p)))
 
 # What a classifier learns from: $(1) folder, $(2) training store, $(3) method.
 altered   = $(filter $(STRATEGIES),$(call parts,$(1)))
-generated = $(filter $(GENERATORS),$(call parts,$(1)))
+generated = $(filter $(GENERATORS) $(ORACLES),$(call parts,$(1)))
 # Whose classifiers there are rules for: potbest asks that of `imbalanced`.
 trained   = $(sort $(filter-out full,$(1)) $(if $(filter potbest,$(call parts,$(1))),imbalanced))
 stores    = $(if $(call altered,$(3)),$(1)/$(call altered,$(3)).h5,$(2)) $(patsubst %,$(1)/%.h5,$(call generated,$(3)))
@@ -270,6 +272,18 @@ $(1)/potbest.h5: $(1)/gan0-pca.safetensors $(1)/imbalanced.clf.safetensors $(2)
 	    --seed $(3) --device $$(DEVICE) -o $$@
 endef
 
+# Oracles of a cell: $(1) folder, $(2) training store, $(3) folder of generators that saw everything, $(4) seed.
+define ORACLE
+$(1)/pot-oracle.h5: $(3)/gan0-pca.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --seed $(4) --device $$(DEVICE) -o $$@
+
+$(1)/flow-oracle.h5: $(3)/diffusion.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --translate $(2) --seed $(4) --device $$(DEVICE) -o $$@ $$(FLOW_OPTS)
+
+$(1)/diffusion-oracle.h5: $(3)/diffusion.safetensors $(2)
+	$$(SERTOOLS) generate $$< --balance $(2) --seed $(4) --device $$(DEVICE) -o $$@
+endef
+
 # $(1) folder, $(2) training store, $(3) strategy, $(4) seed.
 define STRATEGY
 $(1)/$(3).h5: $(2)
@@ -313,7 +327,10 @@ cell = $(OUT)/$(1)/$(2)/seed$(3)
 $(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),\
   $(if $(filter full,$(METHODS_2)),$(eval $(call CLASSIFIER,$(OUT)/$(f)/seed$(s),$(call full,$(f)),full,\
     $(OUT)/$(f)/test.h5,$(call val,$(f)),--tag fold=$(f),$(s))))\
+  $(if $(filter $(ORACLES),$(call parts,$(METHODS_2))),\
+    $(eval $(call GENERATOR,$(OUT)/$(f)/seed$(s),$(call full,$(f)),$(s))))\
   $(foreach c,$(CLASSES),\
+    $(eval $(call ORACLE,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(OUT)/$(f)/seed$(s),$(s)))\
     $(eval $(call REDUCED,$(call cell,$(f),$(c),$(s)),$(f),$(c),$(s)))\
     $(eval $(call GENERATOR,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(s)))\
     $(foreach m,$(sort $(filter $(STRATEGIES),$(call parts,$(METHODS_2)))),\

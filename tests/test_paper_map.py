@@ -57,7 +57,7 @@ METHODS = {
     "imbalanced",
     *chain.from_iterable(
         line.split()
-        for line in re.findall(r"^(?:STRATEGIES|GENERATORS|FREE|SHARES) *:= (.*)$", MAKEFILE, re.MULTILINE)
+        for line in re.findall(r"^(?:STRATEGIES|GENERATORS|ORACLES|FREE|SHARES) *:= (.*)$", MAKEFILE, re.MULTILINE)
     ),
 }
 CHOICES = {

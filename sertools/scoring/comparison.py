@@ -12,10 +12,11 @@ IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
 # Of other generated rows than the paper's: latents of class Gaussians, between neighbours, carried over from other
 # classes as they are, within speakers, with a pasted region of a real row, and the best of several by a critic; other
 # models than GANs, and rows carried over by them; the GAN's rows that its discriminator likes best. "all": into every
-# class.
+# class; "oracle": by a generator that has seen the removed rows.
 GENERATORS = (
     *("gauss", "smote", "pot", "potw", "potcut", "potbest", "potall"),
     *("cvae", "switch", "diffusion", "flow", "flowcut", "flowall", "ganbest"),
+    *("pot-oracle", "flow-oracle", "diffusion-oracle"),
 )
 ORDER = (
     *(FULL, IMBALANCED),
