@@ -57,7 +57,7 @@ class Rows:
                 for store, first in zip(stores, first_utterance, strict=False)
             ]
         ).astype(np.int64)
-        self._resident: tuple[tuple[Scaler, torch.device], torch.Tensor] | None = None
+        self._resident: tuple[tuple[Scaler, torch.device], torch.Tensor | None] | None = None
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -137,8 +137,9 @@ class Rows:
 
     def tensor(self, index: Index, scaler: Scaler, device: torch.device) -> torch.Tensor:
         """Return scaled pictures on the device [shape=(n, 1, n_mels, n_frames), in [-1, 1]]."""
-        if self.stay(scaler, device) and self._resident is not None:
-            return self._resident[1][onto(device, torch.from_numpy(index))]
+        kept = self._kept(scaler, device)
+        if kept is not None:
+            return kept[onto(device, torch.from_numpy(index))]
         return onto(device, self.read(index, scaler))
 
     def read(self, index: Index, scaler: Scaler) -> torch.Tensor:
@@ -147,15 +148,21 @@ class Rows:
 
     def stay(self, scaler: Scaler, device: torch.device) -> bool:
         """Whether the pictures stay on the device; the first to ask has them read if there is room."""
+        return self._kept(scaler, device) is not None
+
+    def _kept(self, scaler: Scaler, device: torch.device) -> torch.Tensor | None:
         if self._resident is None or self._resident[0] != (scaler, device):
-            if 4 * len(self) * self.shape[0] * self.shape[1] > _RESIDENT_SHARE * free_memory(device):
-                return False
-            kept = torch.empty(len(self), 1, *self.shape, device=device)
-            for first in range(0, len(self), _BLOCK_ROWS):
-                block = np.arange(len(self))[first : first + _BLOCK_ROWS]
-                kept[first : first + len(block)] = self.read(block, scaler)
-            self._resident = (scaler, device), kept
-        return True
+            # Asked once: what is free changes while nets train, and on a GPU the question waits for it.
+            fits = 4 * len(self) * self.shape[0] * self.shape[1] <= _RESIDENT_SHARE * free_memory(device)
+            self._resident = (scaler, device), self._read_all(scaler, device) if fits else None
+        return self._resident[1]
+
+    def _read_all(self, scaler: Scaler, device: torch.device) -> torch.Tensor:
+        kept = torch.empty(len(self), 1, *self.shape, device=device)
+        for first in range(0, len(self), _BLOCK_ROWS):
+            block = np.arange(len(self))[first : first + _BLOCK_ROWS]
+            kept[first : first + len(block)] = self.read(block, scaler)
+        return kept
 
     @property
     def real(self) -> Index:
