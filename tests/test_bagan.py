@@ -267,8 +267,9 @@ def test_make_draws_the_figures_from_cells_of_their_own(tmp_path):
     assert plots == [
         f"{figures}/bagan/samples.h5 {figures}/paper/samples.h5 -o {tmp_path}/fig2.png "
         "--name 'original BAGAN' --name 'proposed GAN'",
-        f"{tmp_path}/specs.h5 {figures}/paper/samples.h5 {figures}/paper/diffused.h5 -o {tmp_path}/fig3.png "
-        "--name real --name 'proposed GAN' --name diffusion",
+        f"{tmp_path}/specs.h5 {figures}/paper/samples.h5 {figures}/paper/diffused.h5 "
+        f"{figures}/paper/moved.h5 -o {tmp_path}/fig3.png "
+        "--name real --name 'proposed GAN' --name diffusion --name 'moved by diffusion'",
     ]
     (diffusion,) = {line for line in lines if "train-generator" in line}
     assert "--kind diffusion --preset cpu" in diffusion
