@@ -84,7 +84,7 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo table2 table3 ablation leave-one-out fig2 fig3 pictures bench test test-slow test-slurm torture
+.PHONY: help demo table2 table3 ablation leave-one-out fig2 fig3 figures pictures bench test test-slow test-slurm torture
 .PHONY: lint types check lowest dist commands man docs clean
 
 help:
@@ -530,9 +530,16 @@ table2 table3 ablation leave-one-out: $(READY)
 	$(thread) $(MAKE) $(beside) $(OUT)/$@.txt
 	@cat $(OUT)/$@.txt
 
+ifeq ($(PROFILE),smoke)
+# What has hardly been trained makes no picture: cpu's it is.
+fig2 fig3: figures
+figures:
+	@$(MAKE) --no-print-directory $(filter fig2 fig3,$(MAKECMDGOALS)) PROFILE=cpu
+else
 fig2 fig3: $(READY)
 	$(thread) $(MAKE) $(beside) $(OUT)/$@.png
 	@echo 'picture: $(OUT)/$@.png'
+endif
 
 # Real beside generated of the first cell, and what the GAN's classifiers confuse.
 first := $(call cell,1,$(firstword $(CLASSES)),$(firstword $(SEEDS)))
