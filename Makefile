@@ -37,6 +37,7 @@ FLOW_OPTS ?=#                              of flow, flowcut and flowall, such as
 PER_CLASS ?= 60#                           rows that potall and flowall make of every class
 PCA       ?= 60#                           principal components that pot and potcut move rows in
 CLF_OPTS  ?=
+TUNE_OPTS ?= --steps 150 --lr 1e-3#        of a tuned classifier; the preset's are for one from nothing
 DEVICE    ?= auto
 JOBS      ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)#   cells side by side in the demo; decoders
 RUN       ?=#                              put before every tool, such as RUN="srun -n1"
@@ -165,29 +166,36 @@ OPTIONS_natural := --synthetic-share 0.5
 OPTIONS_quarter := --sampling balanced --synthetic-share 0.25
 OPTIONS_half    := --sampling balanced --synthetic-share 0.5
 OPTIONS_most    := --sampling balanced --synthetic-share 0.75
+# A classifier of another method, trained on by the recorded rows alone: pot+half+tuned goes on from pot+half.
+OPTIONS_tuned = --loss logit-adjust $(TUNE_OPTS)
 # Parts may be joined: CP+specaug trains on CP's store with specaug's options.
 parts   = $(subst +, ,$(1))
-strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(ORACLES) $(FREE) $(SHARES),$(call parts,$(METHODS)))
+strange := $(filter-out full imbalanced $(STRATEGIES) $(GENERATORS) $(ORACLES) $(FREE) $(SHARES) tuned,$(call parts,$(METHODS)))
 $(if $(strange),$(error METHODS: $(strange): known are full imbalanced $(STRATEGIES) $(FREE) $(GENERATORS) $(ORACLES),\
-    and any of these joined with + to each other or to one of $(SHARES)))
-options = $(foreach p,$(call parts,$(1)),$(OPTIONS_$(p)))
+    and any of these joined with + to each other or to one of $(SHARES) tuned))
+options = $(foreach p,$(or $(filter tuned,$(call parts,$(1))),$(call parts,$(1))),$(OPTIONS_$(p)))
 
 # What a classifier learns from: $(1) folder, $(2) training store, $(3) method.
 altered   = $(filter $(STRATEGIES),$(call parts,$(1)))
 generated = $(filter $(GENERATORS) $(ORACLES),$(call parts,$(1)))
-# Whose classifiers there are rules for: potbest asks that of `imbalanced`.
-trained   = $(sort $(filter-out full,$(1)) $(if $(filter potbest,$(call parts,$(1))),imbalanced))
-stores    = $(if $(call altered,$(3)),$(1)/$(call altered,$(3)).h5,$(2)) $(patsubst %,$(1)/%.h5,$(call generated,$(3)))
+# What a tuned one goes on from.
+before    = $(if $(filter tuned,$(call parts,$(2))),$(1)/$(subst +tuned,,$(2)).clf.safetensors)
+# Whose classifiers there are rules for: potbest asks that of `imbalanced`, a tuned one needs the one before it.
+trained   = $(sort $(filter-out full,$(1)) $(if $(filter potbest,$(call parts,$(1))),imbalanced) \
+            $(subst +tuned,,$(filter %+tuned,$(1))))
+stores    = $(if $(call before,$(1),$(3)),$(2),$(call joined,$(1),$(2),$(3)))
+joined    = $(if $(call altered,$(3)),$(1)/$(call altered,$(3)).h5,$(2)) $(patsubst %,$(1)/%.h5,$(call generated,$(3)))
 # The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
 val_option = $(if $(filter paper,$(PRESET)),$(if $(1),--val $(1)))
 
 # One classifier and its result: $(1) folder, $(2) training store, $(3) method, $(4) test, $(5) validation,
 # $(6) tags, $(7) seed.
 define CLASSIFIER
-$(1)/$(3).clf.safetensors: $(call stores,$(1),$(2),$(3))
+$(1)/$(3).clf.safetensors: $(call stores,$(1),$(2),$(3)) $(call before,$(1),$(3))
 	@mkdir -p $$(@D)
 	$$(SERTOOLS) train-clf $(call stores,$(1),$(2),$(3)) -o $$@ --preset $$(PRESET) --seed $(7) --device $$(DEVICE) \
-	    $(call val_option,$(5)) $$(if $$(WIDTH),--width $$(WIDTH)) $(call options,$(3)) $$(CLF_OPTS)
+	    $(call val_option,$(5)) $$(if $$(WIDTH),--width $$(WIDTH)) $(call options,$(3)) \
+	    $(addprefix --init ,$(call before,$(1),$(3))) $$(CLF_OPTS)
 
 $(1)/$(3).json: $(1)/$(3).clf.safetensors $(4) $(5)
 	$$(SERTOOLS) evaluate $$< $(4) -o $$@ --device $$(DEVICE) $(if $(5),--val $(5)) \

@@ -55,6 +55,7 @@ TARGETS = set(" ".join(re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)).s
 METHODS = {
     "full",
     "imbalanced",
+    "tuned",
     *chain.from_iterable(
         line.split()
         for line in re.findall(r"^(?:STRATEGIES|GENERATORS|ORACLES|FREE|SHARES) *:= (.*)$", MAKEFILE, re.MULTILINE)

@@ -13,7 +13,6 @@ from sertools.errors import UsageError
 from sertools.scoring.fidelity import Matrix
 from sertools.scoring.samples import Draw, Samples
 from sertools.store.format import same_front_end
-from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows
 from sertools.training.classifier import Posteriors, features, load_classifier
 from sertools.training.runtime import place
@@ -139,14 +138,9 @@ def ask_judge(path: Path, samples: Samples, draw: Draw, device: torch.device) ->
             "give --judge a classifier that was trained on these classes"
         )
     if not samples.halved:
-        heldout = samples.heldout.rows
-        check_unseen(
+        samples.heldout.rows.check_unseen_by(
             header.lineage,
-            heldout.utterance_column("digest").tolist(),
-            heldout.utterance_column("id").tolist(),
             model=str(path),
-            store=heldout.name,
-            selection_too=False,
             remedy="give --judge a classifier trained on REAL alone, or --heldout other utterances",
         )
     net = place(net, device)

@@ -30,7 +30,15 @@ FLAGS: Mapping[str, Mapping[str, str]] = {
         **{"steps": "--steps", "batch_size": "--batch-size"},
         **{"lr_g": "--lr-g", "lr_d": "--lr-d", "batches": "--batches"},
     },
-    "generate": {"counts": "--count", "paste": "--paste", "within_speaker": "--within-speaker"},
+    "train-generator": {
+        **{name: f"--{name}" for name in ("kind", "width", "sampling", "ema")},
+        **_AE,
+    },
+    "generate": {
+        **{"counts": "--count", "paste": "--paste", "within_speaker": "--within-speaker"},
+        **{"strength": "--strength", "guidance": "--guidance", "denoise_steps": "--denoise-steps"},
+        "best_of": "--best-of",
+    },
     "augment": {"strategy": "--strategy"},
     "train-clf": {
         **_AE,
@@ -40,7 +48,10 @@ FLAGS: Mapping[str, Mapping[str, str]] = {
     "evaluate": {"vote": "--vote", "allow_seen": "--allow-seen"},
 }
 # Files that a verb reads by an option; the others are arguments, in this order.
-FILE_FLAGS = {"val": "--val", "smote": "--smote", "translate": "--translate", "noise": "--noise"}
+FILE_FLAGS = {
+    **{"val": "--val", "init": "--init", "noise": "--noise"},
+    **{"smote": "--smote", "translate": "--translate", "critic": "--critic"},
+}
 _ARGUMENTS = ("classifier", "gan", "autoencoder", "latents", "store", "stores", "train", "test")
 _MADE_BY = {"pretrain-ae": "autoencoder", "fit-latents": "latents", "finetune-gan": "gan", "train-clf": "classifier"}
 _DIGITS = 8

@@ -23,7 +23,6 @@ from sertools.nets.gan import Autoencoder
 from sertools.nets.pca import LinearAutoencoder
 from sertools.provenance import history_line, join_histories
 from sertools.store.format import same_front_end
-from sertools.store.lineage import check_unseen
 from sertools.training.batches import Index, Rows, open_rows
 from sertools.training.checkpoint import Header, load_model, prefixed, rebuild, save_model
 from sertools.training.distributed import parallel, spread
@@ -213,15 +212,7 @@ def open_validation(path: Path, rows: Rows) -> Rows:
     """
     val = open_rows([path])
     same_front_end(rows.front_end, val.front_end, rows.name, str(path))
-    check_unseen(
-        rows.lineage(),
-        val.utterance_column("digest").tolist(),
-        val.utterance_column("id").tolist(),
-        model=rows.name,
-        store=str(path),
-        selection_too=False,
-        remedy="validate on other utterances (`select --fold K/N`)",
-    )
+    val.check_unseen_by(rows.lineage(), model=rows.name, remedy="validate on other utterances (`select --fold K/N`)")
     return val
 
 

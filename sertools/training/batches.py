@@ -19,7 +19,7 @@ from sertools.config import FrontEnd
 from sertools.errors import StoreError
 from sertools.nets.devices import onto
 from sertools.store.format import same_front_end
-from sertools.store.lineage import Lineage, union
+from sertools.store.lineage import Lineage, check_unseen, union
 from sertools.store.reader import Pictures, Store, open_store
 from sertools.training.runtime import free_memory
 from sertools.training.scaling import Scaler, fit_scaler
@@ -112,6 +112,24 @@ class Rows:
         digests = set(other.utterance_column("digest").tolist()) - {""}
         own = zip(self.utterance_column("id").tolist(), self.utterance_column("digest").tolist(), strict=True)
         return [name for name, digest in own if name in ids or digest in digests]
+
+    def check_unseen_by(self, lineage: Lineage, *, model: str, remedy: str) -> None:
+        """Refuse rows whose utterances a model, or what it was made from, was trained on.
+
+        Raises
+        ------
+        LineageError
+            Naming how many, and the first of them.
+        """
+        check_unseen(
+            lineage,
+            self.utterance_column("digest").tolist(),
+            self.utterance_column("id").tolist(),
+            model=model,
+            store=self.name,
+            selection_too=False,
+            remedy=remedy,
+        )
 
     def lineage(self) -> Lineage:
         """Lineage of something trained on these rows."""
