@@ -94,7 +94,7 @@ help:
 	@echo 'make table2 CORPUS=… READER=… PROFILE=cpu    Table 2: one class reduced at a time, folds, seeds, rivals'
 	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'
 	@echo 'make ablation CORPUS=… READER=…              the paper'"'"'s four changes of BAGAN, each taken back, scored'
-	@echo 'make leave-one-out CORPUS=… READER=…         the improved recipe, each of its changes left out, scored'
+	@echo 'make leave-one-out CORPUS=… READER=…         what was tried to improve the GAN, each thing left out, scored'
 	@echo 'make fig2 fig3 CORPUS=… READER=…             Figures 2 and 3: original BAGAN, proposed GAN, diffusion, real speech'
 	@echo 'make -n table2 …                             what that would run; every setting is at the top of the Makefile'
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
@@ -156,16 +156,16 @@ ORACLES    := pot-oracle flow-oracle diffusion-oracle
 OPTIONS_weighted     := --loss weighted
 OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
-OPTIONS_balanced     := --sampling balanced
+OPTIONS_balanced     := --sampling balanced --loss cross-entropy
 OPTIONS_specaug      := --spec-augment strong
 OPTIONS_mixup        := --mixup 0.3
 # What synthetic rows are of their class's draws; to be joined to a method that has such rows. `natural` makes no class
 # larger, and goes with a loss: flow+natural+logit-adjust.
 SHARES := natural quarter half most
 OPTIONS_natural := --synthetic-share 0.5
-OPTIONS_quarter := --sampling balanced --synthetic-share 0.25
-OPTIONS_half    := --sampling balanced --synthetic-share 0.5
-OPTIONS_most    := --sampling balanced --synthetic-share 0.75
+OPTIONS_quarter := $(OPTIONS_balanced) --synthetic-share 0.25
+OPTIONS_half    := $(OPTIONS_balanced) --synthetic-share 0.5
+OPTIONS_most    := $(OPTIONS_balanced) --synthetic-share 0.75
 # A classifier of another method, trained on by the recorded rows alone: pot+half+tuned goes on from pot+half.
 OPTIONS_tuned = --loss logit-adjust $(TUNE_OPTS)
 # Parts may be joined: CP+specaug trains on CP's store with specaug's options.
@@ -479,10 +479,12 @@ $(OUT)/ablation.txt: $(foreach a,$(ABLATION),$(foreach s,$(SEEDS),$(call ablated
 	$(BIN)/sertools report $^ > $@.part
 	mv $@.part $@
 
-# ---- The improved recipe, and each of its changes left out ------------------------------------------------------------
-# On the same fold, scored in the same way; `paper` is the preset without any of them. One autoencoder a class loss.
+# ---- The improved recipe, and what was tried for it ------------------------------------------------------------------
+# `all` is everything that was tried at once; of it one thing is left out at a time; `improved` is the preset, which has
+# what is left of it. On the same fold, scored in the same way.
 IMPROVED   := $(if $(filter paper,$(PROFILE)),improved,improved-cpu)
-LEAVE_OUTS := improved class-loss cov real-sampling cond-ramp d-norm sn r1 diffaug rates ema
+LEAVE_OUTS := all class-loss cov real-sampling cond-ramp d-norm sn r1 diffaug rates ema improved
+ALL_TRIED  := --real-sampling balanced --cond-ramp 0.3 --diffaug shift,mask,gain
 LEAVE_real-sampling := --real-sampling shuffled
 LEAVE_cond-ramp     := --cond-ramp 0
 LEAVE_d-norm        := --d-norm bn
@@ -495,12 +497,14 @@ LEAVE_ema           := --ema 0
 left_out = $(OUT)/leave-one-out/$(1)/seed$(2)
 # $(1) folder, $(2) what is left out, $(3) seed.
 define LEFT_OUT
-$(1)/gan.safetensors: $(call left_out,$(if $(filter class-loss,$(2)),class-loss,improved),$(3))/ae.safetensors \
-    $(call left_out,$(or $(filter class-loss cov,$(2)),improved),$(3))/latents.h5 $(call full,1)
+$(1)/gan.safetensors: $(call left_out,$(if $(filter class-loss improved,$(2)),class-loss,all),$(3))/ae.safetensors \
+    $(call left_out,$(if $(filter class-loss improved,$(2)),class-loss,$(or $(filter cov,$(2)),all)),$(3))/latents.h5 \
+    $(call full,1)
 	@mkdir -p $$(@D)
-	$$(SERTOOLS) finetune-gan $$^ -o $$@ --preset $(IMPROVED) --seed $(3) --device $$(DEVICE) $(LEAVE_$(2)) $$(GAN_OPTS)
+	$$(SERTOOLS) finetune-gan $$^ -o $$@ --preset $(IMPROVED) --seed $(3) --device $$(DEVICE) \
+	    $(if $(filter improved,$(2)),,$(ALL_TRIED) $(LEAVE_$(2))) $$(GAN_OPTS)
 
-$(call SCORED,$(1),$(if $(filter improved,$(2)),,no-)$(2),$(3))
+$(call SCORED,$(1),$(if $(filter all improved,$(2)),,no-)$(2),$(3))
 endef
 
 # What they start from: $(1) folder, $(2) options of pretrain-ae, $(3) seed.
@@ -514,9 +518,9 @@ $(1)/latents.h5: $(1)/ae.safetensors $(call full,1)
 endef
 
 $(foreach s,$(SEEDS),\
-  $(eval $(call IMPROVED_START,$(call left_out,improved,$(s)),,$(s)))\
-  $(eval $(call IMPROVED_START,$(call left_out,class-loss,$(s)),--class-loss 0,$(s)))\
-  $(eval $(call left_out,cov,$(s))/latents.h5: $(call left_out,improved,$(s))/ae.safetensors $(call full,1))\
+  $(eval $(call IMPROVED_START,$(call left_out,all,$(s)),--class-loss 0.1,$(s)))\
+  $(eval $(call IMPROVED_START,$(call left_out,class-loss,$(s)),,$(s)))\
+  $(eval $(call left_out,cov,$(s))/latents.h5: $(call left_out,all,$(s))/ae.safetensors $(call full,1))\
   $(foreach v,$(LEAVE_OUTS),$(eval $(call LEFT_OUT,$(call left_out,$(v),$(s)),$(v),$(s)))))
 
 $(OUT)/leave-one-out/cov/%/latents.h5:
