@@ -160,8 +160,10 @@ OPTIONS_balanced     := --sampling balanced --loss cross-entropy
 OPTIONS_specaug      := --spec-augment strong
 OPTIONS_mixup        := --mixup 0.3
 # What synthetic rows are of their class's draws; to be joined to a method that has such rows. `natural` makes no class
-# larger, and goes with a loss: flow+natural+logit-adjust.
+# larger, and goes with a loss: flow+natural+logit-adjust. In Table 2 they are rows of the reduced class alone, for what
+# the other classes lack is a few rows, which must not take half of their draws; of OF_ALL, of every class.
 SHARES := natural quarter half most
+OF_ALL := potall flowall
 OPTIONS_natural := --synthetic-share 0.5
 OPTIONS_quarter := $(OPTIONS_balanced) --synthetic-share 0.25
 OPTIONS_half    := $(OPTIONS_balanced) --synthetic-share 0.5
@@ -175,7 +177,7 @@ $(if $(strange),$(error METHODS: $(strange): known are full imbalanced $(STRATEG
     and any of these joined with + to each other or to one of $(SHARES) tuned))
 options = $(foreach p,$(or $(filter tuned,$(call parts,$(1))),$(call parts,$(1))),$(OPTIONS_$(p)))
 
-# What a classifier learns from: $(1) folder, $(2) training store, $(3) method.
+# What a classifier learns from: $(1) folder, $(2) training store, $(3) method, $(4) the reduced class, if there is one.
 altered   = $(filter $(STRATEGIES),$(call parts,$(1)))
 generated = $(filter $(GENERATORS) $(ORACLES),$(call parts,$(1)))
 # What a tuned one goes on from.
@@ -183,23 +185,25 @@ before    = $(if $(filter tuned,$(call parts,$(2))),$(1)/$(subst +tuned,,$(2)).c
 # Whose classifiers there are rules for: potbest asks that of `imbalanced`, a tuned one needs the one before it.
 trained   = $(sort $(filter-out full,$(1)) $(if $(filter potbest,$(call parts,$(1))),imbalanced) \
             $(subst +tuned,,$(filter %+tuned,$(1))))
-stores    = $(if $(call before,$(1),$(3)),$(2),$(call joined,$(1),$(2),$(3)))
-joined    = $(if $(call altered,$(3)),$(1)/$(call altered,$(3)).h5,$(2)) $(patsubst %,$(1)/%.h5,$(call generated,$(3)))
+stores    = $(if $(call before,$(1),$(3)),$(2),$(call joined,$(1),$(2),$(3),$(4)))
+joined    = $(if $(call altered,$(3)),$(1)/$(call altered,$(3)).h5,$(2)) \
+            $(foreach g,$(call generated,$(3)),$(1)/$(g)$(if $(call narrowed,$(3),$(4),$(g)),-alone).h5)
+narrowed  = $(and $(2),$(filter $(SHARES),$(call parts,$(1))),$(filter-out $(OF_ALL),$(3)))
 # The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
 val_option = $(if $(filter paper,$(PRESET)),$(if $(1),--val $(1)))
 
 # One classifier and its result: $(1) folder, $(2) training store, $(3) method, $(4) test, $(5) validation,
-# $(6) tags, $(7) seed.
+# $(6) fold, $(7) seed, $(8) the reduced class, if there is one.
 define CLASSIFIER
-$(1)/$(3).clf.safetensors: $(call stores,$(1),$(2),$(3)) $(call before,$(1),$(3))
+$(1)/$(3).clf.safetensors: $(call stores,$(1),$(2),$(3),$(8)) $(call before,$(1),$(3))
 	@mkdir -p $$(@D)
-	$$(SERTOOLS) train-clf $(call stores,$(1),$(2),$(3)) -o $$@ --preset $$(PRESET) --seed $(7) --device $$(DEVICE) \
+	$$(SERTOOLS) train-clf $(call stores,$(1),$(2),$(3),$(8)) -o $$@ --preset $$(PRESET) --seed $(7) --device $$(DEVICE) \
 	    $(call val_option,$(5)) $$(if $$(WIDTH),--width $$(WIDTH)) $(call options,$(3)) \
 	    $(addprefix --init ,$(call before,$(1),$(3))) $$(CLF_OPTS)
 
 $(1)/$(3).json: $(1)/$(3).clf.safetensors $(4) $(5)
 	$$(SERTOOLS) evaluate $$< $(4) -o $$@ --device $$(DEVICE) $(if $(5),--val $(5)) \
-	    --tag method=$(3) $(6) --tag seed=$(7)
+	    --tag method=$(3) --tag fold=$(6) $(if $(8),--tag reduced=$(8)) --tag seed=$(7)
 endef
 
 # What the methods train on: $(1) folder, $(2) training store, $(3) seed.
@@ -324,17 +328,21 @@ $(foreach f,$(fold_numbers),$(eval $(call FOLD,$(f))))
 full = $(OUT)/$(1)/$(if $(strip $(VAL)),full,rest).h5
 val  = $(if $(strip $(VAL)),$(OUT)/$(1)/val.h5)
 
-# The reduced training set of a cell: $(1) its folder, $(2) fold, $(3) class, $(4) seed.
+# The reduced training set of a cell, and of what is generated the rows of that class: $(1) its folder, $(2) fold,
+# $(3) class, $(4) seed.
 define REDUCED
 $(1)/train.h5: $(call full,$(2))
 	@mkdir -p $$(@D)
 	$$(SERTOOLS) select $$< --keep $(3)=$$(KEEP) --seed $(4) -o $$@
+
+$(1)/%-alone.h5: $(1)/%.h5
+	$$(SERTOOLS) select $$< --where emotion=$(3) -o $$@
 endef
 
 cell = $(OUT)/$(1)/$(2)/seed$(3)
 $(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),\
   $(if $(filter full,$(METHODS_2)),$(eval $(call CLASSIFIER,$(OUT)/$(f)/seed$(s),$(call full,$(f)),full,\
-    $(OUT)/$(f)/test.h5,$(call val,$(f)),--tag fold=$(f),$(s))))\
+    $(OUT)/$(f)/test.h5,$(call val,$(f)),$(f),$(s))))\
   $(if $(filter $(ORACLES),$(call parts,$(METHODS_2))),\
     $(eval $(call GENERATOR,$(OUT)/$(f)/seed$(s),$(call full,$(f)),$(s))))\
   $(foreach c,$(CLASSES),\
@@ -345,7 +353,7 @@ $(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),\
       $(eval $(call STRATEGY,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(m),$(s))))\
     $(foreach m,$(call trained,$(METHODS_2)),\
       $(eval $(call CLASSIFIER,$(call cell,$(f),$(c),$(s)),$(call cell,$(f),$(c),$(s))/train.h5,$(m),\
-        $(OUT)/$(f)/test.h5,$(call val,$(f)),--tag fold=$(f) --tag reduced=$(c),$(s)))))))
+        $(OUT)/$(f)/test.h5,$(call val,$(f)),$(f),$(s),$(c)))))))
 
 results_2 := \
   $(if $(filter full,$(METHODS_2)),$(foreach f,$(fold_numbers),$(foreach s,$(SEEDS),$(OUT)/$(f)/seed$(s)/full.json))) \
@@ -402,7 +410,7 @@ $(foreach s,$(SEEDS),\
   $(foreach m,$(sort $(filter $(STRATEGIES),$(call parts,$(METHODS_3)))),\
     $(eval $(call STRATEGY,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(s))))\
   $(foreach m,$(call trained,$(METHODS_3)),\
-    $(eval $(call CLASSIFIER,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(wild_test),$(wild)/val.h5,--tag fold=1,$(s)))))
+    $(eval $(call CLASSIFIER,$(wild)/seed$(s),$(wild)/train.h5,$(m),$(wild_test),$(wild)/val.h5,1,$(s)))))
 
 results_3 := $(foreach m,$(filter-out full,$(METHODS_3)),$(foreach s,$(SEEDS),$(wild)/seed$(s)/$(m).json))
 
