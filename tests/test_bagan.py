@@ -283,3 +283,25 @@ def test_make_draws_the_figures_from_cells_of_their_own(tmp_path):
         if "pretrain-ae" in line
     }
     assert table.endswith(f"-o {tmp_path}/1/sad/seed0/ae.safetensors --preset cpu --seed 0 --device auto")
+
+
+def test_make_gives_a_share_to_rows_of_the_reduced_class_alone(tmp_path):
+    given = ("CORPUS=/c", "READER=ravdess", "PROFILE=cpu", f"OUT={tmp_path}", "FOLDS=1", "CLASSES=sad")
+
+    def stores(goal: str, method: str) -> list[str]:
+        (line,) = (
+            line
+            for line in dry_run(goal, *given, f"METHODS={method}")
+            if f"/{method}.clf" in line and "train-clf" in line
+        )
+        return [Path(word).name for word in line.split(" -o ")[0].split() if word.endswith(".h5")]
+
+    assert stores("table2", "pot") == ["train.h5", "pot.h5"]
+    assert stores("table2", "CP+pot+half") == ["CP.h5", "pot-alone.h5"]
+    assert stores("table2", "potall+half") == ["train.h5", "potall.h5"]
+    assert stores("table3", "pot+half") == ["train.h5", "pot.h5"]
+    (select,) = (
+        line for line in dry_run("table2", *given, "METHODS=pot+half") if "pot-alone.h5" in line and "select" in line
+    )
+    cell = f"{tmp_path}/1/sad/seed0"
+    assert select.endswith(f"select {cell}/pot.h5 --where emotion=sad -o {cell}/pot-alone.h5")

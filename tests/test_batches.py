@@ -109,7 +109,8 @@ def test_made_rows_get_their_share_of_each_class_that_has_both_kinds(labels, bat
         drawn = stream[labels[stream] == number]
         kinds = {kind: np.flatnonzero((labels == number) & (made == kind)) for kind in (True, False)}
         if min(map(len, kinds.values())):
-            assert abs(made[drawn].sum() - share * len(drawn)) <= 1
+            part = min(share, made[labels == number].mean())
+            assert abs(made[drawn].sum() - part * len(drawn)) <= 1
         for kind, members in kinds.items():
             here = drawn[made[drawn] == kind]
             for start in range(0, len(here) - len(members) + 1, max(1, len(members))):
@@ -143,6 +144,17 @@ def test_a_share_of_each_class_is_made_and_every_made_row_comes():
     assert made[stream][labels[stream] == 1].mean() == pytest.approx(0.3, abs=0.03)
     assert not made[stream][labels[stream] != 1].any()
     assert set(stream.tolist()) == set(range(len(labels)))
+
+
+@pytest.mark.parametrize("order", [balanced_indices, natural_indices])
+def test_a_few_made_rows_come_no_oftener_than_recorded_ones(order):
+    # What fills the classes up: 50 rows for one, 5 for another.
+    labels = np.array([0] * 10 + [1] * 55 + [0] * 50 + [1] * 5)
+    made = np.arange(len(labels)) >= 65
+    stream = np.concatenate([order(labels, 64, step, 0, made, 0.5) for step in range(400)])
+    assert made[stream][labels[stream] == 0].mean() == pytest.approx(0.5, abs=0.02)
+    times = np.bincount(stream[labels[stream] == 1], minlength=len(labels))
+    assert times[115:].mean() == pytest.approx(times[10:65].mean(), rel=0.1)
 
 
 @pytest.fixture

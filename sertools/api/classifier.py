@@ -74,8 +74,9 @@ def train_clf(
     sampling : {"shuffled", "balanced"}, optional
         Rows as they come, or every class equally often.
     synthetic_share : float, optional
-        The share of a class's draws that are altered or generated rows, where it has any, below 1. Unless sampling is
-        balanced, a class is then drawn as often as it has recorded rows.
+        The share of a class's draws that are altered or generated rows, where it has any, below 1; less where one of
+        them would then come oftener than a recorded one. Unless sampling is balanced, a class is drawn as often as it
+        has recorded rows.
     spec_augment : {"none", "weak", "strong"}, optional
         Masks, shifts and gains of training pictures.
     mixup : float, optional

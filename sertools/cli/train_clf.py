@@ -60,8 +60,8 @@ def train_clf(
         float | None,
         typer.Option(
             metavar="S",
-            help="This share of a class's draws are altered or generated rows, where it has any; they make no class "
-            "larger. [as many as there are]",
+            help="This share of a class's draws are altered or generated rows, less where they would come oftener "
+            "than recorded ones; they make no class larger. [as many as there are]",
         ),
     ] = None,
     spec_augment: Annotated[

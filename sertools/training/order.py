@@ -47,7 +47,7 @@ def balanced_indices(
         Whether each row was made, by altering or generating, rather than recorded [shape=(N,)]. If given, a class
         that has both kinds has a stream for each, and the made ones get `share` of its turns.
     share
-        Between 0 and 1.
+        Between 0 and 1; less for a class whose made rows would come oftener than its recorded ones.
     """
     n_classes = int(labels.max()) + 1
     rounds, turns = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n_classes)
@@ -57,7 +57,8 @@ def balanced_indices(
         if made is None or made[members].all() or not made[members].any():
             batch[turns == turn] = members[_stream(now, len(members), seed, "class", turn)]
             continue
-        before, after = (np.floor(share * at).astype(np.int64) for at in (now, now + 1))
+        part = _share(made[members], share)
+        before, after = (np.floor(part * at).astype(np.int64) for at in (now, now + 1))
         drawn = np.empty(len(now), dtype=np.int64)
         for kind, positions in ((True, before), (False, now - before)):
             here, pool = (after > before) == kind, members[made[members] == kind]
@@ -79,18 +80,25 @@ def natural_indices(labels: Index, batch_size: int, step: int, seed: int, made: 
     made
         Whether each row was made, by altering or generating, rather than recorded [shape=(N,)].
     share
-        Between 0 and 1: of the draws of a class that has both kinds.
+        Between 0 and 1: of the draws of a class that has both kinds; less where its made rows would come oftener than
+        its recorded ones.
     """
     real = np.flatnonzero(~made)
     batch = real[batch_indices(len(real), batch_size, step, seed)]
     rng = np.random.default_rng(mixed_seed(seed, "stand-ins", step))
-    chosen, which = rng.random(batch_size) < share, rng.random(batch_size)
+    chance, which = rng.random(batch_size), rng.random(batch_size)
     for number in np.unique(labels[batch]):
-        pool = np.flatnonzero(made & (labels == number))
-        here = chosen & (labels[batch] == number)
+        members = np.flatnonzero(labels == number)
+        pool = members[made[members]]
+        here = (labels[batch] == number) & (chance < _share(made[members], share))
         if len(pool):
             batch[here] = pool[(which[here] * len(pool)).astype(np.int64)]
     return batch
+
+
+def _share(made: Made, share: float) -> float:
+    """Of a class's draws, what its made rows get: five beside fifty are not worth half of them."""
+    return min(share, float(made.mean()))
 
 
 def _stream(positions: Index, n_rows: int, seed: int, *purpose: object) -> Index:
