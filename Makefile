@@ -63,7 +63,7 @@ FIG_GAN_cpu     := --lr-g 1e-6 --lr-d 1e-6#  the paper's; at the preset's 1e-4 a
 FIG_GEN_cpu     := --steps 4000
 FIG_LR_paper    := 1e-3
 FIG_LR_bagan    := 3e-4#             without normalisation it may learn nothing at 1e-3
-FREE            := weighted focal logit-adjust balanced specaug mixup
+FREE            := weighted focal logit-adjust balanced specaug cutpaste mixup
 METHODS_2       := $(or $(METHODS),$(if $(filter smoke,$(PROFILE)),full imbalanced CP gauss gan,\
                      full imbalanced $(FREE) CP SA smote gauss gan))
 METHODS_3       := $(or $(METHODS),imbalanced RS0.4 RS0.6 RS0.8 RS1.0 CP SA SAR SARM SARB SARS $(FREE) smote gauss gan)
@@ -158,6 +158,7 @@ OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
 OPTIONS_balanced     := --sampling balanced --loss cross-entropy
 OPTIONS_specaug      := --spec-augment strong
+OPTIONS_cutpaste     := --sampling balanced --loss cross-entropy --cut-paste 0.5
 OPTIONS_mixup        := --mixup 0.3
 # What synthetic rows are of their class's draws; to be joined to a method that has such rows. `natural` makes no class
 # larger, and goes with a loss: flow+natural+logit-adjust. In Table 2 they are rows of the reduced class alone, for what

@@ -235,6 +235,7 @@ class ClassifierConfig:
     sampling: str = "shuffled"
     synthetic_share: float | None = None  # of a class's draws; None: as the numbers of its rows have it
     spec_augment: str = "none"
+    cut_paste: float = 0.0  # a row's chance of a region of another one of its class
     mixup: float = 0.0  # alpha of Zhang et al. 2018; 0 is off
 
     def __post_init__(self) -> None:
@@ -246,6 +247,8 @@ class ClassifierConfig:
             )
         if self.synthetic_share is not None and not self.synthetic_share < 1:
             raise UsageError(f"--synthetic-share {self.synthetic_share:g}: must be below 1")
+        if not self.cut_paste <= 1:
+            raise UsageError(f"--cut-paste {self.cut_paste:g}: is a chance, at most 1")
 
 
 def check_vote(rule: str) -> None:

@@ -19,7 +19,7 @@ from sertools.provenance import flat
 
 _HIGHEST_RATE = 1e30  # Adam's first step is ten times the rate; float32 ends at 3e38
 _ZERO_IS_FINE = (
-    *("steps", "weight_decay", "min_tail_seconds", "dropout", "mixup"),
+    *("steps", "weight_decay", "min_tail_seconds", "dropout", "cut_paste", "mixup"),
     *("class_loss", "cond_ramp", "r1", "ema", "beta1"),
 )
 

@@ -12,7 +12,7 @@ from sertools.training import loop
 LINES = {
     "pretrain-ae": ("--class-loss", 0.1),
     "finetune-gan": ("--preset", "improved-cpu"),
-    "train-clf": ("--mixup", 0.2, "--spec-augment", "weak", "--loss", "logit-adjust"),
+    "train-clf": ("--cut-paste", 0.5, "--mixup", 0.2, "--spec-augment", "weak", "--loss", "logit-adjust"),
     "train-generator": ("--kind", "diffusion"),
 }
 

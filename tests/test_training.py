@@ -51,7 +51,9 @@ class Stage:
 
 
 # Every rival that goes with the others, on the net with a memory.
-RIVALS = dataclasses.replace(CLF, arch="crnn", loss="focal", sampling="balanced", spec_augment="strong", mixup=0.4)
+RIVALS = dataclasses.replace(
+    CLF, arch="crnn", loss="focal", sampling="balanced", spec_augment="strong", cut_paste=0.5, mixup=0.4
+)
 
 
 @pytest.fixture(
@@ -365,6 +367,7 @@ def test_the_one_cycle_rises_and_falls():
         {"sampling": "balanced"},
         {"spec_augment": "weak"},
         {"spec_augment": "strong"},
+        {"cut_paste": 0.5},
         {"mixup": 0.2},
         {"mixup": 2.0},
     ],
@@ -430,10 +433,11 @@ def test_what_corrects_class_sizes_finds_more_of_a_rare_class(option, rng, tmp_p
 
 def test_the_command_line_hands_the_rivals_on(chain, call, tmp_path):
     line = f"train-clf {chain.train} -o clf --preset smoke --steps 2 --batch-size 8 --arch crnn --width 1/16"
-    done = call(*f"{line} --loss focal --sampling balanced --spec-augment weak --mixup 0.3".split())
+    done = call(*f"{line} --loss focal --sampling balanced --spec-augment weak --cut-paste 0.2 --mixup 0.3".split())
     assert done.code == 0, done.err
     config = load_header(tmp_path / "clf").config
-    asked = {"arch": "crnn", "loss": "focal", "sampling": "balanced", "spec_augment": "weak", "mixup": 0.3}
+    asked = {"arch": "crnn", "loss": "focal", "sampling": "balanced", "spec_augment": "weak"}
+    asked |= {"cut_paste": 0.2, "mixup": 0.3}
     assert {name: config[name] for name in asked} == asked
 
 
@@ -471,6 +475,8 @@ def test_mixed_rows_keep_the_accuracy_meaningful(rng, tmp_path):
         ({"loss": "hinge"}, "--loss 'hinge': expected one of cross-entropy, weighted, focal, logit-adjust"),
         ({"sampling": "random"}, "--sampling 'random': expected one of shuffled, balanced"),
         ({"spec_augment": "on"}, "--spec-augment 'on': expected one of none, weak, strong"),
+        ({"cut_paste": 1.5}, "--cut-paste 1.5: is a chance, at most 1"),
+        ({"cut_paste": -0.5}, "--cut-paste -0.5: must be positive"),
         ({"mixup": -0.1}, "--mixup -0.1: must be positive"),
         ({"mixup": math.inf}, "--mixup inf: must be positive"),
         ({"mixup": math.nan}, "--mixup nan: must be positive"),
@@ -487,10 +493,11 @@ def test_rivals_that_make_no_sense_are_refused(option, words):
 def test_the_presets_have_no_rival_on_and_zero_turns_mixup_off():
     for name in ("paper", "cpu", "smoke"):
         config = PRESETS[name].classifier
-        assert (config.loss, config.sampling, config.spec_augment, config.mixup) == (
+        assert (config.loss, config.sampling, config.spec_augment, config.cut_paste, config.mixup) == (
             "cross-entropy",
             "shuffled",
             "weak" if name == "cpu" else "none",  # weak is every arm's there, and no rival
+            0,
             0,
         )
     assert override(RIVALS, mixup=0.0).mixup == 0
@@ -498,7 +505,7 @@ def test_the_presets_have_no_rival_on_and_zero_turns_mixup_off():
 
 def test_a_classifier_file_from_before_the_rivals_is_read(chain, tmp_path):
     header, tensors = load_model(chain.clf, "classifier")
-    rivals = {"loss", "focal_gamma", "logit_tau", "sampling", "spec_augment", "mixup"}
+    rivals = {"loss", "focal_gamma", "logit_tau", "sampling", "spec_augment", "cut_paste", "mixup"}
     before = {name: value for name, value in header.config.items() if name not in rivals}
     assert len(before) == len(header.config) - len(rivals)
     save_model(tmp_path / "clf", dataclasses.replace(header, config=before), tensors)

@@ -18,7 +18,7 @@ from sertools.training.gan_file import load_encoder, load_generator
 from sertools.training.generation import generate
 from sertools.training.latents import fit_latents, pooled
 from sertools.training.opening import Ways
-from sertools.training.translation import Region, Translation, draw_region
+from sertools.training.translation import Translation
 from sertools.training.transport import speaker_offsets, transport_matrix
 
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -168,28 +168,6 @@ def test_a_region_of_a_real_row_of_the_class_is_pasted(chain, gan, tmp_path):
     assert set(axes) == {"time", "frequency"}
     assert max(donors.values()) - min(donors.values()) <= 1
     assert len(donors) == int((train.contents.emotion == "angry").sum())
-
-
-@pytest.mark.parametrize(
-    ("region", "source", "target", "wanted"),
-    [
-        (Region("time", 10, 20), 32, 5, 20),
-        (Region("time", 10, 20), 15, 5, 15),
-        (Region("time", 10, 20), 8, 5, 5),
-        (Region("time", 10, 20), 32, 30, 30),
-        (Region("frequency", 10, 20), 25, 5, 25),
-    ],
-)
-def test_columns_that_a_region_fills_are_no_padding(region, source, target, wanted):
-    assert region.n_valid_frames(source, target) == wanted
-
-
-def test_regions_lie_within_the_picture(rng):
-    for _ in range(200):
-        region = draw_region((64, 32), rng)
-        side = {"frequency": 64, "time": 32}[region.axis]
-        assert 0 <= region.first < region.stop <= side
-        assert side / 4 <= region.stop - region.first <= side / 2
 
 
 def test_within_a_speaker_his_offset_stays(chain, gan, tmp_path):

@@ -45,6 +45,7 @@ def train_clf(
     sampling: str | None = None,
     synthetic_share: float | None = None,
     spec_augment: str | None = None,
+    cut_paste: float | None = None,
     mixup: float | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -79,6 +80,8 @@ def train_clf(
         has recorded rows.
     spec_augment : {"none", "weak", "strong"}, optional
         Masks, shifts and gains of training pictures.
+    cut_paste : float, optional
+        A row's chance of a region of another row of its class and batch; 0 is off.
     mixup : float, optional
         Mix pairs of rows, shares from Beta(mixup, mixup); 0 is off.
     steps, batch_size, lr, width
@@ -113,6 +116,7 @@ def train_clf(
         sampling=sampling,
         synthetic_share=synthetic_share,
         spec_augment=spec_augment,
+        cut_paste=cut_paste,
         mixup=mixup,
     )
     output = Path(output)

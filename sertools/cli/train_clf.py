@@ -71,6 +71,14 @@ def train_clf(
             help="Masks, shifts and gains of training pictures." + preset_default("classifier", "spec_augment"),
         ),
     ] = None,
+    cut_paste: Annotated[
+        float | None,
+        typer.Option(
+            metavar="CHANCE",
+            help="Paste a region of another row of its class into a row; 0 is off."
+            + preset_default("classifier", "cut_paste"),
+        ),
+    ] = None,
     mixup: Annotated[
         float | None,
         typer.Option(
@@ -110,6 +118,7 @@ def train_clf(
             sampling=sampling,
             synthetic_share=synthetic_share,
             spec_augment=spec_augment,
+            cut_paste=cut_paste,
             mixup=mixup,
             seed=seed,
             device=device,

@@ -43,7 +43,7 @@ FLAGS: Mapping[str, Mapping[str, str]] = {
     "train-clf": {
         **_AE,
         **{name: f"--{name}" for name in ("arch", "width", "loss", "sampling", "mixup")},
-        **{"spec_augment": "--spec-augment", "synthetic_share": "--synthetic-share"},
+        **{"spec_augment": "--spec-augment", "synthetic_share": "--synthetic-share", "cut_paste": "--cut-paste"},
     },
     "evaluate": {"vote": "--vote", "allow_seen": "--allow-seen"},
 }

@@ -26,6 +26,7 @@ from sertools.store.format import same_front_end
 from sertools.training.autoencoder import open_validation
 from sertools.training.batches import Index, Rows, open_rows
 from sertools.training.checkpoint import Header, load_model, rebuild, save_model
+from sertools.training.cut_paste import cut_paste
 from sertools.training.distributed import parallel, spread
 from sertools.training.loop import Record, Run, train
 from sertools.training.losses import make_loss
@@ -103,6 +104,8 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         config, seed = self.config, self.run.seed
         index, x = self.reader.batch(step)
         targets = self.targets[onto(self.run.device, torch.from_numpy(index))]
+        if config.cut_paste:
+            x = cut_paste(x, self.labels[index], config.cut_paste, mixed_seed(seed, KIND, "cut-paste", step))
         if sizes := SPEC_AUGMENTS[config.spec_augment]:
             x = spec_augment(x, sizes, self.scaler.high_db - self.scaler.low_db)
         if config.mixup:

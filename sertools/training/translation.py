@@ -20,13 +20,12 @@ from sertools.errors import SertoolsWarning, StoreError
 from sertools.provenance import canonical_json
 from sertools.training.batches import Index, Rows
 from sertools.training.checkpoint import Header
+from sertools.training.cut_paste import draw_region
 from sertools.training.drawing import BLOCK, Drawn
 from sertools.training.moving import Mover
 from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.runtime import mixed_seed
 from sertools.training.scaling import Pictures
-
-PASTED_SHARE = (0.25, 0.5)  # of a side
 
 
 @dataclass(frozen=True)
@@ -55,33 +54,6 @@ class Translation:
         """A word for it, for the names of utterances."""
         far = "" if self.strength is None else f"-s{self.strength:g}"
         return "translated" + "-pasted" * self.paste + "-within-speaker" * self.within_speaker + far
-
-
-@dataclass(frozen=True)
-class Region:
-    """A time span or a frequency band, over the whole of the other axis."""
-
-    axis: str
-    first: int
-    stop: int
-
-    def paste(self, source: Pictures, target: Pictures) -> None:
-        """Copy the region of one picture [shape=(n_mels, n_frames)] into another."""
-        here = np.s_[:, self.first : self.stop] if self.axis == "time" else np.s_[self.first : self.stop]
-        target[here] = source[here]
-
-    def n_valid_frames(self, source: int, target: int) -> int:
-        """Columns that are not padding, after pasting a picture of `source` of them into one of `target`."""
-        first, stop = (self.first, self.stop) if self.axis == "time" else (0, source)
-        return max(target, min(stop, source)) if source > first else target
-
-
-def draw_region(shape: tuple[int, int], rng: np.random.Generator) -> Region:
-    """Draw a region of a quarter to a half of the picture."""
-    axis = int(rng.integers(2))
-    length = round(shape[axis] * rng.uniform(*PASTED_SHARE))
-    first = int(rng.integers(shape[axis] - length + 1))
-    return Region(("frequency", "time")[axis], first, first + length)
 
 
 class Translator:
