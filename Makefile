@@ -553,7 +553,7 @@ table2 table3 ablation leave-one-out: $(READY)
 
 ifeq ($(PROFILE),smoke)
 # What has hardly been trained makes no picture: cpu's it is.
-fig2 fig3: figures
+fig2 fig3: figures ; @:
 figures:
 	@$(MAKE) --no-print-directory $(filter fig2 fig3,$(MAKECMDGOALS)) PROFILE=cpu
 else

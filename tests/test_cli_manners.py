@@ -104,6 +104,10 @@ def test_completion_in_bash_imports_nothing_heavy(words, place, wanted):
         ("bash", "select {train} --keep ", ["angry=", "happy=", "neutral=", "sad="]),
         ("fish", "select {train} --where emotion=h", ["emotion=happy"]),
         ("bash", "select missing.h5 --keep ", []),
+        ("fish", "generate {gan} --count ", ["angry=", "happy=", "neutral=", "sad="]),
+        ("bash", "generate {gan} --count h", ["happy="]),
+        ("bash", "generate missing --count ", []),
+        ("zsh", "generate {clf} --count ", []),
     ],
 )
 def test_completion_offers_values(chain, line, wanted, shell):

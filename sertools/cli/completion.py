@@ -1,7 +1,8 @@
-"""What a shell is offered after TAB, beside verbs, options and files: choices, readers, a store's classes."""
+"""What a shell is offered after TAB, beside verbs, options and files: choices, readers, classes of a file."""
 
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from sertools.errors import SertoolsError
 
@@ -26,6 +27,21 @@ def shares(incomplete: str) -> list[str]:
     return choices(f"{name}=" for name in _values("emotion"))(incomplete)
 
 
+def counts(incomplete: str) -> list[str]:
+    """Offer ``CLASS=`` for the classes of the generator that the line names."""
+    from sertools.generators import KINDS
+    from sertools.training.checkpoint import load_header
+    from sertools.training.gan_file import KIND as GAN
+
+    path = _file(lambda word: not word.endswith(".h5"))
+    try:
+        return (
+            choices(f"{name}=" for name in load_header(Path(path), GAN, *KINDS).classes)(incomplete) if path else []
+        )
+    except SertoolsError:
+        return []
+
+
 def conditions(incomplete: str) -> list[str]:
     """Offer the columns that rows are chosen by, and after ``=`` what the store holds there."""
     column, equals, _ = incomplete.partition("=")
@@ -35,14 +51,10 @@ def conditions(incomplete: str) -> list[str]:
 
 
 def _values(column: str) -> list[str]:
-    """What a column of the line's store holds; nothing if there is no such store yet.
-
-    A line that ends in an option without its value is not parsed any further: the store is looked for in its words.
-    """
+    """What a column of the line's store holds; nothing if there is no such store yet."""
     from sertools.store.reader import open_store
 
-    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
-    store = next((word for word in line.split() if word.endswith(".h5") and os.path.isfile(word)), None)
+    store = _file(lambda word: word.endswith(".h5"))
     if store is None:
         return []
     try:
@@ -50,3 +62,12 @@ def _values(column: str) -> list[str]:
     except SertoolsError:
         return []
     return sorted({str(value) for value in found.tolist()} - {""})
+
+
+def _file(fits: Callable[[str], bool]) -> str | None:
+    """Find the first file of the line that fits.
+
+    A line that ends in an option without its value is not parsed any further: the file is looked for in its words.
+    """
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+    return next((word for word in line.split() if fits(word) and os.path.isfile(word)), None)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sertools.cli.completion import counts
 from sertools.cli.options import Device, Seed, long_verb, output
 from sertools.cli.progress import showing, voice
 from sertools.errors import UsageError
@@ -22,7 +23,8 @@ def generate(
     ] = None,
     per_class: Annotated[int | None, typer.Option(metavar="N", min=0, help="The same number of every class.")] = None,
     count: Annotated[
-        list[str] | None, typer.Option(metavar="CLASS=N", help="A number for one class. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="CLASS=N", help="A number for one class. Repeatable.", autocompletion=counts),
     ] = None,
     smote: Annotated[
         Path | None,
@@ -87,7 +89,7 @@ def generate(
     """
     from sertools import api
 
-    counts = api.generate(
+    made = api.generate(
         gan,
         out,
         balance=balance,
@@ -106,7 +108,7 @@ def generate(
         device=device,
         progress=showing("generate", lambda p: (p.done, p.total, "")),
     )
-    voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}")
+    voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in made.items() if n) or 'no rows'}")
 
 
 def _read_count(text: str) -> tuple[str, int]:
