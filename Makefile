@@ -158,7 +158,7 @@ OPTIONS_focal        := --loss focal
 OPTIONS_logit-adjust := --loss logit-adjust
 OPTIONS_balanced     := --sampling balanced --loss cross-entropy
 OPTIONS_specaug      := --spec-augment strong
-OPTIONS_cutpaste     := --sampling balanced --loss cross-entropy --cut-paste 0.5
+OPTIONS_cutpaste     := --cut-paste 0.5
 OPTIONS_mixup        := --mixup 0.3
 # What synthetic rows are of their class's draws; to be joined to a method that has such rows. `natural` makes no class
 # larger, and goes with a loss: flow+natural+logit-adjust. In Table 2 they are rows of the reduced class alone, for what
