@@ -161,8 +161,8 @@ OPTIONS_specaug      := --spec-augment strong
 OPTIONS_cutpaste     := --cut-paste 0.5
 OPTIONS_mixup        := --mixup 0.3
 # What synthetic rows are of their class's draws; to be joined to a method that has such rows. `natural` makes no class
-# larger, and goes with a loss: flow+natural+logit-adjust. In Table 2 they are rows of the reduced class alone, for what
-# the other classes lack is a few rows, which must not take half of their draws; of OF_ALL, of every class.
+# larger, and goes with a loss: flow+natural+logit-adjust. In Table 2 they are rows of the reduced class alone, the one
+# that is asked about; of OF_ALL, of every class.
 SHARES := natural quarter half most
 OF_ALL := potall flowall
 OPTIONS_natural := --synthetic-share 0.5

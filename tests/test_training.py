@@ -459,6 +459,24 @@ def test_every_step_draws_its_own_changes(option, rng, tmp_path):
     assert not torch.isclose(seen[0].sort()[0], seen[1].sort()[0])[:-1].any()
 
 
+def test_pasted_regions_are_of_the_rows_own_class_and_new_at_every_step(rng, tmp_path):
+    """Each row has a level of its own, those of the classes far apart: a region that came from elsewhere shows."""
+    levels = np.concatenate([rng.uniform(-70, -60, 8), rng.uniform(-20, -10, 8)])
+    pictures = np.broadcast_to(levels[:, None, None], (16, 32, 32)).astype(np.float32)
+    store = write_rows(tmp_path / "s.h5", pictures, ["angry"] * 8 + ["sad"] * 8)
+    rows, config = open_rows([store]), dataclasses.replace(CLF, cut_paste=1.0, batch_size=16)
+    net, run = build_classifier("cnn", rows.shape, 2, 1 / 16), Run(tmp_path / "clf")
+    trainer = ClassifierTrainer(net, rows, rows.labels(rows.classes()), None, rows.fit_scaler(), config, run)
+    kept = []
+    for step in (0, 1, 0):
+        x, targets = trainer.batch(step)
+        assert ((x > 0).flatten(1).all(1) == targets[:, 1].bool()).all()
+        assert ((x < 0).flatten(1).all(1) == targets[:, 0].bool()).all()
+        kept.append((x == x.flatten(1).mode().values[:, None, None, None]).sum((1, 2, 3)).sort().values)
+    assert torch.equal(kept[0], kept[2])
+    assert not torch.equal(kept[0], kept[1])
+
+
 def test_mixed_rows_keep_the_accuracy_meaningful(rng, tmp_path):
     """Two classes that a glance tells apart are learnt to 100 %, though no row is of one class alone."""
     pictures = np.repeat([-60.0, -20.0], 8)[:, None, None] + noise(rng, 16, -1.0, 1.0)
