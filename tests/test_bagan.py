@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,6 @@ from sertools.training.gan import GanTrainer
 from sertools.training.latents import fit_gaussians, fit_latents
 from sertools.training.loop import Run
 
-ROOT = Path(__file__).parent.parent
 ORIGINAL = NetConfig(**GAN_ARCHS["bagan"])
 SWITCHES = {"up": "upsample", "activation": "relu", "norm": False}
 
@@ -247,61 +245,3 @@ def rewrite(source: Path, target: Path, change) -> None:
     header, tensors = load_model(source, "autoencoder")
     config = {**header.config, "net": change(dict(header.config["net"]))}
     save_model(target, dataclasses.replace(header, config=config), tensors)
-
-
-def dry_run(*words: str) -> list[str]:
-    done = subprocess.run(
-        ["make", "-n", "--no-print-directory", *words], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return done.stdout.splitlines()
-
-
-def test_make_draws_the_figures_from_cells_of_their_own(tmp_path):
-    given = ("CORPUS=/c", "READER=ravdess", "PROFILE=cpu", f"OUT={tmp_path}")
-    lines = dry_run("fig2", "fig3", *given)
-    for arch in ("bagan", "paper"):
-        (line,) = {line for line in lines if f"--arch {arch}" in line}
-        assert f"pretrain-ae {tmp_path}/specs.h5 -o {tmp_path}/figures/{arch}/ae.safetensors --preset cpu" in line
-    plots = [line.split("plot ")[1] for line in lines if "sertools plot" in line]
-    figures = f"{tmp_path}/figures"
-    assert plots == [
-        f"{figures}/bagan/samples.h5 {figures}/paper/samples.h5 -o {tmp_path}/fig2.png "
-        "--name 'original BAGAN' --name 'proposed GAN'",
-        f"{tmp_path}/specs.h5 {figures}/paper/samples.h5 {figures}/paper/diffused.h5 "
-        f"{figures}/paper/moved.h5 -o {tmp_path}/fig3.png "
-        "--name real --name 'proposed GAN' --name diffusion --name 'moved by diffusion'",
-    ]
-    # A smoke run's nets have learnt too little for a picture.
-    assert set(lines) <= set(dry_run("fig2", "fig3", *given[:2], given[3]))
-    (diffusion,) = {line for line in lines if "train-generator" in line}
-    assert "--kind diffusion --preset cpu" in diffusion
-    assert "--steps 4000" in diffusion
-    # A table's autoencoders are trained as ever.
-    (table,) = {
-        " ".join(line.split())
-        for line in dry_run("table2", *given, "METHODS=gan", "CLASSES=sad", "FOLDS=1")
-        if "pretrain-ae" in line
-    }
-    assert table.endswith(f"-o {tmp_path}/1/sad/seed0/ae.safetensors --preset cpu --seed 0 --device auto")
-
-
-def test_make_gives_a_share_to_rows_of_the_reduced_class_alone(tmp_path):
-    given = ("CORPUS=/c", "READER=ravdess", "PROFILE=cpu", f"OUT={tmp_path}", "FOLDS=1", "CLASSES=sad")
-
-    def stores(goal: str, method: str) -> list[str]:
-        (line,) = (
-            line
-            for line in dry_run(goal, *given, f"METHODS={method}")
-            if f"/{method}.clf" in line and "train-clf" in line
-        )
-        return [Path(word).name for word in line.split(" -o ")[0].split() if word.endswith(".h5")]
-
-    assert stores("table2", "pot") == ["train.h5", "pot.h5"]
-    assert stores("table2", "CP+pot+half") == ["CP.h5", "pot-alone.h5"]
-    assert stores("table2", "potall+half") == ["train.h5", "potall.h5"]
-    assert stores("table3", "pot+half") == ["train.h5", "pot.h5"]
-    (select,) = (
-        line for line in dry_run("table2", *given, "METHODS=pot+half") if "pot-alone.h5" in line and "select" in line
-    )
-    cell = f"{tmp_path}/1/sad/seed0"
-    assert select.endswith(f"select {cell}/pot.h5 --where emotion=sad -o {cell}/pot-alone.h5")
