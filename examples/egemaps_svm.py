@@ -36,7 +36,7 @@ from sklearn.svm import SVC
 
 from sertools.errors import SertoolsError, SertoolsWarning
 from sertools.provenance import atomic_output
-from sertools.scoring.metrics import confusion_matrix, uar
+from sertools.scoring.results.metrics import confusion_matrix, uar
 from sertools.sound.audio import read_utterance
 from sertools.store.format import unescape_name
 

@@ -2,15 +2,16 @@
 
 The rooms, in the order the data flows; each imports only from those before it:
 
-``corpora``   folders on disk → rows of a labels table
-``sound``     audio files → log-mel segments
-``store``     the spectrogram store: write, read, select, merge, trace
-``balance``   augmentation strategies and balancing plans
-``nets``      the networks of the paper
-``training``  autoencoder, class Gaussians, GAN, classifier
-``scoring``   metrics, statistics, tables, pictures
-``api``       one function a verb, for Python
-``cli``       one thin file a verb, which calls that function
+``corpora``     folders on disk → rows of a labels table
+``sound``       audio files → log-mel segments
+``store``       the spectrogram store: write, read, select, merge, trace
+``balance``     augmentation strategies and balancing plans
+``nets``        the networks of the paper
+``training``    autoencoder, class Gaussians, GAN, other generators, classifier
+``generation``  rows from a trained generator: drawn, moved, chosen
+``scoring``     results → comparing → synthetic → plots → reports
+``api``         one function a verb, for Python
+``cli``         one thin file a verb, which calls that function
 
 ``from sertools import extract, train_clf`` and so on: names are loaded when they are asked for, so that importing
 the package costs nothing.
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from sertools.corpora import READERS
     from sertools.errors import SertoolsError, SertoolsWarning
     from sertools.presets import PRESETS
-    from sertools.scoring.result_file import read_result
+    from sertools.scoring.results.result_file import read_result
     from sertools.store.reader import open_store
 
 # Where what stands above lives.

@@ -11,8 +11,9 @@ import torch
 
 from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
 from sertools.errors import SertoolsWarning
+from sertools.generation.rows import generate
 from sertools.provenance import history_line
-from sertools.scoring.evaluation import utterance_uar
+from sertools.scoring.results.evaluation import utterance_uar
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, picture_digest
 from sertools.store.lineage import Lineage
 from sertools.store.select import Condition, Selection, select_store
@@ -20,7 +21,6 @@ from sertools.store.writer import write_store
 from sertools.training.autoencoder import pretrain_autoencoder
 from sertools.training.classifier import train_classifier
 from sertools.training.gan import finetune_gan
-from sertools.training.generation import generate
 from sertools.training.latents import fit_latents
 from sertools.training.loop import Record, Run
 

@@ -11,7 +11,9 @@ import sertools
 
 PACKAGE = Path(sertools.__file__).parent
 # In the order in which data flows; each imports only from those before it.
-ROOMS = ("corpora", "sound", "store", "balance", "nets", "training", "scoring", "api", "cli")
+ROOMS = ("corpora", "sound", "store", "balance", "nets", "training", "generation", "scoring", "api", "cli")
+# And within the largest of them.
+SCORING = ("results", "comparing", "synthetic", "plots", "reports")
 ROOT_MODULES = (
     *("architectures", "claim", "config", "errors", "generators", "parallel", "presets", "processes", "provenance"),
     "rehearsal",
@@ -80,22 +82,30 @@ def test_a_module_imports_only_from_rooms_before_its_own(name):
     assert own(name) <= allowed | {"__version__"}
 
 
+def test_scoring_goes_one_way_too():
+    inside = {name: name.split("/")[1] for name in SOURCES if name.startswith("scoring/") and name.count("/") > 1}
+    assert set(inside.values()) == set(SCORING)
+    for name, here in inside.items():
+        used = {full.split(".")[2] for full in imports(name) if full.startswith("sertools.scoring.")}
+        assert used <= set(SCORING[: SCORING.index(here) + 1]), name
+
+
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("torch", ("nets/", "training/", "scoring/evaluation.py", "scoring/embedding.py", "scoring/score.py")),
+        ("torch", ("nets/", "training/", "generation/", "scoring/results/evaluation.py", "scoring/synthetic/")),
         ("safetensors", ("training/checkpoint.py",)),
         ("librosa", ("sound/",)),
         ("soundfile", ("sound/", "corpora/")),
         ("soxr", ("sound/",)),
         ("h5py", ("store/", "training/latents.py")),
-        ("matplotlib", ("scoring/", "api/scores.py")),
-        ("jinja2", ("scoring/page.py",)),
-        ("sklearn", ("training/latents.py", "scoring/usefulness.py")),
+        ("matplotlib", ("scoring/plots/", "scoring/reports/", "api/scores.py")),
+        ("jinja2", ("scoring/reports/page.py",)),
+        ("sklearn", ("training/latents.py", "scoring/synthetic/usefulness.py")),
         ("pyarrow", ("corpora/audformat.py", "store/export.py")),
-        ("tensorboard", ("scoring/tensorboard.py",)),
+        ("tensorboard", ("scoring/plots/tensorboard.py",)),
         ("typer", ("cli/",)),
-        ("rich", ("cli/", "scoring/")),
+        ("rich", ("cli/",)),
     ],
 )
 def test_a_package_is_known_only_where_it_belongs(package, allowed):
@@ -104,7 +114,7 @@ def test_a_package_is_known_only_where_it_belongs(package, allowed):
 
 def test_training_starts_without_the_tools_of_sound_and_pictures():
     for name in SOURCES:
-        if room(name) in ("nets", "training", "store", "balance"):
+        if room(name) in ("nets", "training", "generation", "store", "balance"):
             assert not {"librosa", "matplotlib", "sklearn"} & others(name, at_start=True), name
 
 

@@ -20,8 +20,8 @@ from safetensors.torch import load, save, save_file
 import sertools
 from sertools.config import FrontEnd
 from sertools.errors import ModelError, SertoolsError, TrainingError
-from sertools.scoring.contents import describe
-from sertools.scoring.evaluation import evaluate
+from sertools.scoring.reports.contents import describe
+from sertools.scoring.results.evaluation import evaluate
 from sertools.store.lineage import Lineage
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.checkpoint import Header, load_header, load_model, save_model

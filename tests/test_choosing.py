@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from chains import CPU, FRONT_END, GAN, classify, finetune, noise, synthesise, write_rows
 
 from sertools.errors import ModelError, StoreError, UsageError
+from sertools.generation.choosing import BestOf, Choice, Critic
+from sertools.generation.opening import Ways
+from sertools.generation.rows import generate
+from sertools.generation.translation import Translation
 from sertools.store.reader import open_store
 from sertools.training.checkpoint import load_header, load_model
-from sertools.training.choosing import BestOf, Choice, Critic
 from sertools.training.classifier import load_classifier
 from sertools.training.drawing import BLOCK, Drawn
 from sertools.training.gan_file import load_discriminator
-from sertools.training.generation import generate
-from sertools.training.opening import Ways
-from sertools.training.translation import Translation
 
 
 class Numbered:

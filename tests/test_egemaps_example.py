@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import process_environment
 
-from sertools.scoring.rivals import read_results
+from sertools.scoring.results.rivals import read_results
 from sertools.store.select import Condition, Selection, select_store
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "egemaps_svm.py"

@@ -5,8 +5,8 @@ import pytest
 import scipy.linalg
 import scipy.stats
 
-from sertools.scoring import fidelity as f
-from sertools.scoring.texture import compare, texture
+from sertools.scoring.synthetic import fidelity as f
+from sertools.scoring.synthetic.texture import compare, texture
 
 
 def brute_kid(x: np.ndarray, y: np.ndarray) -> float:

@@ -9,9 +9,9 @@ import torch
 from chains import FRONT_END, noise, synthesise, write_rows
 
 from sertools.errors import StoreError, UsageError
+from sertools.generation.rows import counts_per_class, counts_to_balance
 from sertools.store.reader import open_store
 from sertools.training.gan_file import load_generator
-from sertools.training.generation import counts_per_class, counts_to_balance
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 

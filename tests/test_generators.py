@@ -11,17 +11,17 @@ from chains import CPU, FRONT_END, NET, noise, stop_after, synthesise, write_row
 from stores import read_all
 
 from sertools.errors import LineageError, ModelError, Stopped, StoreError, UsageError
+from sertools.generation.opening import Denoising, Ways
+from sertools.generation.rows import generate
 from sertools.generators import CVAE, DIFFUSION, CvaeConfig, DiffusionConfig
 from sertools.nets.cvae import Cvae
 from sertools.nets.edm import Edm
 from sertools.store.reader import open_store
 from sertools.training.checkpoint import load_header
 from sertools.training.ema import Average
-from sertools.training.generation import generate
 from sertools.training.generators import load_net, train_generator
 from sertools.training.health import GeneratorWatch
 from sertools.training.loop import Run
-from sertools.training.opening import Denoising, Ways
 
 SHAPE = (32, 32)
 TINY = {

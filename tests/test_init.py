@@ -9,7 +9,7 @@ import torch
 from chains import CLF, FRONT_END, classify, noise, stop_after, write_rows
 
 from sertools.errors import LineageError, ModelError, Stopped, StoreError, UsageError
-from sertools.scoring.evaluation import utterance_uar
+from sertools.scoring.results.evaluation import utterance_uar
 from sertools.store.reader import open_store
 from sertools.training.checkpoint import load_model
 from sertools.training.classifier import load_classifier, train_classifier

@@ -15,7 +15,7 @@ from sertools.balance.strategies import strategy
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
 from sertools.errors import LineageError, SertoolsWarning
-from sertools.scoring.evaluation import evaluate
+from sertools.scoring.results.evaluation import evaluate
 from sertools.store.extraction import extract
 from sertools.store.merge import merge_stores
 from sertools.store.reader import open_store

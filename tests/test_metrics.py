@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.metrics import (
+from sertools.scoring.results.metrics import (
     accuracy,
     auc_against_rest,
     confusion_matrix,

@@ -11,15 +11,15 @@ from chains import CPU, FRONT_END, NET, noise, write_rows
 from stores import read_all
 
 from sertools.errors import StoreError, UsageError
+from sertools.generation.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow
+from sertools.generation.opening import Denoising, Ways
+from sertools.generation.rows import generate
+from sertools.generation.translation import Translation
 from sertools.generators import CVAE, DIFFUSION, CvaeConfig, DiffusionConfig
 from sertools.nets.edm import Edm
 from sertools.store.reader import open_store
-from sertools.training.generation import generate
 from sertools.training.generators import load_net, train_generator
 from sertools.training.loop import Run
-from sertools.training.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow
-from sertools.training.opening import Denoising, Ways
-from sertools.training.translation import Translation
 
 SHAPE = (32, 32)
 CLASSES = ("angry", "happy", "neutral", "sad")

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from sertools.errors import ModelError
-from sertools.scoring.operating_point import GRID, choose_bias, decide, towards_class, towards_rare
+from sertools.scoring.results.operating_point import GRID, choose_bias, decide, towards_class, towards_rare
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from typer.main import get_command
 from sertools.cli import app
 from sertools.errors import ModelError
 from sertools.provenance import history_line
-from sertools.scoring import repeat
-from sertools.scoring.formats import percent
-from sertools.scoring.layouts import paper_table
-from sertools.scoring.page import render_page
-from sertools.scoring.report import summarise
-from sertools.scoring.result import Result
-from sertools.scoring.result_file import read_result, write_result
-from sertools.scoring.tables import difference_tables, score_table
+from sertools.scoring.reports import repeat
+from sertools.scoring.reports.formats import percent
+from sertools.scoring.reports.layouts import paper_table
+from sertools.scoring.reports.page import render_page
+from sertools.scoring.reports.report import summarise
+from sertools.scoring.reports.tables import difference_tables, score_table
+from sertools.scoring.results.result import Result
+from sertools.scoring.results.result_file import read_result, write_result
 
 RUNS = [*FULL, *IMBALANCED, *GAN]
 HOSTILE = "</title><script>alert(1)</script>\"'>&\x1b[31m‮"

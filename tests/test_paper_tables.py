@@ -12,12 +12,12 @@ import pytest
 from test_report import DASH, FOLDS, grid, make_run
 
 from sertools.errors import UsageError
-from sertools.scoring.formats import Format
-from sertools.scoring.layouts import render_layout
-from sertools.scoring.paper import TABLE_2, TABLE_3
-from sertools.scoring.report import summarise
-from sertools.scoring.result_file import write_result
-from sertools.scoring.tables import render
+from sertools.scoring.reports.formats import Format
+from sertools.scoring.reports.layouts import render_layout
+from sertools.scoring.reports.paper import TABLE_2, TABLE_3
+from sertools.scoring.reports.report import summarise
+from sertools.scoring.reports.tables import render
+from sertools.scoring.results.result_file import write_result
 
 # As the paper prints them.
 PRINTED_2 = """

@@ -15,7 +15,7 @@ from conftest import process_environment
 from typer.testing import CliRunner
 
 from sertools.cli import app
-from sertools.scoring.result_file import read_result
+from sertools.scoring.results.result_file import read_result
 from sertools.store.reader import open_store
 
 TINY = "--preset smoke --steps 4 --batch-size 8 --width 1/32"

@@ -15,14 +15,14 @@ from conftest import Outcome
 from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.comparison import Report, Row
-from sertools.scoring.formats import Format
-from sertools.scoring.metrics import scores
-from sertools.scoring.report import summarise
-from sertools.scoring.result import Result, Utterance
-from sertools.scoring.result_file import write_result
-from sertools.scoring.statistics import Interval
-from sertools.scoring.tables import render
+from sertools.scoring.comparing.comparison import Report, Row
+from sertools.scoring.comparing.statistics import Interval
+from sertools.scoring.reports.formats import Format
+from sertools.scoring.reports.report import summarise
+from sertools.scoring.reports.tables import render
+from sertools.scoring.results.metrics import scores
+from sertools.scoring.results.result import Result, Utterance
+from sertools.scoring.results.result_file import write_result
 
 CLASSES = ("angry", "happy", "sad")
 FOLDS = ("1", "2", "3")

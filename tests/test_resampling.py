@@ -6,7 +6,7 @@ from scipy.stats import t as student_t
 from scipy.stats import ttest_1samp
 from sklearn.metrics import balanced_accuracy_score
 
-from sertools.scoring.resampling import corrected_resampled_t, holm, utterance_bootstrap
+from sertools.scoring.comparing.resampling import corrected_resampled_t, holm, utterance_bootstrap
 
 FOLDS = [0.04, 0.01, -0.02, 0.05, 0.03]
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from sertools.errors import ModelError, printable
 from sertools.provenance import history_line
-from sertools.scoring.metrics import scores, vote
-from sertools.scoring.result import Result, Utterance
-from sertools.scoring.result_file import read_result, write_result
+from sertools.scoring.results.metrics import scores, vote
+from sertools.scoring.results.result import Result, Utterance
+from sertools.scoring.results.result_file import read_result, write_result
 
 CLASSES = ("angry", "happy", "sad")
 

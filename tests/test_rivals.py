@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from test_report import CLASSES, DASH, grid, make_run, row, with_validation
 
 from sertools.errors import ModelError, SertoolsError
-from sertools.scoring.comparison import Report
-from sertools.scoring.layouts import render_layout
-from sertools.scoring.report import summarise
-from sertools.scoring.result import Result
-from sertools.scoring.result_file import write_result
-from sertools.scoring.rivals import read_results
-from sertools.scoring.tables import render
+from sertools.scoring.comparing.comparison import Report
+from sertools.scoring.reports.layouts import render_layout
+from sertools.scoring.reports.report import summarise
+from sertools.scoring.reports.tables import render
+from sertools.scoring.results.result import Result
+from sertools.scoring.results.result_file import write_result
+from sertools.scoring.results.rivals import read_results
 
 OURS = [*grid("imbalanced", 0.4), *grid("GAN", 0.7)]
 COLUMNS = ("method", "fold", "reduced", "seed", "id", "emotion", "predicted", "speaker")

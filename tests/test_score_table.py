@@ -6,8 +6,8 @@ import statistics
 import pytest
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.score_table import compare, is_score, read_score
-from sertools.scoring.verdict import BAD, KIND, REAL, VERSION
+from sertools.scoring.reports.score_table import compare, is_score, read_score
+from sertools.scoring.synthetic.verdict import BAD, KIND, REAL, VERSION
 
 
 def document(method="gan", verdict=BAD, distance=1.5, taught=0.33):

@@ -7,8 +7,8 @@ import pytest
 from stores import read_all
 
 from sertools.errors import StoreError
+from sertools.generation.smote import LatentSmote
 from sertools.store.reader import open_store
-from sertools.training.smote import LatentSmote
 
 
 def test_points_lie_between_a_row_and_one_of_its_five_nearest() -> None:

@@ -11,15 +11,15 @@ import torch
 from chains import AE, CPU, FRONT_END, GAN, NET, finetune, noise, pretrain, write_rows
 
 from sertools.errors import SertoolsWarning, StoreError, UsageError
+from sertools.generation.opening import Ways
+from sertools.generation.rows import generate
+from sertools.generation.translation import Translation
+from sertools.generation.transport import speaker_offsets, transport_matrix
 from sertools.store.merge import merge_stores
 from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
 from sertools.training.gan_file import load_encoder, load_generator
-from sertools.training.generation import generate
 from sertools.training.latents import fit_latents, pooled
-from sertools.training.opening import Ways
-from sertools.training.translation import Translation
-from sertools.training.transport import speaker_offsets, transport_matrix
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 

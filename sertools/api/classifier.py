@@ -25,7 +25,7 @@ from sertools.presets import override
 from sertools.presets import preset as preset_of
 
 if TYPE_CHECKING:
-    from sertools.scoring.result import Result
+    from sertools.scoring.results.result import Result
     from sertools.training.loop import Record
 
 
@@ -99,7 +99,7 @@ def train_clf(
     SertoolsError
         If rows lack a label, the stores do not go together, `val` was trained on, or a loss is not finite.
     """
-    from sertools.scoring.evaluation import utterance_uar
+    from sertools.scoring.results.evaluation import utterance_uar
     from sertools.training.classifier import train_classifier
     from sertools.training.distributed import join
     from sertools.training.loop import Run
@@ -172,8 +172,8 @@ def evaluate(
         If the files do not go together; `LineageError` if an utterance was seen before.
     """
     from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.scoring.evaluation import evaluate as run
-    from sertools.scoring.result_file import write_result
+    from sertools.scoring.results.evaluation import evaluate as run
+    from sertools.scoring.results.result_file import write_result
     from sertools.training.batches import open_rows
     from sertools.training.runtime import pick_device
 

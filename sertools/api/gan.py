@@ -26,7 +26,7 @@ from sertools.presets import override
 from sertools.presets import preset as preset_of
 
 if TYPE_CHECKING:
-    from sertools.training.generation import GenerateProgress
+    from sertools.generation.rows import GenerateProgress
     from sertools.training.loop import Record
 
 
@@ -191,14 +191,14 @@ def generate(
     SertoolsError
         If the generator does not know a class, or the files do not go together.
     """
+    from sertools.generation.choosing import BEST_OF, Choice
+    from sertools.generation.opening import Denoising, Ways
+    from sertools.generation.rows import counts_per_class, counts_to_balance
+    from sertools.generation.rows import generate as run
+    from sertools.generation.translation import Translation
     from sertools.provenance import refuse_clobber
     from sertools.training.batches import open_rows
-    from sertools.training.choosing import BEST_OF, Choice
-    from sertools.training.generation import counts_per_class, counts_to_balance
-    from sertools.training.generation import generate as run
-    from sertools.training.opening import Denoising, Ways
     from sertools.training.runtime import pick_device
-    from sertools.training.translation import Translation
 
     if (balance is not None) + (per_class is not None) + bool(count) != 1:
         raise UsageError("give one of --balance TRAIN.h5, --per-class N and --count CLASS=N")

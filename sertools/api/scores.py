@@ -50,7 +50,7 @@ def score(
     SertoolsError
         If there are too few rows, or the files do not go together.
     """
-    from sertools.scoring.score import score as run
+    from sertools.scoring.synthetic.score import score as run
     from sertools.training.runtime import pick_device
 
     return run(
@@ -101,11 +101,11 @@ def report(
         If a file cannot be read, or the results cannot stand in one table.
     """
     from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.scoring.formats import check_format
-    from sertools.scoring.layouts import check_layout, render_layout
-    from sertools.scoring.report import summarise
-    from sertools.scoring.rivals import read_results
-    from sertools.scoring.score_table import compare, is_score
+    from sertools.scoring.reports.formats import check_format
+    from sertools.scoring.reports.layouts import check_layout, render_layout
+    from sertools.scoring.reports.report import summarise
+    from sertools.scoring.reports.score_table import compare, is_score
+    from sertools.scoring.results.rivals import read_results
 
     known_layout = check_layout(layout, paper)
     if baseline is not None and known_layout != "summary" and html is None:
@@ -121,7 +121,7 @@ def report(
     read = read_results(paths)
     found = summarise(read, baseline)
     if page is not None:
-        from sertools.scoring.page import render_page
+        from sertools.scoring.reports.page import render_page
 
         with writing(page):
             text = render_page(found, read, known_layout, paper)
@@ -174,8 +174,8 @@ def plot(
         If the files are of several kinds, or the picture's suffix is not known.
     """
     from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.scoring.pictures import draw
-    from sertools.scoring.plots import METADATA, save
+    from sertools.scoring.plots.style import METADATA, save
+    from sertools.scoring.reports.pictures import draw
 
     paths = paths_of(files)
     options: dict[str, Any] = {"kind": kind, "n_each": n, "seed": seed, "title": title, "names": names}
@@ -214,6 +214,6 @@ def info(file: AnyPath, *, verify: bool = False) -> dict[str, Any]:
     SertoolsError
         If the file is damaged, or nothing that sertools made.
     """
-    from sertools.scoring.contents import describe
+    from sertools.scoring.reports.contents import describe
 
     return describe(Path(file), verify=verify)

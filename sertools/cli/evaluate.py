@@ -52,7 +52,7 @@ def evaluate(
         device=device,
     )
     if out == "-":
-        from sertools.scoring.result_file import write_result
+        from sertools.scoring.results.result_file import write_result
 
         write_result(result, sys.stdout)
     metrics = result.metrics

@@ -1,1 +1,1 @@
-"""How good is it: metrics, intervals, result files, tables and pictures. Trains nothing."""
+"""How good is it, in five rooms: results → comparing → synthetic → plots → reports. Trains nothing."""

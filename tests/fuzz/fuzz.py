@@ -141,7 +141,7 @@ BYTES: tuple[Damage, ...] = (flip, flip, flip, truncate, swap, huge)
 
 def read_store(path: Path, folder: Path) -> None:
     """All that reads stores."""
-    from sertools.scoring.contents import describe
+    from sertools.scoring.reports.contents import describe
     from sertools.store.merge import merge_stores
     from sertools.store.reader import open_store
     from sertools.store.select import Selection, select_store
@@ -157,7 +157,7 @@ def read_store(path: Path, folder: Path) -> None:
 
 def read_latents(path: Path, folder: Path) -> None:
     """All that reads latents."""
-    from sertools.scoring.contents import describe
+    from sertools.scoring.reports.contents import describe
     from sertools.training.latents import load_latents
 
     json.dumps(describe(path))
@@ -169,11 +169,11 @@ def read_model(path: Path, folder: Path) -> None:
     import torch
 
     from sertools.errors import ModelError
-    from sertools.scoring.contents import describe
-    from sertools.scoring.evaluation import evaluate
+    from sertools.generation.rows import counts_per_class, generate
+    from sertools.scoring.reports.contents import describe
+    from sertools.scoring.results.evaluation import evaluate
     from sertools.training.autoencoder import load_autoencoder
     from sertools.training.checkpoint import load_header
-    from sertools.training.generation import counts_per_class, generate
 
     json.dumps(describe(path))
     kind = load_header(path).kind
@@ -190,10 +190,10 @@ def read_model(path: Path, folder: Path) -> None:
 
 def read_result(path: Path, folder: Path) -> None:
     """All that reads results and rivals' predictions."""
-    from sertools.scoring.formats import check_format
-    from sertools.scoring.layouts import check_layout, render_layout
-    from sertools.scoring.report import summarise
-    from sertools.scoring.rivals import read_results
+    from sertools.scoring.reports.formats import check_format
+    from sertools.scoring.reports.layouts import check_layout, render_layout
+    from sertools.scoring.reports.report import summarise
+    from sertools.scoring.results.rivals import read_results
 
     found = summarise(read_results([path]))
     for kind in ("text", "csv", "json"):

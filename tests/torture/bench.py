@@ -280,18 +280,18 @@ def warm() -> None:
     import sertools.balance.augmentation
     import sertools.cli
     import sertools.corpora.sources
-    import sertools.scoring.contents
-    import sertools.scoring.evaluation
-    import sertools.scoring.layouts
-    import sertools.scoring.pictures
-    import sertools.scoring.plots
-    import sertools.scoring.report
-    import sertools.scoring.rivals
+    import sertools.generation.rows
+    import sertools.scoring.plots.style
+    import sertools.scoring.reports.contents
+    import sertools.scoring.reports.layouts
+    import sertools.scoring.reports.pictures
+    import sertools.scoring.reports.report
+    import sertools.scoring.results.evaluation
+    import sertools.scoring.results.rivals
     import sertools.store.extraction
     import sertools.store.merge
     import sertools.training.classifier
     import sertools.training.gan
-    import sertools.training.generation
     import sertools.training.latents
 
     torch.set_num_threads(1)

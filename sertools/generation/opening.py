@@ -1,0 +1,202 @@
+"""From a generator's file to what makes rows: which net it is, how rows are drawn by it, who chooses among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sertools.errors import UsageError
+from sertools.generation.choosing import BestOf, Choice, Critic
+from sertools.generation.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow, Mover
+from sertools.generation.smote import fit_smote
+from sertools.generation.translation import Translation, Translator
+from sertools.generation.transport import GaussianMap
+from sertools.generators import DIFFUSION, KINDS
+from sertools.nets.cvae import Cvae
+from sertools.nets.folding import folded
+from sertools.provenance import digest_file
+from sertools.store.format import same_front_end
+from sertools.store.lineage import Lineage
+from sertools.training.batches import Rows, open_rows
+from sertools.training.checkpoint import Header, load_header
+from sertools.training.drawing import FromLatents, Source
+from sertools.training.gan_file import KIND as GAN
+from sertools.training.gan_file import load_encoder, load_generator
+from sertools.training.generators import FromNoise, load_net
+from sertools.training.runtime import place
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """How a diffusion model's pictures are drawn; None leaves it as the model was trained for.
+
+    Attributes
+    ----------
+    guidance
+        How far the class is overdone: 1 as learnt.
+    n_steps
+        Noise levels from noise to picture.
+    """
+
+    guidance: float | None = None
+    n_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How rows are drawn, beyond a generator's own way.
+
+    Attributes
+    ----------
+    smote
+        A store between whose rows a GAN's latents are drawn; without it they come from the class Gaussians.
+    translation
+        How real rows of other classes are moved into a class, in place of drawing any. A new row then names its
+        source as `parent`, and in `params` the source's class and what was pasted.
+    denoising
+        How a diffusion model draws.
+    choice
+        Who chooses among how many candidates for each row.
+    """
+
+    smote: Path | None = None
+    translation: Translation | None = None
+    denoising: Denoising = Denoising()
+    choice: Choice | None = None
+
+
+OWN_WAY = Ways()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A generator ready to make rows, and what they will say of where they come from.
+
+    Attributes
+    ----------
+    header
+        Of its file.
+    source
+        What makes the rows.
+    inputs, options
+        For the history.
+    word
+        For the rows' names.
+    histories, lineage
+        Of all that was read.
+    files
+        Those that may not be written over.
+    """
+
+    header: Header
+    source: Source
+    inputs: Mapping[str, object]
+    options: Mapping[str, object]
+    word: str
+    histories: tuple[tuple[str, ...], ...]
+    lineage: Lineage
+    files: tuple[Path, ...]
+
+
+def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
+    """Open a generator of any kind.
+
+    Raises
+    ------
+    ModelError
+        If a model file is missing, damaged or of another kind.
+    StoreError
+        If a store's front end is not the generator's, or it lacks what the way needs.
+    UsageError
+        If a way belongs to another kind of generator, or the critic does not know a class.
+    """
+    header = load_header(path, GAN, *KINDS)
+    _check(path, header.kind, ways)
+    given = ways.smote or (ways.translation and ways.translation.train)
+    rows = open_rows([given]) if given else None
+    if rows:
+        same_front_end(header.front_end, rows.front_end, str(path), rows.name)
+    opening = _from_gan if header.kind == GAN else _from_another
+    source, options, word = opening(path, header, ways, rows, device)
+    inputs: dict[str, object] = {"gan": digest_file(path)}
+    histories, lineage, files = [header.history], header.lineage, [path]
+    if rows:
+        inputs["smote" if ways.smote else "translate"] = rows.digests
+        histories += rows.histories
+        lineage |= rows.lineage()
+        files += rows.files
+    if ways.choice:
+        critic = Critic(ways.choice.critic, header, path, device)
+        source, word = BestOf(source, critic, ways.choice.best_of), f"best{ways.choice.best_of}-{word}"
+        options["best_of"], inputs["critic"] = ways.choice.best_of, critic.digest
+        histories.append(critic.header.history)
+        lineage |= critic.header.lineage
+        files.append(ways.choice.critic)
+    return Opened(header, source, inputs, options, word, tuple(histories), lineage, tuple(files))
+
+
+def _check(path: Path, kind: str, ways: Ways) -> None:
+    translation = ways.translation
+    if ways.smote and translation:
+        raise UsageError("--smote and --translate: give one of them")
+    if kind != GAN and (ways.smote or (translation and translation.within_speaker)):
+        option = "--smote" if ways.smote else "--within-speaker"
+        raise UsageError(f"{option}: needs the latents of a GAN, and {path} is a {kind} file")
+    if kind != DIFFUSION:
+        if ways.denoising != Denoising():
+            raise UsageError(
+                f"--guidance and --denoise-steps: belong to a diffusion model, and {path} is a {kind} file"
+            )
+        if translation and translation.strength is not None:
+            raise UsageError(f"--strength: belongs to a diffusion model, and {path} is a {kind} file")
+
+
+_Made = tuple[Source, dict[str, object], str]  # what makes rows, options for the history, a word for the names
+
+
+def _from_gan(path: Path, header: Header, ways: Ways, rows: Rows | None, device: torch.device) -> _Made:
+    _, generator, gaussians = load_generator(path)
+    generator = place(folded(generator), device)
+    if rows is None:
+        return FromLatents(gaussians, generator, device), {}, ""
+    how = ways.translation
+    if how is None:
+        return FromLatents(fit_smote(path, header, rows, device), generator, device), {}, "smote-"
+    shrink = header.facts.get("cov") == "empirical"
+    mover = GaussianMap(load_encoder(path, header), generator, gaussians, device, shrink=shrink)
+    if how.within_speaker:
+        mover.centre(rows, header)
+    options: dict[str, object] = {"paste": how.paste, "within_speaker": how.within_speaker}
+    return Translator(mover, header, rows, device, paste=how.paste), options, f"{how.name}-"
+
+
+def _from_another(path: Path, header: Header, ways: Ways, rows: Rows | None, device: torch.device) -> _Made:
+    _, net = load_net(path)
+    place(net, device)
+    how = ways.translation
+    options: dict[str, object] = {}
+    word = ""
+    mover: Mover
+    if isinstance(net, Cvae):
+        source: Source = FromLatents(net, folded(net.decoder), device)
+        mover = ClassSwitch(net)
+    else:
+        usual = GUIDANCE if how else net.config.guidance
+        guidance = usual if ways.denoising.guidance is None else ways.denoising.guidance
+        n_steps = net.config.sampler_steps if ways.denoising.n_steps is None else ways.denoising.n_steps
+        options, word = {"guidance": guidance, "denoise_steps": n_steps}, f"g{guidance:g}-n{n_steps}-"
+        source = FromNoise(net, device, guidance, n_steps)
+        strength = STRENGTH if how is None or how.strength is None else how.strength
+        mover = Flow(net, strength, guidance, n_steps)
+        if how:
+            options["strength"] = strength
+    if rows is None or how is None:
+        return source, options, word
+    return (
+        Translator(mover, header, rows, device, paste=how.paste),
+        options | {"paste": how.paste},
+        how.name + "-" + word,
+    )

@@ -1,0 +1,196 @@
+"""Synthetic rows from a trained GAN (§2.2) or another generator: as many a class as are wanted, or as balance a set.
+
+`opening` says which generator it is and how its rows are drawn; the store that comes out is the same.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sertools.balance.plan import balance_counts
+from sertools.config import FrontEnd
+from sertools.errors import StoreError, UsageError
+from sertools.generation.opening import OWN_WAY, Opened, Ways, open_generator
+from sertools.generators import KINDS
+from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
+from sertools.store.format import (
+    SEGMENT_COLUMNS,
+    UTTERANCE_COLUMNS,
+    Contents,
+    Table,
+    concatenate,
+    make_table,
+    same_front_end,
+)
+from sertools.store.reader import open_store
+from sertools.store.writer import Spool
+from sertools.training.checkpoint import load_header
+from sertools.training.drawing import Drawn
+from sertools.training.gan_file import KIND as GAN
+
+_TRIED = 16  # rows that a rehearsal makes
+
+
+@dataclass(frozen=True)
+class GenerateProgress:
+    """Rows made of all."""
+
+    done: int
+    total: int
+
+
+def counts_to_balance(gan_path: Path, train_path: Path) -> dict[str, int]:
+    """How many rows of each class fill a training store up to its majority.
+
+    Raises
+    ------
+    StoreError
+        If the store's front end differs from the generator's, or it has one class only.
+    """
+    header = load_header(gan_path, GAN, *KINDS)
+    store = open_store(train_path)
+    same_front_end(header.front_end, store.contents.front_end, str(gan_path), str(train_path))
+    labels = store.contents.emotion
+    counts = {name: int((labels == name).sum()) for name in store.contents.classes()}
+    try:
+        plans = balance_counts(counts)
+    except StoreError as error:
+        raise StoreError(f"{train_path}: {error}") from error
+    return {name: plan.add for name, plan in plans.items()}
+
+
+def counts_per_class(gan_path: Path, per_class: int) -> dict[str, int]:
+    """Return the same number for each of the generator's classes."""
+    return dict.fromkeys(load_header(gan_path, GAN, *KINDS).classes, per_class)
+
+
+def generate(
+    gan_path: Path,
+    output: Path,
+    counts: Mapping[str, int],
+    ways: Ways = OWN_WAY,
+    *,
+    seed: int = 0,
+    device: torch.device,
+) -> Iterator[GenerateProgress]:
+    """Write a store of generated rows; the file is complete when the iterator ends.
+
+    Parameters
+    ----------
+    counts
+        Class → rows. Each class draws from a seed of its own, so one count does not change another's rows.
+    ways
+        How rows are drawn, where that is not the generator's own way.
+
+    Raises
+    ------
+    ModelError
+        If a model file is missing, damaged or of another kind.
+    StoreError
+        If a store's front end is not the generator's, or it has too few rows of a class.
+    UsageError
+        If a class is not known, a count is negative, or a way belongs to another kind of generator.
+    """
+    refuse_clobber(output, [gan_path])
+    _check_counts(counts, load_header(gan_path, GAN, *KINDS).classes)
+    opened = open_generator(gan_path, ways, device)
+    refuse_clobber(output, opened.files)
+    header = opened.header
+    options = {"counts": dict(counts), **opened.options}
+    run_name = f"{opened.word}{str(opened.inputs['gan'])[:8]}-{seed}"
+    total, done = sum(counts.values()), 0
+    begin(output, lambda: _plan(opened, output, counts, seed))
+    segments: list[Table] = []
+    utterances: list[Table] = []
+    with Spool(output, header.front_end) as spool:
+        for number, emotion in enumerate(header.classes):
+            in_class = 0
+            for drawn in opened.source.blocks(number, counts.get(emotion, 0), seed):
+                digests = spool.add(header.scaler.unscale(drawn.pictures))
+                # Tables at once: of a million rows they hold half a gigabyte, where dictionaries would hold one.
+                segments.append(_segments(drawn, digests, done, header.front_end))
+                ids = [f"generated/{run_name}/{emotion}/{in_class + i:06d}" for i in range(len(digests))]
+                utterances.append(_utterances(ids, emotion, digests, header.front_end))
+                in_class += len(digests)
+                done += len(digests)
+                yield GenerateProgress(done, total)
+        contents = Contents(
+            front_end=header.front_end,
+            segments=_joined(segments, SEGMENT_COLUMNS),
+            utterances=_joined(utterances, UTTERANCE_COLUMNS),
+            history=join_histories(opened.histories, history_line("generate", options, opened.inputs, seed)),
+            lineage=opened.lineage,
+        )
+        spool.finish(contents)
+
+
+def _joined(parts: list[Table], schema: Mapping[str, str | None]) -> Table:
+    """Make one table of parts, which are let go."""
+    table = concatenate(parts or [make_table(schema, [])])
+    parts.clear()
+    return table
+
+
+def _segments(drawn: Drawn, digests: list[str], first: int, front_end: FrontEnd) -> Table:
+    """Rows of generated pictures, each an utterance of its own, counted from `first`."""
+    return make_table(
+        SEGMENT_COLUMNS,
+        (
+            {
+                "utterance": first + i,
+                "start": 0.0,
+                "n_valid_frames": front_end.n_frames,
+                "origin": "generated",
+                **{name: values[i] for name, values in drawn.columns.items()},
+                "digest": digest,
+            }
+            for i, digest in enumerate(digests)
+        ),
+    )
+
+
+def _utterances(ids: list[str], emotion: str, digests: list[str], front_end: FrontEnd) -> Table:
+    duration = front_end.segment_seconds
+    return make_table(
+        UTTERANCE_COLUMNS,
+        (
+            {"id": name, "start": 0.0, "duration": duration, "emotion": emotion, "digest": digest}
+            for name, digest in zip(ids, digests, strict=True)
+        ),
+    )
+
+
+def _plan(opened: Opened, output: Path, counts: Mapping[str, int], seed: int) -> Plan:
+    header, source = opened.header, opened.source
+    wanted = [(number, counts.get(name, 0)) for number, name in enumerate(header.classes)]
+    number, count = max(wanted, key=lambda pair: pair[1])
+    tried = min(count, _TRIED)
+    # Twice: what the first one loads is loaded once.
+    seconds = [seconds_of(lambda: list(source.blocks(number, tried, seed))) for _ in range(2)] if tried else [0.0]
+    total, (n_mels, n_frames) = sum(counts.values()), header.shape
+    return Plan(
+        reads=tuple(map(str, opened.files)),
+        work=f"generate {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}",
+        n_rows=total,
+        writes=(str(output),),
+        output_bytes=total * n_mels * n_frames * 4,
+        seconds=seconds[-1] * total / max(1, tried),
+        measured=f"by {tried} rows; writing is not in it",
+        memory_bytes=memory_so_far(),
+    )
+
+
+def _check_counts(counts: Mapping[str, int], classes: tuple[str, ...]) -> None:
+    for name, count in counts.items():
+        if name not in classes:
+            close = difflib.get_close_matches(name, classes, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it knows {', '.join(classes)}"
+            raise UsageError(f"class {name!r}: the generator was not trained on it; {hint}")
+        if count < 0:
+            raise UsageError(f"{name}={count}: a count cannot be negative")

@@ -1,0 +1,139 @@
+"""What a report holds: a row a method, and what a reader must know about all of them."""
+
+from dataclasses import dataclass
+
+from sertools.scoring.comparing.statistics import Interval
+
+KIND = "report"
+VERSION = 1
+FULL = "full"  # nothing removed
+IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
+# Rows of the summary: references, the paper's Tables 1 and 3, the GAN without and with adversarial training.
+# Of other generated rows than the paper's: latents of class Gaussians, between neighbours, carried over from other
+# classes as they are, within speakers, with a pasted region of a real row, and the best of several by a critic; other
+# models than GANs, and rows carried over by them; the GAN's rows that its discriminator likes best. "all": into every
+# class; "oracle": by a generator that has seen the removed rows.
+GENERATORS = (
+    *("gauss", "smote", "pot", "potw", "potcut", "potbest", "potall"),
+    *("cvae", "switch", "diffusion", "flow", "flowcut", "flowall", "ganbest"),
+    *("pot-oracle", "flow-oracle", "diffusion-oracle"),
+)
+ORDER = (
+    *(FULL, IMBALANCED),
+    *("CP", "SA", "SAR", "SARM", "SARB", "SARS", "RS0.4", "RS0.6", "RS0.8", "RS1.0"),
+    *GENERATORS,
+    "GAN",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One method.
+
+    Attributes
+    ----------
+    method : str
+        Its tag.
+    seen : bool
+        True if a classifier had met rows of its test set.
+    uar, uar_sd : float
+        Mean over folds and seeds, and standard deviation over seeds.
+    pooled_uar : float
+        Of the pooled folds, mean over seeds and reduced classes.
+    uar_by_reduced, uar_sd_by_reduced : dict of str to float
+        Reduced class → mean UAR (the paper's Table 2), and its standard deviation over seeds.
+    reduced_recall, reduced_auc : float
+        Of the reduced class.
+    macro_f1, macro_f1_sd : float
+        Mean, and standard deviation over seeds.
+    recall : dict of str to float
+        Class → mean recall.
+    adjusted_uar, adjusted_recall, bias : float
+        UAR and recall of the reduced class where each run has the bias that suits it on its validation set, and the
+        mean of these biases; NaN unless every result of the report, but those of other tools, has a validation set.
+    noise_low, noise_high : float
+        Bounds of `pooled_uar` by the utterance bootstrap: noise of the test set.
+    n_results, n_ties : int
+        Runs, and tied votes in them.
+    n_updates : float
+        Mean over the runs.
+    n_train_rows : dict of str to float
+        Origin → mean number of training rows; every origin of the report.
+    difference, recall_difference, auc_difference, adjusted_difference : Interval or None
+        Pooled UAR minus that of the baseline, over the runs that both have; the same of the reduced class's recall
+        and AUC, and of the UAR at each one's own bias.
+    fold_difference : Interval or None
+        Mean difference of the folds' UAR, by Nadeau and Bengio.
+    p, p_holm : float
+        Of that difference, and corrected for the number of methods compared; NaN if there is no test.
+    closure : Interval or None
+        Share of the gap between imbalanced and full that is closed; None unless that gap excludes 0.
+    """
+
+    method: str
+    seen: bool
+    uar: float
+    uar_sd: float
+    pooled_uar: float
+    uar_by_reduced: dict[str, float]
+    uar_sd_by_reduced: dict[str, float]
+    reduced_recall: float
+    reduced_auc: float
+    macro_f1: float
+    macro_f1_sd: float
+    recall: dict[str, float]
+    adjusted_uar: float
+    adjusted_recall: float
+    bias: float
+    noise_low: float
+    noise_high: float
+    n_results: int
+    n_ties: int
+    n_updates: float
+    n_train_rows: dict[str, float]
+    difference: Interval | None
+    recall_difference: Interval | None
+    auc_difference: Interval | None
+    adjusted_difference: Interval | None
+    fold_difference: Interval | None
+    p: float
+    p_holm: float
+    closure: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A table and what a reader must know about it.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        As `ORDER` has them, whatever their case; then the others as they came.
+    classes, reduced : tuple of str
+        All classes, and those that were reduced in some run.
+    baseline : str or None
+        The method of the differences.
+    adjusted : bool
+        Whether every result, but those of other tools, has a validation set, so that the rows hold adjusted scores.
+    n_folds, n_seeds, n_speakers, n_utterances : int
+        Different ones over all runs.
+    averaged : str
+        Sentence: over what the scores are averaged, and on what they were tested.
+    notes : tuple of str
+        Sentences for below the table, on its columns.
+    cautions : tuple of str
+        Sentences on the runs, which hold for any table of them.
+    """
+
+    rows: tuple[Row, ...]
+    classes: tuple[str, ...]
+    reduced: tuple[str, ...]
+    baseline: str | None
+    adjusted: bool
+    n_folds: int
+    n_seeds: int
+    n_speakers: int
+    n_utterances: int
+    averaged: str
+    notes: tuple[str, ...]
+    cautions: tuple[str, ...]

@@ -1,0 +1,1 @@
+"""Pictures: spectrograms, class balance, curves, the latent space, intervals."""

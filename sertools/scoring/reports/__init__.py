@@ -1,0 +1,1 @@
+"""Tables, pages and pictures of files: what `report`, `plot` and `info` show."""

@@ -1,0 +1,230 @@
+"""The layouts of a report: the summary, or the paper's Table 2 or Table 3, with its own figures beside ours.
+
+A method stands in the row of the paper that does the same, whatever the case of its tag; methods that the paper
+has not follow, in order of appearance.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Any, Literal, cast, get_args
+
+from sertools.errors import UsageError, one_of
+from sertools.scoring.comparing.comparison import GENERATORS, KIND, VERSION, Report, Row
+from sertools.scoring.reports.formats import Format, Table, percent, rounded, write_tables
+from sertools.scoring.reports.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
+from sertools.scoring.reports.tables import render
+
+Layout = Literal["summary", "table2", "table3"]
+N_NAMES: dict[Layout, int] = {"summary": 1, "table2": 1, "table3": 2}  # columns of names
+FREE_RIVALS = "Free rivals"
+# Every method with a place of its own, in the paper's order, and its category in Table 3.
+_CATEGORY = {
+    "full": NO_CATEGORY,
+    **{method: row.category for method, row in TABLE_3.items()},
+    **dict.fromkeys(GENERATORS, GENERATION),
+}
+_NOT_LEVELS = "Figures of another corpus are not comparable in level, only in what a method changes."
+_Scores = Mapping[str, tuple[float, float]]  # column → mean and deviation over seeds, fractions
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """A row of ours, of the paper, or of both; `method` is None where we have none."""
+
+    key: str
+    dataset: str
+    method: str | None
+    seen: bool
+    ours: _Scores
+    paper: Mapping[str, float]  # column → percent
+
+    @property
+    def category(self) -> str:
+        # `CP+specaug` stands with `CP`.
+        return _CATEGORY.get(self.key.split("+")[0], FREE_RIVALS)
+
+
+def check_layout(name: str, paper: bool = False) -> Layout:
+    """Refuse a layout that is unknown, or that cannot hold the paper's figures.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+    paper : bool
+        Whether the paper's own figures shall stand beside ours.
+
+    Returns
+    -------
+    {"summary", "table2", "table3"}
+        The same.
+
+    Raises
+    ------
+    UsageError
+        Naming the layouts there are.
+    """
+    one_of("--layout", name, get_args(Layout))
+    if paper and name == "summary":
+        raise UsageError("--paper: the summary is no table of the paper; use --layout table2 or table3")
+    return cast(Layout, name)
+
+
+def render_layout(report: Report, layout: Layout = "summary", format: Format = "text", paper: bool = False) -> str:
+    """Write a report in a layout.
+
+    Parameters
+    ----------
+    report : Report
+        What `summarise` made.
+    layout : {"summary", "table2", "table3"}
+        Scores and intervals; or UAR by reduced class and their average, as the paper's Table 2; or UAR and F-score
+        (macro F1), as its Table 3. The last two give mean ± standard deviation over seeds.
+    format : {"text", "markdown", "csv", "latex", "json"}
+        CSV leaves the notes out.
+    paper : bool
+        Put the paper's own figures beside ours.
+
+    Returns
+    -------
+    str
+        Ends in a newline.
+
+    Raises
+    ------
+    UsageError
+        If the layout or the format is unknown, the summary is asked for the paper's figures, or Table 2 is asked
+        for where no class was reduced.
+    """
+    if check_layout(layout, paper) == "summary":
+        return render(report, format)
+    table, document = paper_table(report, layout, paper)
+    return write_tables(format, [table], document, n_names=N_NAMES[layout])
+
+
+def paper_table(report: Report, layout: Layout, paper: bool = False) -> tuple[Table, dict[str, Any]]:
+    """Give a layout of the paper as a table and as plain values; parameters and errors as in `render_layout`."""
+    return (_table2 if layout == "table2" else _table3)(report, paper)
+
+
+def _table2(report: Report, paper: bool) -> tuple[Table, dict[str, Any]]:
+    if not report.reduced:
+        raise UsageError(
+            "--layout table2: has a column for each reduced class, but no result has the tag reduced=CLASS; "
+            "use --layout table3"
+        )
+
+    def scores(row: Row) -> _Scores:
+        means, deviations = row.uar_by_reduced, row.uar_sd_by_reduced
+        by_class = {f"uar_{c}": (means[c], deviations[c]) for c in report.reduced}
+        return {**by_class, "uar_average": (row.uar, row.uar_sd)}
+
+    published = {
+        key: {"uar_angry": row.angry, "uar_happy": row.happy, "uar_sad": row.sad, "uar_average": row.average}
+        for key, row in TABLE_2.items()
+    }
+    names = {key: row.dataset for key, row in TABLE_3.items()} | {key: row.dataset for key, row in TABLE_2.items()}
+    notes = ["UAR; a column is named after the class that was reduced in training, Average is over these."]
+    if paper:
+        notes.append(
+            f"paper: its Table 2, on IEMOCAP; with nothing removed it has {UAR_ALL_OF_IEMOCAP} (§3.2). {_NOT_LEVELS}"
+        )
+    titles = {f"uar_{c}": c[:1].upper() + c[1:] for c in (*report.reduced, "angry", "happy", "sad", "average")}
+    lines = _lines(report, scores, published if paper else {}, names)
+    return _lay_out("table2", report, lines, titles, notes)
+
+
+def _table3(report: Report, paper: bool) -> tuple[Table, dict[str, Any]]:
+    def scores(row: Row) -> _Scores:
+        return {"uar": (row.uar, row.uar_sd), "f_score": (row.macro_f1, row.macro_f1_sd)}
+
+    published = {key: {"uar": row.uar, "f_score": row.f_score} for key, row in TABLE_3.items()}
+    lines = _lines(report, scores, published if paper else {}, {key: row.dataset for key, row in TABLE_3.items()})
+    notes = ["F-score: the mean of the classes' F1."]
+    if report.reduced:
+        notes.append(f"Reduced: {', '.join(report.reduced)}.")
+    if any(line.category == FREE_RIVALS for line in lines):
+        notes.append(f"{FREE_RIVALS}: methods that the paper has not.")
+    if paper:
+        notes.append(f"paper: its Table 3, on FEEL-25k. {_NOT_LEVELS}")
+    return _lay_out("table3", report, lines, {"uar": "UAR", "f_score": "F-score"}, notes)
+
+
+def _lines(
+    report: Report,
+    scores: Callable[[Row], _Scores],
+    published: Mapping[str, Mapping[str, float]],
+    names: Mapping[str, str],
+) -> list[_Line]:
+    """Give our rows and those that only the paper has, in the order of the paper."""
+    keys = Counter(row.method.casefold() for row in report.rows)
+    lines = []
+    for row in report.rows:
+        key = row.method.casefold()
+        name = names.get(key, row.method)
+        if keys[key] > 1 and name != row.method:
+            name += f" ({row.method})"  # two tags of one row, such as gan and GAN
+        lines.append(
+            _Line(
+                key=key,
+                dataset=name,
+                method=row.method,
+                seen=row.seen,
+                ours=scores(row),
+                paper=published.get(key, {}),
+            )
+        )
+    lines += [
+        _Line(key=key, dataset=names[key], method=None, seen=False, ours={}, paper=figures)
+        for key, figures in published.items()
+        if key not in keys
+    ]
+    order = {key: k for k, key in enumerate(_CATEGORY)}
+    return sorted(lines, key=lambda line: order.get(line.key, len(order)))
+
+
+def _lay_out(
+    layout: Layout, report: Report, lines: list[_Line], titles: Mapping[str, str], notes: list[str]
+) -> tuple[Table, dict[str, Any]]:
+    """Put the lines into a table; `titles` are those of all columns."""
+    ours = list(next(line.ours for line in lines if line.ours))
+    papers = list(next((line.paper for line in lines if line.paper), {}))
+    grouped = N_NAMES[layout] > 1
+    table = [["Dataset", *(titles[c] for c in ours), *(f"paper {titles[c]}" for c in papers)]]
+    if grouped:
+        table[0].insert(0, "Category")
+    records: list[dict[str, Any]] = []
+    above = ""
+    for line in lines:
+        cells = [line.dataset + (" (seen!)" if line.seen else "")]
+        if grouped:
+            cells.insert(0, line.category if line.category != above else "")
+            above = line.category
+        record: dict[str, Any] = {"category": line.category} if grouped else {}
+        record |= {"dataset": line.dataset, "method": line.method, "seen": line.seen}
+        for c in ours:
+            mean, deviation = line.ours.get(c, (nan, nan))
+            cells.append(percent(mean, deviation))
+            record |= {c: rounded(mean), f"{c}_sd": rounded(deviation)}
+        for c in papers:
+            cells.append(percent(line.paper.get(c, nan) / 100))
+            record[f"paper_{c}"] = line.paper.get(c)
+        table.append(cells)
+        records.append(record)
+    document = {
+        "sertools_kind": KIND,
+        "sertools_version": VERSION,
+        "layout": layout,
+        "unit": "percent",
+        "classes": list(report.classes),
+        "reduced": list(report.reduced),
+        "n_folds": report.n_folds,
+        "n_seeds": report.n_seeds,
+        "n_speakers": report.n_speakers,
+        "n_utterances": report.n_utterances,
+        "rows": records,
+        "notes": [report.averaged, *notes, *report.cautions],
+    }
+    return table, document

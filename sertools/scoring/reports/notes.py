@@ -1,0 +1,117 @@
+"""What a reader must know about a table: sentences for below it."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+from sertools.scoring.comparing.comparison import FULL, IMBALANCED, Report
+from sertools.scoring.comparing.runs import Cell, Run
+from sertools.scoring.results.result import EXTERNAL, Result
+
+
+def trained_here(results: Sequence[Result]) -> list[Result]:
+    """Leave out the predictions of other tools."""
+    return [r for r in results if r.model["arch"] != EXTERNAL]
+
+
+def averaged_over(report: Report) -> str:
+    """Say over what the scores are averaged, and on what they were tested."""
+    spread = " (± standard deviation over seeds)" if any(isfinite(row.uar_sd) for row in report.rows) else ""
+    simulations = f", {len(report.reduced)} reduced classes" if len(report.reduced) > 1 else ""
+    averaged = f"mean over {counted(report.n_folds, 'fold')}{simulations} and {counted(report.n_seeds, 'seed')}"
+    tested = f"{counted(report.n_speakers, 'speaker')}, {counted(report.n_utterances, 'utterance')}"
+    return f"All scores in percent, {averaged}{spread}; {tested}."
+
+
+def legend(report: Report) -> list[str]:
+    """Explain the columns of the summary."""
+    notes = []
+    if report.reduced:
+        notes.append(f"Reduced: {', '.join(report.reduced)}. Recall and AUC (against the rest) are that class's.")
+    if report.adjusted:
+        notes.append(
+            f"adj.: each classifier with the bias towards {'that class' if report.reduced else 'rare classes'} that "
+            "gives the best UAR on its validation set, decided on mean posteriors even where raw decisions are "
+            "majority votes; a gain that is gone there was a shifted threshold."
+        )
+    if report.baseline and len(report.rows) > 1:
+        auc = "; AUC within folds, which weigh by their utterances of the class" if report.reduced else ""
+        notes.append(
+            f"vs {report.baseline}: differences in points, seeds averaged [95 % delete-one-speaker jackknife t "
+            "interval: these classifiers on new speakers]; one that holds 0 leaves open which is better. UAR of the "
+            f"pooled folds{auc}."
+        )
+        n_tests = counted(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
+        reference = f"; {FULL} is none" if report.rows[0].method == FULL != report.baseline else ""
+        notes.append(
+            f"p (Holm): Nadeau-Bengio corrected t test of the UAR over {counted(report.n_folds, 'fold')}, seeds "
+            f"averaged (training anew on other speakers), corrected for {n_tests}{reference}."
+        )
+    if any(row.closure for row in report.rows):
+        notes.append(
+            f"Gap closed: share of the pooled UAR between {IMBALANCED} and {FULL} that is won back "
+            "[jackknife interval, in percent]."
+        )
+    noise = max((row.noise_high - row.noise_low) / 2 for row in report.rows)
+    if isfinite(noise):
+        notes.append(
+            f"Other utterances of the same speakers move a pooled UAR by up to ± {100 * noise:.1f} points (95 % "
+            "utterance bootstrap): noise of the test set, no test of a method."
+        )
+    return notes
+
+
+def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
+    """Say where the rows prove less than they seem to, or are not alike."""
+    notes = []
+    if any(r.allow_seen for r in results):
+        notes.append("(seen!): a classifier had met rows of its test set; these numbers prove nothing.")
+    trained = trained_here(results)
+    external = {r.tags["method"] for r in results if r.model["arch"] == EXTERNAL}
+    rivals = [name for name in cells if name in external]
+    if rivals:
+        notes.append(
+            f"Predicted by another tool: {', '.join(rivals)}. What it was trained on, and ties, cannot be seen here; "
+            "no AUC without its posteriors, no bias without a validation set."
+        )
+    if any(own.keys() != next(iter(cells.values())).keys() for own in cells.values()):
+        notes.append("Methods differ in folds, reduced classes or seeds: compare differences, not means.")
+    for what, values in (
+        ("vote", {r.vote for r in trained}),
+        ("architecture", {str(r.model["arch"]) for r in trained}),
+        ("number of updates", {str(r.model["updates"]) for r in trained}),
+    ):
+        if len(values) > 1:
+            notes.append(f"Classifiers differ in {what}: {', '.join(sorted(values))}.")
+    n_partial = sum(None in r.metrics["recall"].values() for r in results)
+    if n_partial:
+        notes.append(f"{n_partial} of {len(results)} test sets lack a class; their UAR averages the others.")
+    n_validated = sum(bool(r.validation) for r in trained)
+    if 0 < n_validated < len(trained):
+        notes.append(
+            f"No adjusted scores: {len(trained) - n_validated} of {len(trained)} results lack evaluate --val."
+        )
+    if trained and n_validated == len(trained):
+        notes += _validation_warnings(cells)
+    if any(not u.speaker for r in results for u in r.utterances):
+        notes.append("No intervals where some utterances name no speaker.")
+    return notes
+
+
+def _validation_warnings(cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
+    notes = []
+    runs = [(cell, run.result) for own in cells.values() for cell, run in own.items()]
+    places = [(cell, result.validation) for cell, result in runs if result.model["arch"] != EXTERNAL]
+    sets: dict[Cell, set[frozenset[str]]] = {}
+    for cell, utterances in places:
+        sets.setdefault(cell, set()).add(frozenset(u.id for u in utterances))
+    if any(len(different) > 1 for different in sets.values()):
+        notes.append("Methods differ in validation sets: their biases are not chosen alike.")
+    n_lacking = sum(bool(cell[1]) and cell[1] not in {u.emotion for u in utterances} for cell, utterances in places)
+    if n_lacking:
+        notes.append(f"{n_lacking} of {len(places)} validation sets lack the reduced class; no bias is chosen there.")
+    return notes
+
+
+def counted(n: int, noun: str) -> str:
+    """Say a number of things."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

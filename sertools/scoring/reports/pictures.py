@@ -1,0 +1,163 @@
+"""What `plot` draws of files: spectrograms, class balance, confusion matrix, comparison, curves, latent map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sertools.errors import UsageError, one_of
+from sertools.scoring.plots.class_balance import class_balance, count_rows
+from sertools.scoring.plots.confusion import confusion
+from sertools.scoring.plots.curves import training_curves
+from sertools.scoring.plots.forest import forest
+from sertools.scoring.plots.latent_map import draw_samples, latent_map, read_points
+from sertools.scoring.plots.spectrograms import spectrogram_grid
+from sertools.scoring.reports.contents import LATENTS, LOG, RESULT, file_kind
+from sertools.scoring.reports.report import summarise
+from sertools.scoring.results.result import Result
+from sertools.scoring.results.result_file import read_result
+from sertools.sound.features import mel_frequencies
+from sertools.store.format import KIND as STORE
+from sertools.store.format import same_front_end
+from sertools.store.reader import Pictures, Store, open_store
+from sertools.training.log import read_log
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+AUTOENCODER = "autoencoder"
+SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON = "spectrograms", "balance", "confusion", "comparison"
+KINDS = (SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON)
+_WAYS = {STORE: (SPECTROGRAMS, BALANCE), RESULT: (CONFUSION, COMPARISON)}
+
+
+def draw(
+    paths: Sequence[Path],
+    *,
+    kind: str = "",
+    n_each: int = 4,
+    seed: int = 0,
+    title: str = "",
+    names: Sequence[str] = (),
+    baseline: str | None = None,
+) -> Figure:
+    """Draw files, by what they are.
+
+    Stores side by side, class by class; results of one method added up to a confusion matrix, of several as a
+    comparison; training logs side by side; a latents file as a map, with rows of stores beside their autoencoder.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`, where the files can be drawn in two ways; empty: the usual one.
+    n_each
+        Spectrograms a class and store.
+    seed
+        Which rows are drawn.
+    names
+        One a store, in their order; by default a store's origins and its file's name.
+    baseline
+        Method that the others are compared with; by default "imbalanced".
+
+    Raises
+    ------
+    UsageError
+        If the files do not go together, or `kind`, `names` or `baseline` does not fit them.
+    """
+    if kind:
+        one_of("--kind", kind, KINDS)
+    kinds = {path: file_kind(path) for path in paths}
+    found = set(kinds.values())
+    stores = [path for path in paths if kinds[path] == STORE]
+    if names and found == {RESULT}:
+        raise UsageError("--name: results have methods, not names; leave it out, or use --title")
+    if names and len(names) != len(stores):
+        raise UsageError(f"--name: {len(names)} for {len(stores)} stores; give one to each, or none")
+    fitting = _WAYS.get(next(iter(found)), ()) if len(found) == 1 else ()
+    if kind and kind not in fitting:
+        listed = ", ".join(f"{path} is {each}" for path, each in kinds.items())
+        raise UsageError(f"--kind {kind}: is not for these files ({listed}); leave it out")
+    if found == {STORE}:
+        opened = [open_store(path) for path in paths]
+        if kind == BALANCE:
+            return _balance(opened, title, names)
+        return _stores(opened, n_each, seed, title, names)
+    if found == {RESULT}:
+        results = [read_result(path) for path in paths]
+        several = len({result.tags.get("method") for result in results}) > 1
+        if kind == COMPARISON or (several and not kind):
+            return forest(summarise(results, baseline), title=title)
+        return _results(results, title)
+    if found == {LOG}:
+        return training_curves([(path.name, read_log(path)) for path in paths], title)
+    if LATENTS in found and found <= {LATENTS, AUTOENCODER, STORE}:
+        return _map(kinds, seed, title, names)
+    listed = ", ".join(f"{path} is {each}" for path, each in kinds.items())
+    raise UsageError(
+        f"{listed}; give stores only (spectrograms), results only (confusion matrix or comparison), training logs "
+        "only (curves), or latents, with their autoencoder and stores if you like (map)"
+    )
+
+
+def _map(kinds: Mapping[Path, str], seed: int, title: str, names: Sequence[str]) -> Figure:
+    from sertools.training.latents import load_latents  # noqa: PLC0415 - torch, which stores do not need
+
+    latents, autoencoders, stores = (
+        [path for path, kind in kinds.items() if kind == wanted] for wanted in (LATENTS, AUTOENCODER, STORE)
+    )
+    if len(latents) > 1 or len(autoencoders) > 1 or bool(autoencoders) != bool(stores):
+        raise UsageError(
+            f"{latents[0]}: a map is of one latents file; with stores to place on it, give their autoencoder as well"
+        )
+    read = load_latents(latents[0])
+    panels = [draw_samples(read.gaussians, seed)]
+    if stores:
+        heads = names or [path.stem for path in stores]
+        panels = read_points(latents[0], read, autoencoders[0], stores, heads, seed)
+    return latent_map(read.gaussians, panels, title)
+
+
+def _balance(stores: Sequence[Store], title: str, names: Sequence[str]) -> Figure:
+    heads = names or [store.path.stem for store in stores]
+    counts = [count_rows(store.contents.emotion, store.contents.segments["origin"]) for store in stores]
+    return class_balance(list(zip(heads, counts, strict=True)), title)
+
+
+def _stores(stores: list[Store], n_each: int, seed: int, title: str, names: Sequence[str]) -> Figure:
+    front_end = stores[0].contents.front_end
+    for store in stores[1:]:
+        same_front_end(front_end, store.contents.front_end, str(stores[0].path), str(store.path))
+    classes = sorted({name for store in stores for name in (store.contents.classes() or ("",))})
+    heads = names or [_column_name(store) for store in stores]
+    pictures = [[_some(store, name, n_each, seed) for name in classes] for store in stores]
+    return spectrogram_grid(
+        list(zip(heads, pictures, strict=True)),
+        [name or "no label" for name in classes],
+        mel_frequencies=mel_frequencies(front_end),
+        hop_seconds=front_end.hop_seconds,
+        n_each=n_each,
+        title=title,
+    )
+
+
+def _column_name(store: Store) -> str:
+    origins = sorted(set(store.contents.segments["origin"].tolist()))
+    return f"{' + '.join(origins)} ({store.path.stem})"
+
+
+def _some(store: Store, emotion: str, n_each: int, seed: int) -> list[Pictures]:
+    members = np.flatnonzero(store.contents.emotion == emotion)
+    chosen = np.random.default_rng(seed).permutation(members)[:n_each]
+    return list(store.rows(np.sort(chosen)))
+
+
+def _results(results: list[Result], title: str) -> Figure:
+    classes = results[0].classes
+    for result in results[1:]:
+        if result.classes != classes:
+            raise UsageError(f"{result.source}: other classes than {results[0].source}; draw them apart")
+    total = np.sum([np.array(result.metrics["confusion"]) for result in results], axis=0)
+    return confusion(total, classes, title)

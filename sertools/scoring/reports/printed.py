@@ -1,0 +1,135 @@
+"""What `score` and `report` print as JSON, read again: the words behind `info` for these files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sertools.errors import ModelError, printable
+from sertools.scoring.comparing import comparison
+from sertools.scoring.results.documents import Defect, clean, load
+from sertools.scoring.synthetic import verdict
+
+SCORE, REPORT = verdict.KIND, comparison.KIND
+_VERSIONS = {SCORE: verdict.VERSION, REPORT: comparison.VERSION}
+_MARK = re.compile(rb'^\s*\{\s*"sertools_kind"\s*:\s*"(score|report)"')
+_COUNTS = ("n_folds", "n_seeds", "n_speakers", "n_utterances")
+_SUMMARY = ("uar", "reduced_recall", "reduced_auc", "macro_f1", "adjusted_uar")
+
+
+def document_kind(head: bytes) -> str | None:
+    """Tell by its first bytes whether a file is one of these: "score", "report" or None."""
+    found = _MARK.match(head)
+    return found[1].decode() if found else None
+
+
+def describe_score(path: Path) -> dict[str, Any]:
+    """Describe the JSON of `score`: verdict and reasons, files, and rows and verdict of each class.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged, or of another version.
+    """
+    document = _read(path, SCORE)
+    try:
+        return {
+            "verdict": _text(document["verdict"]),
+            "why": [_text(sentence) for sentence in document["why"]],
+            "files": {role: _text(name) for role, name in document["files"].items() if name is not None},
+            "compared": _number(document["rows"]["compared"]),
+            "classes": {
+                name: {
+                    "verdict": _text(measured["verdict"] or "not scored"),
+                    **{side: _number(n) for side, n in measured["of"].items()},
+                }
+                for name, measured in document["classes"].items()
+            },
+            "notes": [_text(note) for note in document["notes"]],
+            "history": [],
+        }
+    except (KeyError, TypeError, AttributeError, Defect) as error:
+        raise _damaged(path, error, "sertools score") from None
+
+
+def describe_report(path: Path) -> dict[str, Any]:
+    """Describe the JSON of `report`: what was compared, and the scores of each method.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged, or of another version.
+    """
+    document = _read(path, REPORT)
+    try:
+        layout = _text(document["layout"])
+        of_results = layout != "scores"
+        name, figures = ("method", _summary) if layout == "summary" else ("dataset", _figures)
+        return {
+            "layout": layout,
+            **({name: _number(document[name]) for name in _COUNTS} if of_results else {}),
+            **({name: [_text(c) for c in document[name]] for name in ("classes", "reduced")} if of_results else {}),
+            "baseline": document.get("baseline"),
+            "methods": {_text(row[name if of_results else "method"]): figures(row) for row in document["rows"]},
+            "notes": [_text(note) for note in document["notes"]],
+            "history": [],
+        }
+    except (KeyError, TypeError, AttributeError, Defect) as error:
+        raise _damaged(path, error, "sertools report --format json") from None
+
+
+def _read(path: Path, kind: str) -> Mapping[str, Any]:
+    name = printable(str(path))
+    try:
+        document = clean(load(path.read_bytes().decode("utf-8")))
+    except OSError as error:
+        raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, Defect) as error:
+        raise _damaged(path, error, f"sertools {kind}") from None
+    if document.get("sertools_version") != _VERSIONS[kind]:
+        raise ModelError(
+            f"{name}: a {kind} of version {document.get('sertools_version')}, this sertools reads {_VERSIONS[kind]}; "
+            f"upgrade it, or make the file again with 'sertools {kind}'"
+        )
+    found: Mapping[str, Any] = document
+    return found
+
+
+def _damaged(path: Path, error: Exception, remedy: str) -> ModelError:
+    said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return ModelError(f"{printable(str(path))}: damaged ({said}); make it again with '{remedy}'")
+
+
+def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores in percent, and the difference of the UAR from the baseline with its interval."""
+    scores: dict[str, Any] = {name: _optional(row[name]) for name in _SUMMARY}
+    bounds: Sequence[float | None] = [_optional(row["difference"][part]) for part in ("estimate", "low", "high")]
+    estimate, low, high = bounds
+    if estimate is not None:
+        scores["difference"] = f"{estimate:+.1f}" + (
+            f" [{low:+.1f}, {high:+.1f}]" if low is not None and high is not None else ""
+        )
+    return {name: value for name, value in scores.items() if value is not None}
+
+
+def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Every figure of a layout of the paper, or of scores, but the deviations."""
+    return {name: value for name, value in row.items() if isinstance(value, float) and not name.endswith("_sd")}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Defect(f"{value!r} stands where a text should")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Defect(f"{value!r} stands where a number should")
+    return value
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else _number(value)

@@ -1,0 +1,125 @@
+"""A report written out: as text, Markdown, LaTeX, CSV or JSON.
+
+Text, Markdown and LaTeX hold two tables: the methods' scores, and their differences from the baseline with intervals.
+What else a row knows stands in CSV and JSON: UAR of each reduced class, recall of each class, pooled UAR and its
+test-set noise, the difference of the recall, biases, p-values before Holm's correction, ties, training rows, updates.
+
+Scores are fractions in a `Report` and percent with one decimal here; p-values and biases stay as they are. What does
+not exist is null in JSON, empty in CSV and a dash elsewhere.
+"""
+
+from dataclasses import asdict
+from math import isfinite, isnan, nan
+from typing import Any
+
+from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
+from sertools.scoring.comparing.statistics import Interval
+from sertools.scoring.reports.formats import DASH, Format, Table, percent, rounded, write_tables
+
+_FRACTIONS = (
+    *("uar", "uar_sd", "pooled_uar", "reduced_recall", "reduced_auc", "macro_f1", "macro_f1_sd"),
+    *("adjusted_uar", "adjusted_recall", "noise_low", "noise_high"),
+)
+
+
+def render(report: Report, format: Format = "text") -> str:
+    """Write a report out.
+
+    Parameters
+    ----------
+    report : Report
+        What `summarise` made.
+    format : {"text", "markdown", "csv", "latex", "json"}
+        CSV leaves the notes out.
+
+    Returns
+    -------
+    str
+        Ends in a newline.
+
+    Raises
+    ------
+    UsageError
+        If the format is unknown.
+    """
+    return write_tables(format, [score_table(report), *difference_tables(report)], summary_document(report))
+
+
+def summary_document(report: Report) -> dict[str, Any]:
+    """Give all that a report holds as plain values, in percent."""
+    rows = [_record(report, row) for row in report.rows]
+    document = asdict(report) | {"rows": rows, "notes": [*report.notes, *report.cautions], "unit": "percent"}
+    del document["averaged"], document["cautions"]  # both in the notes
+    return {"sertools_kind": KIND, "sertools_version": VERSION, "layout": "summary", **document}
+
+
+def difference_tables(report: Report) -> list[Table]:
+    """Differences from the baseline, one table as head and rows of text; none without another method."""
+    return [_differences(report)] if report.baseline and len(report.rows) > 1 else []
+
+
+def _reduced(report: Report) -> str:
+    return report.reduced[0] if len(report.reduced) == 1 else "reduced"
+
+
+def score_table(report: Report) -> Table:
+    """Scores of every method, as head and rows of text."""
+    rows = report.rows
+    columns = [
+        ["method", *(f"{row.method} (seen!)" if row.seen else row.method for row in rows)],
+        ["UAR", *(percent(row.uar, row.uar_sd) for row in rows)],
+    ]
+    if report.reduced:
+        columns.append([f"{_reduced(report)} recall", *(percent(row.reduced_recall) for row in rows)])
+        columns.append([f"{_reduced(report)} AUC", *(percent(row.reduced_auc) for row in rows)])
+    columns.append(["macro F1", *(percent(row.macro_f1) for row in rows)])
+    if report.adjusted:
+        columns.append(["adj. UAR", *(percent(row.adjusted_uar) for row in rows)])
+    if report.adjusted and report.reduced:
+        columns.append(["adj. recall", *(percent(row.adjusted_recall) for row in rows)])
+    columns.append(["n", *(str(row.n_results) for row in rows)])
+    return [list(line) for line in zip(*columns, strict=True)]
+
+
+def _differences(report: Report) -> Table:
+    rows = [row for row in report.rows if row.method != report.baseline]
+    columns = [
+        [f"vs {report.baseline}", *(row.method for row in rows)],
+        ["UAR", *(_interval(row.difference, "+") for row in rows)],
+        ["p (Holm)", *(_p_value(row.p_holm) for row in rows)],
+    ]
+    if report.reduced:
+        columns.append([f"{_reduced(report)} AUC", *(_interval(row.auc_difference, "+") for row in rows)])
+    if report.adjusted:
+        columns.append(["adj. UAR", *(_interval(row.adjusted_difference, "+") for row in rows)])
+    if any(row.closure for row in rows):
+        columns.append(["gap closed", *(_interval(row.closure, "") for row in rows)])
+    return [list(line) for line in zip(*columns, strict=True)]
+
+
+def _record(report: Report, row: Row) -> dict[str, Any]:
+    """Give a row as plain values, in percent; None where there is no number."""
+    record = asdict(row)
+    for name in _FRACTIONS:
+        record[name] = rounded(record[name])
+    for name in ("uar_by_reduced", "uar_sd_by_reduced", "recall"):
+        record[name] = {c: rounded(value) for c, value in record[name].items()}
+    # Not percent.
+    for name, digits in (("bias", 2), ("p", 4), ("p_holm", 4), ("n_updates", 1)):
+        record[name] = round(record[name], digits) + 0.0 if isfinite(record[name]) else None
+    record["n_train_rows"] = {origin: n if isfinite(n) else None for origin, n in row.n_train_rows.items()}
+    for name in [name for name in record if name == "closure" or name.endswith("difference")]:
+        bounds = record[name] or {}
+        record[name] = {part: rounded(bounds.get(part, nan)) for part in ("estimate", "low", "high")}
+    return record
+
+
+def _interval(interval: Interval | None, sign: str) -> str:
+    if interval is None:
+        return DASH
+    low, high = (percent(bound, sign=sign) for bound in (interval.low, interval.high))
+    return percent(interval.estimate, sign=sign) + (f" [{low}, {high}]" if DASH not in (low, high) else "")
+
+
+def _p_value(p: float) -> str:
+    return DASH if isnan(p) else f"{p:.3f}" if p >= 0.0005 else "<0.001"

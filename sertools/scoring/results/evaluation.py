@@ -1,0 +1,213 @@
+"""Test a classifier on stores it must not have seen: segments → posteriors → utterance votes → scores (§3.2)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sertools.config import check_vote
+from sertools.errors import LineageError, SertoolsWarning, StoreError
+from sertools.provenance import digest_file, history_line, join_histories
+from sertools.scoring.results.metrics import VoteRule, confusion_matrix, scores, uar, vote
+from sertools.scoring.results.result import Result, Utterance
+from sertools.store.format import same_front_end
+from sertools.store.lineage import check_unseen
+from sertools.training.batches import Rows, open_rows
+from sertools.training.checkpoint import Header
+from sertools.training.classifier import Posteriors, load_classifier, posteriors
+from sertools.training.runtime import place
+
+
+def utterance_uar(truth: npt.NDArray[np.int64], posterior: Posteriors, utterance: npt.NDArray[np.int64]) -> float:
+    """UAR per utterance from the rows' posteriors, by majority vote; what `train-clf --val` chooses on."""
+    used, number = np.unique(utterance, return_inverse=True)
+    of_utterance = np.zeros(len(used), dtype=np.int64)
+    of_utterance[number] = truth
+    predicted = vote(posterior, number, len(used)).predicted
+    return uar(confusion_matrix(of_utterance, predicted, posterior.shape[1]))
+
+
+def evaluate(
+    classifier_path: Path,
+    test_paths: Sequence[Path],
+    *,
+    rule: str = "majority",
+    tags: Mapping[str, str] | None = None,
+    val_path: Path | None = None,
+    allow_seen: bool = False,
+    device: torch.device,
+) -> Result:
+    """Test a classifier.
+
+    Parameters
+    ----------
+    rule
+        How the segments of an utterance are joined.
+    tags
+        Place of the result in a table: method, fold, reduced, seed.
+    val_path
+        Validation store to run the classifier on as well, so that `report` can choose an operating point there.
+        The classifier may have been chosen on it.
+    allow_seen
+        Test all the same on utterances that were trained on or chosen on; the result is stamped.
+
+    Raises
+    ------
+    LineageError
+        If the stores hold utterances that the classifier, or anything it stems from, was trained or chosen on;
+        if the validation store holds some that it was trained on, or that are tested.
+    StoreError
+        If the front end or a class is not the classifier's.
+    """
+    check_vote(rule)
+    header, net = load_classifier(classifier_path)
+    rows = open_rows(test_paths)
+    truth_of_row = _check_rows(rows, header, classifier_path)
+    if not allow_seen:
+        check_unseen(
+            header.lineage,
+            rows.utterance_column("digest").tolist(),
+            rows.utterance_column("id").tolist(),
+            model=str(classifier_path),
+            store=rows.name,
+            selection_too=True,
+            remedy="test on other utterances (`select --fold K/N`), or give --allow-seen to stamp the result",
+        )
+    _warn(rows, header)
+    net = place(net, device)
+    digest = digest_file(classifier_path)
+    options, inputs = {"vote": rule, "allow_seen": allow_seen}, {"classifier": digest, "test": rows.digests}
+    histories = [header.history, *rows.histories]
+    validation: tuple[Utterance, ...] = ()
+    if val_path:
+        val = open_rows([val_path])
+        truth_of_val_row = _check_rows(val, header, classifier_path)
+        _check_validation(val, rows, header, classifier_path, allow_seen)
+        inputs["val"] = val.digests
+        histories += val.histories
+        said = posteriors(net, val, header.scaler, device)
+        validation = _utterances(val, truth_of_val_row, said, rule, header.classes)
+    utterances = _utterances(rows, truth_of_row, posteriors(net, rows, header.scaler, device), rule, header.classes)
+    place_of = {name: k for k, name in enumerate(header.classes)}
+    return Result(
+        tags=dict(tags or {}),
+        classes=header.classes,
+        vote=rule,
+        allow_seen=allow_seen,
+        metrics={
+            **scores(
+                [place_of[u.emotion] for u in utterances],
+                [place_of[u.predicted] for u in utterances],
+                np.array([u.posterior for u in utterances]),
+                header.classes,
+            ),
+            "n_ties": sum(u.tied for u in utterances),
+        },
+        model={
+            "digest": digest,
+            "arch": header.config["arch"],
+            "n_train_rows": dict(header.facts["n_train_rows"]),
+            "updates": header.facts["updates"],
+        },
+        utterances=utterances,
+        validation=validation,
+        history=join_histories(histories, history_line("evaluate", options, inputs)),
+    )
+
+
+def _check_rows(rows: Rows, header: Header, classifier_path: Path) -> npt.NDArray[np.int64]:
+    """Refuse rows that the classifier cannot judge, or would judge twice; give the true class of each."""
+    same_front_end(header.front_end, rows.front_end, str(classifier_path), rows.name)
+    truth = rows.labels(header.classes)
+    used = rows.utterance_column("id")[np.unique(rows.utterance)].tolist()
+    if len(set(used)) != len(used):
+        raise StoreError(f"{rows.name}: an utterance is in two of these stores, and would count twice; `merge` them")
+    return truth
+
+
+def _check_validation(val: Rows, rows: Rows, header: Header, classifier_path: Path, allow_seen: bool) -> None:
+    """Refuse a validation set that was trained on or is tested; remark speakers that are tested."""
+    ids = val.utterance_column("id").tolist()
+    digests = val.utterance_column("digest").tolist()
+    if not allow_seen:
+        check_unseen(
+            header.lineage,
+            digests,
+            ids,
+            model=str(classifier_path),
+            store=val.name,
+            selection_too=False,
+            remedy="give --val a store that nothing was trained on",
+        )
+    if both := val.shared_with(rows):
+        raise LineageError(
+            f"{val.name}: {len(both)} of its {len(ids)} utterances are in the test stores too, {both[0]!r} among "
+            "them; give --val other utterances"
+        )
+    shared = sorted(set(val.utterance_column("speaker").tolist()) & set(rows.utterance_column("speaker").tolist()))
+    if shared := [name for name in shared if name]:
+        warnings.warn(
+            f"{val.name}: {len(shared)} of its speakers are tested too ({_some(shared)}): an operating point chosen "
+            "here knows them",
+            SertoolsWarning,
+            stacklevel=3,
+        )
+
+
+def _utterances(
+    rows: Rows, truth_of_row: npt.NDArray[np.int64], said: Posteriors, rule: str, classes: Sequence[str]
+) -> tuple[Utterance, ...]:
+    """Join the posteriors of the rows by utterance."""
+    used, utterance = np.unique(rows.utterance, return_inverse=True)
+    joined = vote(said, utterance, len(used), cast(VoteRule, rule))
+    truth = np.zeros(len(used), dtype=np.int64)
+    truth[utterance] = truth_of_row
+    return tuple(
+        Utterance(
+            id=str(name),
+            emotion=classes[true],
+            speaker=speaker,
+            predicted=classes[predicted],
+            posterior=tuple(float(p) for p in posterior),
+            n_segments=int(n_segments),
+            tied=bool(tied),
+        )
+        for name, true, speaker, predicted, posterior, n_segments, tied in zip(
+            rows.utterance_column("id")[used].tolist(),
+            truth,
+            rows.utterance_column("speaker")[used].tolist(),
+            joined.predicted,
+            joined.posterior,
+            joined.n_segments,
+            joined.tied,
+            strict=True,
+        )
+    )
+
+
+def _warn(rows: Rows, header: Header) -> None:
+    altered = int((rows.origin != "real").sum())
+    if altered:
+        warnings.warn(
+            f"{rows.name}: {altered} of its {len(rows)} rows are not real speech",
+            SertoolsWarning,
+            stacklevel=3,
+        )
+    shared = sorted(set(rows.utterance_column("speaker").tolist()) & set(header.facts.get("speakers", ())) - {""})
+    if shared:
+        warnings.warn(
+            f"{rows.name}: {len(shared)} of its speakers were trained on "
+            f"({_some(shared)}): the result says nothing of new speakers",
+            SertoolsWarning,
+            stacklevel=3,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + "…" * (len(names) > 5)

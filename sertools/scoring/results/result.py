@@ -1,0 +1,86 @@
+"""A result: what one classifier said about one test set, utterance by utterance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+KIND = "result"
+VERSION = 1
+TAGS = ("method", "fold", "reduced", "seed")
+EXTERNAL = "external"  # arch of a model that sertools did not train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Utterance:
+    """One utterance of the test set, or of the validation set.
+
+    Attributes
+    ----------
+    id : str
+        Its name in the store.
+    emotion, predicted : str
+        True and predicted class.
+    speaker : str
+        Empty if unknown.
+    posterior : tuple of float [length=n_classes, range=0…1]
+        Mean over its segments, in the order of the classes.
+    n_segments : int
+        At least 1.
+    tied : bool
+        Whether the vote was a tie.
+    """
+
+    id: str
+    emotion: str
+    speaker: str
+    predicted: str
+    posterior: tuple[float, ...]
+    n_segments: int
+    tied: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What `evaluate` found.
+
+    Attributes
+    ----------
+    tags : mapping of str to str
+        Place in the table: ``method``, ``fold``, ``reduced`` (the class that was reduced), ``seed``; others
+        are kept.
+    classes : tuple of str
+        In the order of the posteriors.
+    vote : {"majority", "mean"}
+        How segments were joined.
+    allow_seen : bool
+        True if rows that the classifier had seen were let in: the numbers prove nothing.
+    metrics : mapping
+        `sertools.scoring.results.metrics.scores` and ``n_ties``.
+    model : mapping
+        ``digest`` (hex), ``arch``, ``n_train_rows`` (origin → rows), ``updates``.
+    utterances : tuple of Utterance
+        At least one; no id twice.
+    validation : tuple of Utterance
+        What the same classifier said about the validation set, to choose an operating point on; none of the
+        utterances above. Empty if there was none.
+    history : tuple of str
+        One JSON line a tool.
+    source : str
+        The file it was read from, for messages.
+    """
+
+    tags: Mapping[str, str]
+    classes: tuple[str, ...]
+    vote: str
+    allow_seen: bool
+    metrics: Mapping[str, Any]
+    model: Mapping[str, Any]
+    utterances: tuple[Utterance, ...]
+    validation: tuple[Utterance, ...] = ()
+    history: tuple[str, ...] = ()
+    source: str = field(default="", compare=False)
+
+    def labels(self) -> tuple[list[int], list[int]]:
+        """Give the true and the predicted class of each utterance as places in `classes`."""
+        place = {name: k for k, name in enumerate(self.classes)}
+        return [place[u.emotion] for u in self.utterances], [place[u.predicted] for u in self.utterances]

@@ -1,0 +1,165 @@
+"""Rivals: another tool's predictions beside our results, in every table and interval.
+
+A rival's CSV is `rival_file`. Its utterances must be those of our results of the same fold: a rival that left some
+out would be graded on an easier test.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sertools.errors import ModelError, printable
+from sertools.scoring.results.metrics import scores
+from sertools.scoring.results.result import EXTERNAL, TAGS, Result, Utterance
+from sertools.scoring.results.result_file import parse_result
+from sertools.scoring.results.rival_file import POSTERIOR, Prediction, read_predictions, shown
+
+_HEAD_BYTES = 4096
+_Place = tuple[str, ...]  # method, fold, reduced class, seed
+
+
+def read_results(paths: Sequence[str | Path]) -> list[Result]:
+    """Read result files and rivals' CSV, told apart by their content.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Files that `sertools evaluate` wrote, which begin with ``{``, and CSV as above, in any order.
+
+    Returns
+    -------
+    list of Result
+        Those of the result files, then those of the CSV, each in the order of the paths. A rival's ``model`` has
+        the ``arch`` "external".
+
+    Raises
+    ------
+    ModelError
+        If a file cannot be read, is neither, or contradicts itself or the others; names file and line.
+    """
+    results: list[Result] = []
+    predictions: list[tuple[str, list[Prediction]]] = []
+    for path in paths:
+        name = printable(str(path))
+        try:
+            with open(path, "rb") as file:
+                head = file.peek(_HEAD_BYTES)[:_HEAD_BYTES]  # a pipe cannot be read twice
+                if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+                    results.append(parse_result(file, name))
+                else:
+                    predictions.append((name, read_predictions(file, head, name)))
+        except OSError as error:
+            raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from None
+    if predictions:
+        classes = results[0].classes if results else _classes(predictions)
+        ours = tuple(results)
+        for name, lines in predictions:
+            results += _results(lines, name, classes, ours)
+    return results
+
+
+def _classes(predictions: Sequence[tuple[str, Sequence[Prediction]]]) -> tuple[str, ...]:
+    """All classes of the rivals, where none of our results says which there are."""
+    lines = [line for _, part in predictions for line in part]
+    return tuple(sorted({c for line in lines for c in (line.emotion, line.predicted, *line.posterior)}))
+
+
+def _results(
+    lines: Sequence[Prediction], name: str, classes: tuple[str, ...], ours: Sequence[Result]
+) -> Iterator[Result]:
+    """Give one result a place."""
+    places: dict[_Place, dict[str, Prediction]] = {}
+    for line in lines:
+        _check_classes(line, classes)
+        known = places.setdefault(line.place, {})
+        if line.id in known:
+            raise ModelError(
+                f"{line.where}: {shown(line.id)} stands in line {known[line.id].where.rpartition(':')[2]} too, with "
+                "the same method, fold, reduced and seed; remove one"
+            )
+        known[line.id] = line
+    for place, known in places.items():
+        speakers = _check_test_set(known, name, place, ours)
+        yield _result(place, list(known.values()), speakers, name, classes)
+
+
+def _check_classes(line: Prediction, classes: tuple[str, ...]) -> None:
+    reduced = line.place[TAGS.index("reduced")]
+    for what, emotion in (("emotion", line.emotion), ("predicted", line.predicted), ("reduced", reduced)):
+        if emotion not in classes and (emotion or what != "reduced"):
+            raise ModelError(f"{line.where}: {what} {shown(emotion)} is none of the classes {', '.join(classes)}")
+    if line.posterior and line.posterior.keys() != set(classes):
+        odd = sorted(line.posterior.keys() ^ set(classes))[0]
+        raise ModelError(
+            f"{line.where}: the posteriors need one column for each of the classes {', '.join(classes)}; "
+            f"see {shown(POSTERIOR + odd)}"
+        )
+
+
+def _check_test_set(
+    known: Mapping[str, Prediction], name: str, place: _Place, ours: Sequence[Result]
+) -> dict[str, str]:
+    """Compare with our result of the same place, else of the same fold; give the speakers that it knows."""
+    same_fold = [r for r in ours if r.tags.get("fold", "") == place[1]]
+    if not same_fold:
+        return {}
+    own = next(
+        (r for r in same_fold if (r.tags.get("reduced", ""), r.tags.get("seed", "")) == place[2:]), same_fold[0]
+    )
+    truth = {u.id: u for u in own.utterances}
+    for line in known.values():
+        if line.id not in truth:
+            raise ModelError(f"{line.where}: {shown(line.id)} is no utterance of {own.source}; use its ids and folds")
+        for what in ("emotion", "speaker"):
+            said, true = getattr(line, what), getattr(truth[line.id], what)
+            if said != true and (what == "emotion" or (said and true)):
+                raise ModelError(
+                    f"{line.where}: {what} of {shown(line.id)} is {shown(said)}, but {shown(true)} in {own.source}; "
+                    "correct it"
+                )
+    missing = [u for u in truth if u not in known]
+    if missing:
+        tags = " ".join(f"{tag}={value or '?'}" for tag, value in zip(TAGS, place, strict=True))
+        last = list(known.values())[-1].where
+        raise ModelError(
+            f"{last}: {tags} ends here and lacks {len(missing)} of the {len(truth)} utterances of {own.source}, "
+            f"such as {shown(missing[0])}; predict all of them"
+        )
+    return {u.id: u.speaker for u in own.utterances}
+
+
+def _result(
+    place: _Place, lines: Sequence[Prediction], speakers: Mapping[str, str], name: str, classes: tuple[str, ...]
+) -> Result:
+    with_posteriors = bool(lines[0].posterior)
+    posteriors = [
+        tuple(line.posterior[c] if with_posteriors else float(c == line.predicted) for c in classes) for line in lines
+    ]
+    truth, predicted = (
+        np.array([classes.index(getattr(u, what)) for u in lines]) for what in ("emotion", "predicted")
+    )
+    metrics = {**scores(truth, predicted, posteriors, classes), "n_ties": 0}
+    if not with_posteriors:
+        metrics["auc"] = dict.fromkeys(classes)  # a class is no score: its area would be another UAR
+    return Result(
+        tags={tag: value for tag, value in zip(TAGS, place, strict=True) if value},
+        classes=classes,
+        vote="majority",
+        allow_seen=False,
+        metrics=metrics,
+        model={"digest": "", "arch": EXTERNAL, "n_train_rows": {}, "updates": 0},
+        utterances=tuple(
+            Utterance(
+                id=line.id,
+                emotion=line.emotion,
+                speaker=speakers.get(line.id, line.speaker),
+                predicted=line.predicted,
+                posterior=posterior,
+                n_segments=1,
+                tied=False,
+            )
+            for line, posterior in zip(lines, posteriors, strict=True)
+        ),
+        source=name,
+    )

@@ -1,0 +1,274 @@
+"""From figures to words: is a set of generated rows any good, and why.
+
+Every limit is relative to what real speech that nobody has seen scores under the same conditions, so that it means
+the same on any corpus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch comes with them, which a table of scores does not need
+    from sertools.scoring.synthetic.fidelity import Neighbourhood
+    from sertools.scoring.synthetic.texture import TextureGap
+    from sertools.scoring.synthetic.usefulness import Usefulness
+
+KIND = "score"  # of the file that a verdict stands in
+VERSION = 1
+
+COLLAPSED = "collapsed"
+COPIES = "copies of the training set"
+BAD = "bad: unlike real speech of the class"
+MARRED = "marred: the right shape, but not the texture of real speech"
+USABLE = "usable: near real speech, but told apart from it"
+REAL = "as real as held-out speech"
+# The worst first.
+VERDICTS = (COLLAPSED, COPIES, BAD, MARRED, USABLE, REAL)
+
+# Of the spread of held-out speech. Speakers alone change it by a fifth; a blurred decoder keeps 40 to 50 %, which is
+# little, but not the same row again and again.
+LEAST_SPREAD = 0.25
+LITTLE_SPREAD = 0.8
+MOST_REPEATED = 0.5
+# One row in ten: a leak of recordings that training already has, and more than chance gives.
+MOST_COPIED = 0.1
+# Half the way from held-out speech of the class to held-out speech of other classes: beyond, a row is nearer to
+# being another emotion.
+FARTHEST = 0.5
+# Chance moves a distance by so many of its standard deviations once in a thousand times; the way to the other
+# classes is never taken for shorter.
+CHANCE_WAY = 3.0
+ALPHA = 0.05  # of the test whether generated rows are farther from real ones than held-out rows are
+# Speakers and sentences alone change these by a tenth or two.
+LEAST_FINE, MOST_FINE = 0.5, 2.0
+MOST_CHECKERBOARD = 1.5
+LEAST_COVERAGE = 0.8  # of what held-out speech covers
+LEAST_TAUGHT = 0.5  # of what as many real rows teach, above chance
+_SURE = 2.0  # standard errors above chance before a classifier is believed
+NEAR_Z = -3.0
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Unbiased kernel distance (KID) to real rows of the same class, beside its two references.
+
+    Attributes
+    ----------
+    generated, heldout, other
+        Of generated rows, of held-out real rows (the floor), and of held-out real rows of the other classes (the
+        ceiling); None where there is no other class.
+    p_different
+        That generated and real rows are drawn alike, by permutation.
+    p_farther
+        That generated rows are no farther from the real ones than held-out rows are.
+    chance
+        Standard deviation of the difference of the first two if they are drawn alike.
+    """
+
+    generated: float
+    heldout: float
+    other: float | None
+    p_different: float
+    p_farther: float
+    chance: float
+
+    @property
+    def place(self) -> float:
+        """Where generated rows lie between held-out rows of the class (0) and those of other classes (1)."""
+        way = max(0.0 if self.other is None else self.other - self.heldout, CHANCE_WAY * self.chance, 1e-9)
+        return (self.generated - self.heldout) / way
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How generated rows lie to real ones in an embedding; the `…_heldout` are of held-out real rows.
+
+    Attributes
+    ----------
+    embedding
+        ``pixels`` or ``judge``.
+    frechet_dimensions
+        That the Fréchet distance looks at.
+    """
+
+    embedding: str
+    distance: Distance
+    frechet: float
+    frechet_heldout: float
+    frechet_dimensions: int
+    neighbourhood: Neighbourhood
+    neighbourhood_heldout: Neighbourhood
+
+
+@dataclass(frozen=True)
+class Copying:
+    """How near generated rows come to the training rows, in principal components.
+
+    Attributes
+    ----------
+    copied, copied_heldout
+        Share of rows that sit on one training row [range=0…1].
+    nearness
+        Median distance to the nearest training row, over that of held-out rows.
+    z
+        C_T, below 0 where generated rows are nearer than held-out ones.
+    """
+
+    copied: float
+    copied_heldout: float
+    nearness: float
+    z: float
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How generated rows differ from each other, in pixels.
+
+    Attributes
+    ----------
+    spread, spread_heldout
+        Mean distance between two rows of a class, over that of real rows.
+    repeated
+        Share of generated rows that have a twin among those of their class [range=0…1].
+    """
+
+    spread: float
+    spread_heldout: float
+    repeated: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """All figures of one class, or of all.
+
+    Attributes
+    ----------
+    rows
+        Compared on each side.
+    """
+
+    rows: int
+    fidelity: tuple[Fidelity, ...]
+    copying: Copying
+    variety: Variety
+    texture: TextureGap
+    texture_heldout: TextureGap
+
+
+def judge_group(group: Group, alpha: float = ALPHA) -> tuple[str, list[str]]:
+    """Find the words for a group: one of `VERDICTS`, and sentences why, those that decide first."""
+    found = sorted(_findings(group, alpha), key=lambda pair: VERDICTS.index(pair[0]))
+    verdict = found[0][0]
+    return verdict, [sentence for finding, sentence in found if finding != REAL or verdict == REAL]
+
+
+def _findings(group: Group, alpha: float) -> Iterator[tuple[str, str]]:
+    yield from _repetition(group)
+    yield from _distances(group.fidelity, alpha)
+    yield from _texture(group.texture, group.texture_heldout)
+
+
+def _repetition(group: Group) -> Iterator[tuple[str, str]]:
+    copying, variety = group.copying, group.variety
+    share = variety.spread / min(1.0, variety.spread_heldout)
+    if share < LITTLE_SPREAD:
+        yield (
+            COLLAPSED if share < LEAST_SPREAD else USABLE,
+            f"little variety: two generated rows of a class differ by {percent(variety.spread)} of what two "
+            f"real rows do (two held-out rows by {percent(variety.spread_heldout)})",
+        )
+    copied = copying.copied - copying.copied_heldout > MOST_COPIED
+    if copied:
+        yield (
+            COPIES,
+            f"{percent(copying.copied)} of the generated rows sit on one training row "
+            f"(of held-out rows {percent(copying.copied_heldout)})",
+        )
+    elif variety.repeated > MOST_REPEATED:
+        yield COLLAPSED, f"{percent(variety.repeated)} of the generated rows have a twin among them"
+    elif copying.z < NEAR_Z:
+        yield (
+            USABLE,
+            f"nearer to the training rows than new speech is ({percent(copying.nearness)} of the way, C_T "
+            f"{copying.z:.1f}), without copying them: too average, or too close to what was there",
+        )
+
+
+def _distances(fidelity: Sequence[Fidelity], alpha: float) -> Iterator[tuple[str, str]]:
+    for each in fidelity:
+        d = each.distance
+        known = f"{decimals(d.generated)}, held-out speech {decimals(d.heldout)}"
+        known += "" if d.other is None else f", other emotions {decimals(d.other)}"
+        where = f"distance to real speech{_in(each)}: {known}"
+        if d.p_farther >= alpha:
+            yield REAL, f"{where}: no farther than held-out speech (p = {d.p_farther:.2g})"
+        elif d.place >= FARTHEST:
+            yield BAD, where
+        else:
+            yield USABLE, f"{where}; the gap is no chance (p = {d.p_farther:.2g})"
+        covered, floor = each.neighbourhood.coverage, each.neighbourhood_heldout.coverage
+        if covered < LEAST_COVERAGE * floor:
+            yield (
+                USABLE,
+                f"gaps: {percent(covered)} of the real rows have a generated row near them{_in(each)} "
+                f"(a held-out row: {percent(floor)})",
+            )
+
+
+def _texture(gap: TextureGap, heldout: TextureGap) -> Iterator[tuple[str, str]]:
+    fine = gap.fine / heldout.fine
+    if not LEAST_FINE <= fine <= MOST_FINE:
+        yield (
+            MARRED,
+            f"{'blurred' if fine < 1 else 'grainy'}: {percent(gap.fine)} of the fine detail of real speech "
+            f"(held-out speech {percent(heldout.fine)})",
+        )
+    if gap.checkerboard > MOST_CHECKERBOARD * heldout.checkerboard:
+        yield MARRED, f"a checkerboard: {gap.checkerboard:.1f} times the energy of real speech at its frequencies"
+
+
+def judge_all(
+    pooled: Group, classes: dict[str, tuple[str, list[str]]], taught: Usefulness | None
+) -> tuple[str, list[str]]:
+    """Find the words for the whole set: the worst of all rows, of what they teach, and of any class that is bad.
+
+    Parameters
+    ----------
+    classes
+        `judge_group` of each class that has rows enough.
+    """
+    verdict, why = judge_group(pooled)
+    if taught and taught.real - taught.chance > _SURE * taught.standard_error:
+        share = (taught.synth - taught.chance) / (taught.real - taught.chance)
+        if share < LEAST_TAUGHT:
+            sentence = (
+                f"a classifier trained on them alone gets UAR {percent(taught.synth)} on held-out speech; "
+                f"as many real rows {percent(taught.real)}, chance {percent(taught.chance)}"
+            )
+            if VERDICTS.index(BAD) < VERDICTS.index(verdict):
+                verdict, why = BAD, [sentence, *why]
+            else:
+                why.append(sentence)
+    worst = min((VERDICTS.index(finding) for finding, _ in classes.values()), default=len(VERDICTS))
+    if worst > VERDICTS.index(BAD) or worst > VERDICTS.index(verdict):
+        return verdict, why
+    those = {name: reasons[0] for name, (finding, reasons) in classes.items() if finding == VERDICTS[worst]}
+    if VERDICTS[worst] == verdict:
+        return verdict, [*why, f"the same holds by itself for: {', '.join(those)}"]
+    return VERDICTS[worst], [*(f"{name}: {reason}" for name, reason in those.items()), *why]
+
+
+def percent(share: float) -> str:
+    """A share in percent, as it stands in a sentence."""
+    return f"{100 * share:.0f} %"
+
+
+def decimals(value: float) -> str:
+    """A kernel distance, as it stands in a sentence; below 0 is no more than chance."""
+    return f"{value:.3f}"
+
+
+def _in(fidelity: Fidelity) -> str:
+    return "" if fidelity.embedding == "pixels" else " in the judge's eyes"
