@@ -60,7 +60,7 @@ _HOMES = {
     "READERS": "corpora",
     "SertoolsError": "errors",
     "SertoolsWarning": "errors",
-    "read_result": "scoring.result_file",
+    "read_result": "scoring.results.result_file",
     "open_store": "store.reader",
 }
 
