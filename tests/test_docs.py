@@ -36,6 +36,7 @@ SMALL = {
     "pretrain-ae": "--preset smoke --steps 2 --width 1/32",
     "pretrain-ae --latent pca": "--latent-size 8",
     "finetune-gan": "--preset smoke --steps 2",
+    "finetune-gan --steps 0": "",
     "train-generator": "--preset smoke --steps 2 --width 1/16",
     "train-clf": "--preset smoke --steps 4",
 }
