@@ -14,8 +14,8 @@ from typing import Any
 
 from typer.main import get_command
 
-from sertools import __version__
 from sertools.cli import app
+from sertools.version import __version__
 
 HEAD = """# Commands
 

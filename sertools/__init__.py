@@ -20,7 +20,7 @@ the package costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from sertools.version import __version__
 
 if TYPE_CHECKING:
     from sertools.api import (

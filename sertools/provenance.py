@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sertools import __version__
 from sertools.errors import SertoolsError, UsageError
+from sertools.version import __version__
 
 DIGEST_BYTES = 16
 

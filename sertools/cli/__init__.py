@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from sertools import __version__
 from sertools.cli.augment import augment
 from sertools.cli.corpus import corpus
 from sertools.cli.evaluate import evaluate
@@ -25,6 +24,7 @@ from sertools.cli.select import select
 from sertools.cli.to_wav import to_wav
 from sertools.cli.train_clf import train_clf
 from sertools.cli.train_generator import train_generator
+from sertools.version import __version__
 
 # In the order of the flow, which is the order of `sertools --help`.
 VERBS = (
