@@ -35,8 +35,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sertools.errors import SertoolsError, SertoolsWarning
+from sertools.metrics import confusion_matrix, uar
 from sertools.provenance import atomic_output
-from sertools.scoring.results.metrics import confusion_matrix, uar
 from sertools.sound.audio import read_utterance
 from sertools.store.format import unescape_name
 

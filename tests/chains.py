@@ -13,7 +13,6 @@ from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanCo
 from sertools.errors import SertoolsWarning
 from sertools.generation.rows import generate
 from sertools.provenance import history_line
-from sertools.scoring.results.evaluation import utterance_uar
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, picture_digest
 from sertools.store.lineage import Lineage
 from sertools.store.select import Condition, Selection, select_store
@@ -84,7 +83,7 @@ def classify(
     stores: Sequence[Path], output: Path, config: ClassifierConfig = CLF, val: Path | None = None, **run: object
 ) -> list[Record]:
     """Train a classifier to its end."""
-    return list(train_classifier(stores, Run(output, **run), config, val_path=val, score=utterance_uar))
+    return list(train_classifier(stores, Run(output, **run), config, val_path=val))
 
 
 def synthesise(gan: Path, output: Path, counts: dict[str, int], seed: int = 0) -> Path:

@@ -15,8 +15,8 @@ ROOMS = ("corpora", "sound", "store", "balance", "nets", "training", "generation
 # And within the largest of them.
 SCORING = ("results", "comparing", "synthetic", "plots", "reports")
 ROOT_MODULES = (
-    *("architectures", "claim", "config", "errors", "generators", "parallel", "presets", "processes", "provenance"),
-    *("rehearsal", "version"),
+    *("architectures", "claim", "config", "errors", "generators", "metrics", "parallel", "presets"),
+    *("processes", "provenance", "rehearsal", "version", "voting"),
 )
 MOST_LINES = 300
 
@@ -115,6 +115,12 @@ def test_training_starts_without_the_tools_of_sound_and_pictures():
     for name in SOURCES:
         if room(name) in ("nets", "training", "generation", "store", "balance"):
             assert not {"librosa", "matplotlib", "sklearn"} & others(name, at_start=True), name
+
+
+def test_metrics_need_numpy_alone():
+    for name in ("metrics.py", "voting.py"):
+        assert others(name) <= {*sys.stdlib_module_names, "numpy", "sertools"}, name
+        assert own(name) <= {"errors", "metrics"}, name
 
 
 def test_the_command_line_starts_with_the_standard_library_and_typer():

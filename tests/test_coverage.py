@@ -34,11 +34,11 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
+from sertools.metrics import auc_against_rest
 from sertools.scoring.comparing.pairs import compare
 from sertools.scoring.comparing.resampling import corrected_resampled_t, holm
 from sertools.scoring.comparing.runs import Run
 from sertools.scoring.comparing.statistics import jackknife_t, pooled_uar
-from sertools.scoring.results.metrics import auc_against_rest
 from sertools.scoring.results.result import Result, Utterance
 
 N_SPEAKERS, N_FOLDS, N_SEEDS = 10, 5, 3

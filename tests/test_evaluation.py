@@ -13,11 +13,12 @@ from chains import CLF, CPU, FRONT_END, classify, noise, write_rows
 from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, UsageError
 from sertools.provenance import digest_file
 from sertools.scoring.results import evaluation
-from sertools.scoring.results.evaluation import evaluate, utterance_uar
+from sertools.scoring.results.evaluation import evaluate
 from sertools.scoring.results.result_file import read_result, write_result
 from sertools.store.select import Condition, Selection, select_store
 from sertools.training.batches import open_rows
 from sertools.training.classifier import load_classifier, posteriors
+from sertools.voting import utterance_uar
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 

@@ -9,7 +9,6 @@ import torch
 from chains import CLF, FRONT_END, classify, noise, stop_after, write_rows
 
 from sertools.errors import LineageError, ModelError, Stopped, StoreError, UsageError
-from sertools.scoring.results.evaluation import utterance_uar
 from sertools.store.reader import open_store
 from sertools.training.checkpoint import load_model
 from sertools.training.classifier import load_classifier, train_classifier
@@ -17,9 +16,7 @@ from sertools.training.loop import Run
 
 
 def go_on(stores, output, init, config=CLF, val=None, **run):
-    return list(
-        train_classifier(stores, Run(output, **run), config, val_path=val, init_path=init, score=utterance_uar)
-    )
+    return list(train_classifier(stores, Run(output, **run), config, val_path=val, init_path=init))
 
 
 def test_without_steps_it_is_the_other(chain, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.results.metrics import (
+from sertools.metrics import (
     accuracy,
     auc_against_rest,
     confusion_matrix,
@@ -18,8 +18,8 @@ from sertools.scoring.results.metrics import (
     recalls,
     scores,
     uar,
-    vote,
 )
+from sertools.voting import vote
 
 CLASSES = ("angry", "happy", "sad", "neutral")
 

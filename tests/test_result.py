@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sertools.errors import ModelError, printable
+from sertools.metrics import scores
 from sertools.provenance import history_line
-from sertools.scoring.results.metrics import scores, vote
 from sertools.scoring.results.result import Result, Utterance
 from sertools.scoring.results.result_file import read_result, write_result
+from sertools.voting import vote
 
 CLASSES = ("angry", "happy", "sad")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
+from sertools.metrics import confusion_matrix, uar
 from sertools.scoring.comparing.statistics import Interval, fold_mean_sd, gap_closure, jackknife_t, pooled_uar
-from sertools.scoring.results.metrics import confusion_matrix, uar
 
 
 def ratio(total: np.ndarray) -> float:

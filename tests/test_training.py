@@ -33,7 +33,6 @@ from sertools.training.classifier import (
     learning_rate,
     load_classifier,
     posteriors,
-    train_classifier,
 )
 from sertools.training.loop import Run
 
@@ -261,17 +260,28 @@ def test_the_validation_keeps_the_best_weights(chain, tmp_path):
 
 
 def test_the_classifier_keeps_the_weights_of_the_highest_uar(chain, tmp_path):
-    config = dataclasses.replace(CLF, steps=6, validate_every=2)
-    scores = iter((0.3, 0.9, 0.5))
-    run = Run(tmp_path / "clf")
-    list(train_classifier([chain.train], run, config, val_path=chain.val, score=lambda *_: next(scores)))
-    assert load_header(tmp_path / "clf").facts["val_uar"] == 0.9
-    # At a constant rate, four steps of six are a run of four.
-    classify([chain.train], tmp_path / "four", dataclasses.replace(config, steps=4))
-    classify([chain.train], tmp_path / "six", config)
-    kept, four, six = (weights(tmp_path / name) for name in ("clf", "four", "six"))
-    assert all(torch.equal(a, b) for a, b in zip(kept, four, strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(kept, six, strict=True))
+    config = dataclasses.replace(CLF, steps=12, lr=0.02, validate_every=1)
+    scores = []
+    do_step = ClassifierTrainer.step
+
+    def watched(trainer, step):
+        values = do_step(trainer, step)
+        scores.append(float(values["val_uar"]))
+        return values
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClassifierTrainer, "step", watched)
+        classify([chain.train], tmp_path / "clf", config, chain.val)
+    best = int(np.argmax(scores))
+    assert min(scores) < scores[best], "all weights are the best: this shows nothing"
+    assert best < len(scores) - 1, "the last weights are the best: this shows nothing"
+    assert load_header(tmp_path / "clf").facts["val_uar"] == pytest.approx(scores[best], abs=1e-6)
+    # At a constant rate, the first steps of twelve are a run of so many.
+    classify([chain.train], tmp_path / "best", dataclasses.replace(config, steps=best + 1))
+    classify([chain.train], tmp_path / "last", config)
+    kept, best, last = (weights(tmp_path / name) for name in ("clf", "best", "last"))
+    assert all(torch.equal(a, b) for a, b in zip(kept, best, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(kept, last, strict=True))
 
 
 @pytest.mark.parametrize("train", [pretrain, classify])

@@ -99,7 +99,6 @@ def train_clf(
     SertoolsError
         If rows lack a label, the stores do not go together, `val` was trained on, or a loss is not finite.
     """
-    from sertools.scoring.results.evaluation import utterance_uar
     from sertools.training.classifier import train_classifier
     from sertools.training.distributed import join
     from sertools.training.loop import Run
@@ -123,9 +122,7 @@ def train_clf(
     with writing(output):
         on = join(device)
         run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
-        trained = train_classifier(
-            paths_of(stores), run, config, val_path=maybe(val), init_path=maybe(init), score=utterance_uar
-        )
+        trained = train_classifier(paths_of(stores), run, config, val_path=maybe(val), init_path=maybe(init))
         return run_through(telling(trained, tell, "classifier", config), progress)
 
 

@@ -38,11 +38,10 @@ from sertools.training.runtime import mixed_seed, place, seed_torch, told
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
 from sertools.training.validated import ValidatedTrainer, Validation
+from sertools.voting import utterance_uar
 
 KIND = "classifier"
 Posteriors = npt.NDArray[np.float64]
-# (true class of each row, posteriors, utterance of each row) → UAR. The metrics live in `scoring`, which is above.
-Score = Callable[[npt.NDArray[np.int64], Posteriors, npt.NDArray[np.int64]], float]
 _EVAL_BATCH = 64
 
 
@@ -136,7 +135,6 @@ def train_classifier(
     *,
     val_path: Path | None = None,
     init_path: Path | None = None,
-    score: Score,
 ) -> Iterator[Record]:
     """Train a classifier on stores and write it to ``run.output``.
 
@@ -146,8 +144,6 @@ def train_classifier(
         A store to choose the weights on (highest UAR per utterance); without it the last ones are kept.
     init_path
         A classifier whose weights it starts from.
-    score
-        From the rows' posteriors to UAR per utterance.
 
     Raises
     ------
@@ -183,7 +179,7 @@ def train_classifier(
         def validate(net: nn.Module) -> float:
             found = posteriors(net, val, scaler, run.device)
             # The loop reports it, as it does a loss.
-            return score(truth, found, val.utterance) if np.isfinite(found).all() else math.nan
+            return utterance_uar(truth, found, val.utterance) if np.isfinite(found).all() else math.nan
 
         lineage = lineage.selected(val.seen)
     trainer = ClassifierTrainer(net, rows, rows.labels(classes), validate, scaler, config, run)

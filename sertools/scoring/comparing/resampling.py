@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student_t
 
+from sertools.metrics import FloatArray, IntArray
 from sertools.scoring.comparing.statistics import Interval
-from sertools.scoring.results.metrics import FloatArray, IntArray
 
 N_RESAMPLES = 1000
 _SEED = 0

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student_t
 
-from sertools.scoring.results.metrics import FloatArray, recalls
+from sertools.metrics import FloatArray, recalls
 
 
 @dataclass(frozen=True)

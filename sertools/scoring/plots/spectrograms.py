@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import ModelError
+from sertools.metrics import FloatArray
 from sertools.scoring.plots.style import plain, plain_style
-from sertools.scoring.results.metrics import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,8 @@ import torch
 
 from sertools.config import check_vote
 from sertools.errors import LineageError, SertoolsWarning, StoreError
+from sertools.metrics import scores
 from sertools.provenance import digest_file, history_line, join_histories
-from sertools.scoring.results.metrics import VoteRule, confusion_matrix, scores, uar, vote
 from sertools.scoring.results.result import Result, Utterance
 from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
@@ -22,15 +22,7 @@ from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header
 from sertools.training.classifier import Posteriors, load_classifier, posteriors
 from sertools.training.runtime import place
-
-
-def utterance_uar(truth: npt.NDArray[np.int64], posterior: Posteriors, utterance: npt.NDArray[np.int64]) -> float:
-    """UAR per utterance from the rows' posteriors, by majority vote; what `train-clf --val` chooses on."""
-    used, number = np.unique(utterance, return_inverse=True)
-    of_utterance = np.zeros(len(used), dtype=np.int64)
-    of_utterance[number] = truth
-    predicted = vote(posterior, number, len(used)).predicted
-    return uar(confusion_matrix(of_utterance, predicted, posterior.shape[1]))
+from sertools.voting import VoteRule, vote
 
 
 def evaluate(

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import ModelError
-from sertools.scoring.results.metrics import FloatArray, IntArray
+from sertools.metrics import FloatArray, IntArray
 
 GRID: FloatArray = np.arange(-150, 151) / 10
 _FLOOR = 5e-7

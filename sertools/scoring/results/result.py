@@ -55,7 +55,7 @@ class Result:
     allow_seen : bool
         True if rows that the classifier had seen were let in: the numbers prove nothing.
     metrics : mapping
-        `sertools.scoring.results.metrics.scores` and ``n_ties``.
+        `sertools.metrics.scores` and ``n_ties``.
     model : mapping
         ``digest`` (hex), ``arch``, ``n_train_rows`` (origin → rows), ``updates``.
     utterances : tuple of Utterance

@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from sertools.metrics import scores
 from sertools.scoring.results.documents import Defect
-from sertools.scoring.results.metrics import VoteRule, scores
 from sertools.scoring.results.result import KIND, VERSION, Result, Utterance
+from sertools.voting import VoteRule
 
 
 def parse(document: Any, source: str) -> Result:

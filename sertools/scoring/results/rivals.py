@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sertools.errors import ModelError, printable
-from sertools.scoring.results.metrics import scores
+from sertools.metrics import scores
 from sertools.scoring.results.result import EXTERNAL, TAGS, Result, Utterance
 from sertools.scoring.results.result_file import parse_result
 from sertools.scoring.results.rival_file import POSTERIOR, Prediction, read_predictions, shown

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sertools.scoring.results.metrics import confusion_matrix, uar
+from sertools.metrics import confusion_matrix, uar
 from sertools.scoring.synthetic.embedding import Embedding
 from sertools.scoring.synthetic.fidelity import Matrix
 from sertools.training.batches import Index
