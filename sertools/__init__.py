@@ -9,7 +9,8 @@ The rooms, in the order the data flows; each imports only from those before it:
 ``nets``        the networks of the paper
 ``training``    autoencoder, class Gaussians, GAN, other generators, classifier
 ``generation``  rows from a trained generator: drawn, moved, chosen
-``scoring``     results → comparing → synthetic → plots → reports
+``scoring``     results → comparing → synthetic: what is computed
+``reporting``   contents → plots → reports → exports: what is shown
 ``api``         one function a verb, for Python
 ``cli``         one thin file a verb, which calls that function
 

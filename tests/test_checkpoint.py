@@ -20,7 +20,7 @@ from safetensors.torch import load, save, save_file
 import sertools
 from sertools.config import FrontEnd
 from sertools.errors import ModelError, SertoolsError, TrainingError
-from sertools.scoring.reports.contents import describe
+from sertools.reporting.contents.description import describe
 from sertools.scoring.results.evaluation import evaluate
 from sertools.store.lineage import Lineage
 from sertools.training.autoencoder import load_autoencoder

@@ -14,8 +14,8 @@ from chains import AE, CLF, FRONT_END, GAN, NET, classify, finetune, noise, pret
 
 from sertools.errors import ModelError, SertoolsWarning, Stopped, TrainingError
 from sertools.nets.gan import Autoencoder, batch_norms, clamp_dropout, discriminator_from
-from sertools.scoring.reports.contents import describe, file_kind
-from sertools.scoring.reports.pictures import draw
+from sertools.reporting.contents.description import describe, file_kind
+from sertools.reporting.plots.pictures import draw
 from sertools.training import gan as gan_module
 from sertools.training.gan import GanTrainer, finetune_gan
 from sertools.training.health import COLLAPSED, DEAD_RECORDS, GanWatch, Watch

@@ -15,8 +15,8 @@ from browser import Page, browser_page, find_browser
 from test_report import FULL, GAN, IMBALANCED, grid
 
 from sertools.provenance import history_line
-from sertools.scoring.reports.page import render_page
-from sertools.scoring.reports.report import summarise
+from sertools.reporting.reports.page import render_page
+from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result_file import read_result
 
 WIDTHS = (390, 1440)

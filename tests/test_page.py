@@ -13,12 +13,12 @@ from typer.main import get_command
 from sertools.cli import app
 from sertools.errors import ModelError
 from sertools.provenance import history_line
-from sertools.scoring.reports import repeat
-from sertools.scoring.reports.formats import percent
-from sertools.scoring.reports.layouts import paper_table
-from sertools.scoring.reports.page import render_page
-from sertools.scoring.reports.report import summarise
-from sertools.scoring.reports.tables import difference_tables, score_table
+from sertools.reporting.contents import repeat
+from sertools.reporting.reports.formats import percent
+from sertools.reporting.reports.layouts import paper_table
+from sertools.reporting.reports.page import render_page
+from sertools.reporting.reports.tables import difference_tables, score_table
+from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result
 from sertools.scoring.results.result_file import read_result, write_result
 

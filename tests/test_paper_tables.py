@@ -12,11 +12,11 @@ import pytest
 from test_report import DASH, FOLDS, grid, make_run
 
 from sertools.errors import UsageError
-from sertools.scoring.reports.formats import Format
-from sertools.scoring.reports.layouts import render_layout
-from sertools.scoring.reports.paper import TABLE_2, TABLE_3
-from sertools.scoring.reports.report import summarise
-from sertools.scoring.reports.tables import render
+from sertools.reporting.reports.formats import Format
+from sertools.reporting.reports.layouts import render_layout
+from sertools.reporting.reports.paper import TABLE_2, TABLE_3
+from sertools.reporting.reports.tables import render
+from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result_file import write_result
 
 # As the paper prints them.

@@ -13,11 +13,11 @@ from test_plots import as_bytes
 from test_report import FULL, GAN, IMBALANCED, grid, make_run, row
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.plots.class_balance import class_balance, count_rows
-from sertools.scoring.plots.forest import forest, measures
-from sertools.scoring.plots.latent_map import Plane, Points, draw_samples, latent_map
-from sertools.scoring.reports.pictures import draw
-from sertools.scoring.reports.report import summarise
+from sertools.reporting.plots.class_balance import class_balance, count_rows
+from sertools.reporting.plots.forest import forest, measures
+from sertools.reporting.plots.latent_map import Plane, Points, draw_samples, latent_map
+from sertools.reporting.plots.pictures import draw
+from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result_file import write_result
 from sertools.store.reader import open_store
 from sertools.training.autoencoder import encode, load_autoencoder

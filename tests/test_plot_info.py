@@ -16,10 +16,10 @@ from test_report import make_run
 from sertools.cli.info import _page
 from sertools.errors import ModelError, SertoolsError, Stopped, UsageError
 from sertools.provenance import digest_file
-from sertools.scoring.reports.contents import describe, file_kind
-from sertools.scoring.reports.layouts import render_layout
-from sertools.scoring.reports.pictures import draw
-from sertools.scoring.reports.report import summarise
+from sertools.reporting.contents.description import describe, file_kind
+from sertools.reporting.plots.pictures import draw
+from sertools.reporting.reports.layouts import render_layout
+from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.evaluation import evaluate
 from sertools.scoring.results.result_file import read_result, write_result
 from sertools.scoring.synthetic.score import score

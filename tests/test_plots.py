@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.plots.confusion import confusion
-from sertools.scoring.plots.spectrograms import COLOURS, spectrogram_grid
-from sertools.scoring.plots.style import save
+from sertools.reporting.plots.confusion import confusion
+from sertools.reporting.plots.spectrograms import COLOURS, spectrogram_grid
+from sertools.reporting.plots.style import save
 
 CLASSES = ("angry", "happy")
 MEL_HZ = 700 * (10 ** (np.linspace(50, 2840, 64) / 2595) - 1)  # 64 bands up to 8 kHz
@@ -93,8 +93,8 @@ def test_no_setting_of_the_user_enters_a_picture(format: str) -> None:
 
 def test_another_process_gives_the_same_bytes_and_leaves_pyplot_alone() -> None:
     code = (
-        "import sys, io, hashlib; from sertools.scoring.plots.confusion import confusion;"
-        "from sertools.scoring.plots.style import save; s = io.BytesIO();"
+        "import sys, io, hashlib; from sertools.reporting.plots.confusion import confusion;"
+        "from sertools.reporting.plots.style import save; s = io.BytesIO();"
         "save(confusion([[30, 10], [1, 1]], ('angry', 'happy'), 'GAN, fold 1'), s, 'svg');"
         "print(hashlib.sha256(s.getvalue()).hexdigest(), 'matplotlib.pyplot' in sys.modules)"
     )
@@ -106,7 +106,7 @@ def test_another_process_gives_the_same_bytes_and_leaves_pyplot_alone() -> None:
 
 
 def test_matplotlib_is_not_imported_before_it_is_needed() -> None:
-    modules = ", ".join(f"sertools.scoring.plots.{name}" for name in ("confusion", "spectrograms", "forest"))
+    modules = ", ".join(f"sertools.reporting.plots.{name}" for name in ("confusion", "spectrograms", "forest"))
     code = f"import sys, {modules}; print('matplotlib' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "False"

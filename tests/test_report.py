@@ -16,11 +16,11 @@ from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
 from sertools.metrics import scores
+from sertools.reporting.reports.formats import Format
+from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.comparison import Report, Row
 from sertools.scoring.comparing.statistics import Interval
-from sertools.scoring.reports.formats import Format
-from sertools.scoring.reports.report import summarise
-from sertools.scoring.reports.tables import render
+from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result, Utterance
 from sertools.scoring.results.result_file import write_result
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from test_report import CLASSES, DASH, grid, make_run, row, with_validation
 
 from sertools.errors import ModelError, SertoolsError
+from sertools.reporting.reports.layouts import render_layout
+from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.comparison import Report
-from sertools.scoring.reports.layouts import render_layout
-from sertools.scoring.reports.report import summarise
-from sertools.scoring.reports.tables import render
+from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result
 from sertools.scoring.results.result_file import write_result
 from sertools.scoring.results.rivals import read_results

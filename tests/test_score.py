@@ -14,9 +14,9 @@ from chains import CPU, FRONT_END, classify, write_rows
 from sertools.config import ARCHITECTURES, FrontEnd
 from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, UsageError
 from sertools.nets.classifiers import build_classifier
-from sertools.scoring.reports.score_table import read_score
+from sertools.reporting.reports.score_page import WIDTH, page
+from sertools.reporting.reports.score_table import read_score
 from sertools.scoring.synthetic.score import score
-from sertools.scoring.synthetic.score_page import WIDTH, page
 from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, VERDICTS
 from sertools.store.merge import merge_stores
 from sertools.training.batches import open_rows

@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from sertools.errors import ModelError, UsageError
-from sertools.scoring.reports.score_table import compare, is_score, read_score
+from sertools.reporting.reports.score_table import compare, is_score, read_score
 from sertools.scoring.synthetic.verdict import BAD, KIND, REAL, VERSION
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stores import WORDS, make_store, read_all
 
 from sertools.errors import SertoolsError, StoreError, UsageError
-from sertools.scoring.reports.contents import describe
+from sertools.reporting.contents.description import describe
 from sertools.store.format import (
     OWN_PICTURES,
     REJECTED_COLUMNS,

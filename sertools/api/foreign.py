@@ -33,10 +33,10 @@ def export(file: AnyPath, output: AnyPath, *, format: str | None = None, audio_r
     SertoolsError
         If the file is of another kind, the format is not of its kind, or needs a package that is not installed.
     """
-    from sertools.scoring.plots.tensorboard import export_log
-    from sertools.scoring.reports.contents import LOG, RESULT, file_kind
-    from sertools.scoring.results.audformat import export_result
-    from sertools.store.export import export_store
+    from sertools.reporting.contents.description import LOG, RESULT, file_kind
+    from sertools.reporting.exports.audformat import export_result
+    from sertools.reporting.exports.store import export_store
+    from sertools.reporting.exports.tensorboard import export_log
     from sertools.store.format import KIND as STORE
 
     file, output = Path(file), Path(output)

@@ -101,10 +101,10 @@ def report(
         If a file cannot be read, or the results cannot stand in one table.
     """
     from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.scoring.reports.formats import check_format
-    from sertools.scoring.reports.layouts import check_layout, render_layout
-    from sertools.scoring.reports.report import summarise
-    from sertools.scoring.reports.score_table import compare, is_score
+    from sertools.reporting.reports.formats import check_format
+    from sertools.reporting.reports.layouts import check_layout, render_layout
+    from sertools.reporting.reports.score_table import compare, is_score
+    from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
 
     known_layout = check_layout(layout, paper)
@@ -121,7 +121,7 @@ def report(
     read = read_results(paths)
     found = summarise(read, baseline)
     if page is not None:
-        from sertools.scoring.reports.page import render_page
+        from sertools.reporting.reports.page import render_page
 
         with writing(page):
             text = render_page(found, read, known_layout, paper)
@@ -174,8 +174,8 @@ def plot(
         If the files are of several kinds, or the picture's suffix is not known.
     """
     from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.scoring.plots.style import METADATA, save
-    from sertools.scoring.reports.pictures import draw
+    from sertools.reporting.plots.pictures import draw
+    from sertools.reporting.plots.style import METADATA, save
 
     paths = paths_of(files)
     options: dict[str, Any] = {"kind": kind, "n_each": n, "seed": seed, "title": title, "names": names}
@@ -214,6 +214,6 @@ def info(file: AnyPath, *, verify: bool = False) -> dict[str, Any]:
     SertoolsError
         If the file is damaged, or nothing that sertools made.
     """
-    from sertools.scoring.reports.contents import describe
+    from sertools.reporting.contents.description import describe
 
     return describe(Path(file), verify=verify)

@@ -40,7 +40,7 @@ def score(
       sertools score train.h5 synth.h5 --heldout val.h5 --judge clf.safetensors > score.json
     """
     from sertools import api
-    from sertools.scoring.synthetic.score_page import page
+    from sertools.reporting.reports.score_page import page
 
     scored = api.score(real, synth, heldout=heldout, judge=judge, tags=read_tags(tag), seed=seed, device=device)
     if as_json or not _on_terminal():

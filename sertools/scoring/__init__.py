@@ -1,1 +1,1 @@
-"""How good is it, in five rooms: results → comparing → synthetic → plots → reports. Trains nothing."""
+"""How good is it, in three rooms: results → comparing → synthetic. Trains nothing, shows nothing."""

@@ -141,7 +141,7 @@ BYTES: tuple[Damage, ...] = (flip, flip, flip, truncate, swap, huge)
 
 def read_store(path: Path, folder: Path) -> None:
     """All that reads stores."""
-    from sertools.scoring.reports.contents import describe
+    from sertools.reporting.contents.description import describe
     from sertools.store.merge import merge_stores
     from sertools.store.reader import open_store
     from sertools.store.select import Selection, select_store
@@ -157,7 +157,7 @@ def read_store(path: Path, folder: Path) -> None:
 
 def read_latents(path: Path, folder: Path) -> None:
     """All that reads latents."""
-    from sertools.scoring.reports.contents import describe
+    from sertools.reporting.contents.description import describe
     from sertools.training.latents import load_latents
 
     json.dumps(describe(path))
@@ -170,7 +170,7 @@ def read_model(path: Path, folder: Path) -> None:
 
     from sertools.errors import ModelError
     from sertools.generation.rows import counts_per_class, generate
-    from sertools.scoring.reports.contents import describe
+    from sertools.reporting.contents.description import describe
     from sertools.scoring.results.evaluation import evaluate
     from sertools.training.autoencoder import load_autoencoder
     from sertools.training.checkpoint import load_header
@@ -190,9 +190,9 @@ def read_model(path: Path, folder: Path) -> None:
 
 def read_result(path: Path, folder: Path) -> None:
     """All that reads results and rivals' predictions."""
-    from sertools.scoring.reports.formats import check_format
-    from sertools.scoring.reports.layouts import check_layout, render_layout
-    from sertools.scoring.reports.report import summarise
+    from sertools.reporting.reports.formats import check_format
+    from sertools.reporting.reports.layouts import check_layout, render_layout
+    from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
 
     found = summarise(read_results([path]))

@@ -281,11 +281,11 @@ def warm() -> None:
     import sertools.cli
     import sertools.corpora.sources
     import sertools.generation.rows
-    import sertools.scoring.plots.style
-    import sertools.scoring.reports.contents
-    import sertools.scoring.reports.layouts
-    import sertools.scoring.reports.pictures
-    import sertools.scoring.reports.report
+    import sertools.reporting.contents.description
+    import sertools.reporting.plots.pictures
+    import sertools.reporting.plots.style
+    import sertools.reporting.reports.layouts
+    import sertools.scoring.comparing.summary
     import sertools.scoring.results.evaluation
     import sertools.scoring.results.rivals
     import sertools.store.extraction

@@ -38,7 +38,7 @@ _GRID = (
 
 def reads(bench: Bench, number: int, n: int) -> tuple[Counter[str], list[str]]:
     """Read the store that is being replaced, in each way in turn; name the sides seen, and what went wrong."""
-    from sertools.scoring.reports.contents import describe
+    from sertools.reporting.contents.description import describe
     from sertools.store.reader import open_store
     from sertools.store.select import Selection, select_store
     from sertools.training.batches import open_rows

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sertools.errors import UsageError, one_of
-from sertools.scoring.plots.class_balance import class_balance, count_rows
-from sertools.scoring.plots.confusion import confusion
-from sertools.scoring.plots.curves import training_curves
-from sertools.scoring.plots.forest import forest
-from sertools.scoring.plots.latent_map import draw_samples, latent_map, read_points
-from sertools.scoring.plots.spectrograms import spectrogram_grid
-from sertools.scoring.reports.contents import LATENTS, LOG, RESULT, file_kind
-from sertools.scoring.reports.report import summarise
+from sertools.reporting.contents.description import LATENTS, LOG, RESULT, file_kind
+from sertools.reporting.plots.class_balance import class_balance, count_rows
+from sertools.reporting.plots.confusion import confusion
+from sertools.reporting.plots.curves import training_curves
+from sertools.reporting.plots.forest import forest
+from sertools.reporting.plots.latent_map import draw_samples, latent_map, read_points
+from sertools.reporting.plots.spectrograms import spectrogram_grid
+from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result
 from sertools.scoring.results.result_file import read_result
 from sertools.sound.features import mel_frequencies

@@ -15,14 +15,14 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sertools.errors import printable
+from sertools.reporting.contents.repeat import recipe
+from sertools.reporting.plots.forest import Measure, forest, measures
+from sertools.reporting.plots.style import OKABE_ITO, save
+from sertools.reporting.reports.formats import DASH, Table, percent
+from sertools.reporting.reports.layouts import N_NAMES, Layout, paper_table
+from sertools.reporting.reports.tables import difference_tables, score_table
 from sertools.scoring.comparing.comparison import Report
-from sertools.scoring.plots.forest import Measure, forest, measures
-from sertools.scoring.plots.style import OKABE_ITO, save
-from sertools.scoring.reports.formats import DASH, Table, percent
-from sertools.scoring.reports.layouts import N_NAMES, Layout, paper_table
-from sertools.scoring.reports.notes import counted
-from sertools.scoring.reports.repeat import recipe
-from sertools.scoring.reports.tables import difference_tables, score_table
+from sertools.scoring.comparing.notes import counted
 from sertools.scoring.results.result import EXTERNAL, Result
 
 _INKS = {"#000000": "currentColor", "#ffffff": "var(--paper)", OKABE_ITO[0].lower(): "var(--ink)"}
@@ -90,7 +90,7 @@ def render_page(
         tables = [table]
         layout_notes = [note for note in document["notes"] if note not in (*report.notes, *report.cautions)]
     environment = Environment(
-        loader=PackageLoader("sertools.scoring.reports", "."),
+        loader=PackageLoader("sertools.reporting.reports", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,10 +11,10 @@ from math import nan
 from typing import Any, Literal, cast, get_args
 
 from sertools.errors import UsageError, one_of
+from sertools.reporting.reports.formats import Format, Table, percent, rounded, write_tables
+from sertools.reporting.reports.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
+from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.comparison import GENERATORS, KIND, VERSION, Report, Row
-from sertools.scoring.reports.formats import Format, Table, percent, rounded, write_tables
-from sertools.scoring.reports.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
-from sertools.scoring.reports.tables import render
 
 Layout = Literal["summary", "table2", "table3"]
 N_NAMES: dict[Layout, int] = {"summary": 1, "table2": 1, "table3": 2}  # columns of names

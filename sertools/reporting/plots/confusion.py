@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import ModelError
-from sertools.scoring.plots.style import plain, plain_style
+from sertools.reporting.plots.style import plain, plain_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from sertools.errors import ModelError, SertoolsError, why_not
 from sertools.presets import Preset, beside_paper
-from sertools.scoring.reports.printed import REPORT, SCORE, describe_report, describe_score, document_kind
-from sertools.scoring.reports.repeat import entry
+from sertools.reporting.contents.printed import REPORT, SCORE, describe_report, describe_score, document_kind
+from sertools.reporting.contents.repeat import entry
 from sertools.scoring.results.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.lineage import Lineage

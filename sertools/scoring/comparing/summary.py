@@ -21,11 +21,11 @@ import numpy as np
 from sertools.errors import ModelError, UsageError
 from sertools.metrics import recalls
 from sertools.scoring.comparing.comparison import FULL, IMBALANCED, ORDER, Report, Row
+from sertools.scoring.comparing.notes import averaged_over, cautions, legend, trained_here
 from sertools.scoring.comparing.pairs import NO_DIFFERENCES, compare, gap_closed, noise_of_test_set, pooled
 from sertools.scoring.comparing.resampling import holm
 from sertools.scoring.comparing.runs import Cell, Run
 from sertools.scoring.comparing.statistics import Interval, fold_mean_sd, pooled_uar
-from sertools.scoring.reports.notes import averaged_over, cautions, legend, trained_here
 from sertools.scoring.results.result import TAGS, Result
 
 

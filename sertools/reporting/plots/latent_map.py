@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sertools.errors import ModelError, printable
 from sertools.provenance import digest_file
-from sertools.scoring.plots.style import OKABE_ITO, plain, plain_style
+from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
 from sertools.store.format import same_front_end
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from math import isfinite, isnan, nan
 from typing import Any
 
+from sertools.reporting.reports.formats import DASH, Format, Table, percent, rounded, write_tables
 from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
 from sertools.scoring.comparing.statistics import Interval
-from sertools.scoring.reports.formats import DASH, Format, Table, percent, rounded, write_tables
 
 _FRACTIONS = (
     *("uar", "uar_sd", "pooled_uar", "reduced_recall", "reduced_auc", "macro_f1", "macro_f1_sd"),

@@ -11,8 +11,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from sertools.errors import ModelError, UsageError, printable
+from sertools.reporting.reports.formats import DASH, Format, Table, percent, write_tables
 from sertools.scoring.comparing import comparison
-from sertools.scoring.reports.formats import DASH, Format, Table, percent, write_tables
 from sertools.scoring.results.documents import Defect, clean, load
 from sertools.scoring.synthetic.verdict import KIND, VERDICTS, VERSION, decimals
 

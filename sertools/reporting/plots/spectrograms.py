@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sertools.errors import ModelError
 from sertools.metrics import FloatArray
-from sertools.scoring.plots.style import plain, plain_style
+from sertools.reporting.plots.style import plain, plain_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

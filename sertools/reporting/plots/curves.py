@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sertools.errors import ModelError, printable
-from sertools.scoring.plots.style import OKABE_ITO, plain, plain_style
+from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
 from sertools.training.log import History
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from sertools.errors import UsageError, printable
+from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
 from sertools.scoring.comparing.comparison import Report, Row
 from sertools.scoring.comparing.statistics import Interval
-from sertools.scoring.plots.style import OKABE_ITO, plain, plain_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

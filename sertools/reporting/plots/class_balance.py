@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import ModelError, printable
-from sertools.scoring.plots.style import OKABE_ITO, plain, plain_style
+from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,1 @@
+"""Stores, results and training logs for other tools."""

@@ -1,0 +1,1 @@
+"""What `report` and `score` show: tables in every format, and pages."""

@@ -1,1 +1,0 @@
-"""Tables, pages and pictures of files: what `report`, `plot` and `info` show."""
