@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
 from sertools.errors import UsageError, one_of
-from sertools.generators import CvaeConfig, DiffusionConfig
+from sertools.generator_config import CvaeConfig, DiffusionConfig
 from sertools.provenance import flat
 
 _HIGHEST_RATE = 1e30  # Adam's first step is ten times the rate; float32 ends at 3e38

@@ -17,9 +17,9 @@ from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, 
 from sertools.store.lineage import Lineage
 from sertools.store.select import Condition, Selection, select_store
 from sertools.store.writer import write_store
+from sertools.training.adversarial import finetune_gan
 from sertools.training.autoencoder import pretrain_autoencoder
 from sertools.training.classifier import train_classifier
-from sertools.training.gan import finetune_gan
 from sertools.training.latents import fit_latents
 from sertools.training.loop import Record, Run
 

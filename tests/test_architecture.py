@@ -21,7 +21,7 @@ INNER_ROOMS = {
     "reporting": ("contents", "plots", "reports", "exports"),
 }
 ROOT_MODULES = (
-    *("architectures", "claim", "config", "errors", "generators", "metrics", "parallel", "presets"),
+    *("architectures", "claim", "config", "errors", "generator_config", "metrics", "parallel", "presets"),
     *("processes", "provenance", "rehearsal", "version", "voting"),
 )
 MOST_LINES = 300
@@ -146,6 +146,12 @@ def test_no_package_is_imported_that_is_not_declared():
     declared = declared - {"scikit_learn"} | {"sklearn", "sertools"}
     used = set().union(*(others(name) for name in SOURCES)) - set(sys.stdlib_module_names)
     assert used <= declared
+
+
+def test_no_two_modules_share_a_name():
+    # A file of `cli` has the name of its verb.
+    files = [Path(name).name for name in SOURCES if room(name) != "cli"]
+    assert [name for name in {*files} if files.count(name) > 1 and name != "__init__.py"] == []
 
 
 @pytest.mark.parametrize("name", SOURCES)

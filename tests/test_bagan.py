@@ -24,11 +24,11 @@ from sertools.nets.gan import (
     discriminator_from,
     generator_from,
 )
+from sertools.training.adversarial import GanTrainer
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import open_rows
 from sertools.training.calibration import LatentSampler
 from sertools.training.checkpoint import load_header
-from sertools.training.gan import GanTrainer
 from sertools.training.latents import fit_gaussians, fit_latents
 from sertools.training.loop import Run
 

@@ -19,12 +19,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from sertools.config import GanConfig
-from sertools.generators import CvaeConfig, DiffusionConfig
+from sertools.generator_config import CvaeConfig, DiffusionConfig
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.cvae import Cvae
 from sertools.nets.edm import Edm
 from sertools.nets.gan import Autoencoder, discriminator_from, generator_from
-from sertools.training import autoencoder, classifier, distributed, gan, generators
+from sertools.training import adversarial, autoencoder, classifier, distributed, likelihood
 from sertools.training.batches import Rows, open_rows
 from sertools.training.calibration import LatentSampler
 from sertools.training.latents import ClassGaussians
@@ -80,9 +80,9 @@ class WithoutSteps:
 
 @pytest.fixture
 def rows(rng: Any, tmp_path: Path, monkeypatch: Any) -> Rows:
-    for module, name in ((autoencoder, "Adam"), (gan, "Adam"), (generators, "Adam"), (classifier, "AdamW")):
+    for module, name in ((autoencoder, "Adam"), (adversarial, "Adam"), (likelihood, "Adam"), (classifier, "AdamW")):
         monkeypatch.setattr(module, name, WithoutSteps)
-    for module in (distributed, generators):
+    for module in (distributed, likelihood):
         # There is no autocast to this device.
         monkeypatch.setattr(module, "computing", lambda precision, device: contextlib.nullcontext())
     return open_rows([write_rows(tmp_path / "s.h5", noise(rng, 24), list(CLASSES) * 8)])
@@ -100,7 +100,7 @@ def trainer_of(kind: str, rows: Rows, run: Run) -> Any:
         config = GanConfig(batch_size=8, cond_ramp=0.5, sn=True, r1=1.0, diffaug=("shift", "mask"), ema=0.9)
         net = Autoencoder(rows.shape, NET)
         unit = np.stack([np.eye(NET.latent_size)] * len(CLASSES))
-        trainer = gan.GanTrainer(
+        trainer = adversarial.GanTrainer(
             generator_from(net.decoder, rows.shape, NET),
             discriminator_from(net.encoder, rows.shape, len(CLASSES), NET, norm=False, spectral=True),
             LatentSampler(ClassGaussians(CLASSES, unit[:, 0], unit, (8, 8, 8)), DEVICE),
@@ -118,7 +118,7 @@ def trainer_of(kind: str, rows: Rows, run: Run) -> Any:
     else:
         config = DiffusionConfig(width=1 / 8, batch_size=8)
         net = Edm(rows.shape, len(CLASSES), config)
-    return generators.GeneratorTrainer(net, rows, labels, None, config, run, scaler, CLASSES)
+    return likelihood.GeneratorTrainer(net, rows, labels, None, config, run, scaler, CLASSES)
 
 
 @pytest.mark.parametrize("stay", [True, False], ids=["resident", "read"])

@@ -11,7 +11,7 @@ import pytest
 
 import sertools
 from sertools.corpora import read_corpus
-from sertools.reporting.exports.audformat import _time
+from sertools.reporting.exports.predictions import _time
 from sertools.training.log import read_log
 
 

@@ -12,10 +12,10 @@ from chains import CPU, FRONT_END, GAN, assert_one_adam_step, finetune, noise, w
 from sertools.config import NetConfig
 from sertools.errors import StoreError
 from sertools.nets.gan import Autoencoder, batch_norms, clamp_dropout, discriminator_from, generator_from
+from sertools.training.adversarial import GanTrainer
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import open_rows
 from sertools.training.calibration import LatentSampler, calibrate
-from sertools.training.gan import GanTrainer
 from sertools.training.gan_file import load_generator
 from sertools.training.latents import fit_gaussians
 from sertools.training.loop import Run

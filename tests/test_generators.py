@@ -13,14 +13,14 @@ from stores import read_all
 from sertools.errors import LineageError, ModelError, Stopped, StoreError, UsageError
 from sertools.generation.opening import Denoising, Ways
 from sertools.generation.rows import generate
-from sertools.generators import CVAE, DIFFUSION, CvaeConfig, DiffusionConfig
+from sertools.generator_config import CVAE, DIFFUSION, CvaeConfig, DiffusionConfig
 from sertools.nets.cvae import Cvae
 from sertools.nets.edm import Edm
 from sertools.store.reader import open_store
 from sertools.training.checkpoint import load_header
 from sertools.training.ema import Average
-from sertools.training.generators import load_net, train_generator
 from sertools.training.health import GeneratorWatch
+from sertools.training.likelihood import load_net, train_generator
 from sertools.training.loop import Run
 
 SHAPE = (32, 32)
@@ -43,7 +43,7 @@ def fit(stores, output, config, val=None, **run):
 @pytest.fixture(scope="module", params=KINDS)
 def made(request, chain, tmp_path_factory):
     """A tiny generator of each kind, without validation."""
-    path = tmp_path_factory.mktemp("generators") / request.param
+    path = tmp_path_factory.mktemp("generator_config") / request.param
     with pytest.warns(UserWarning, match="fewer than 30 rows"):
         fit([chain.train], path, TINY[request.param])
     return path
@@ -255,7 +255,7 @@ def test_a_broken_run_ends_with_the_bytes_of_an_unbroken_one(kind, chain, tmp_pa
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_of_the_lowest_held_out_loss_are_kept(kind, chain, tmp_path, monkeypatch):
     scores = iter([1.0, 2.0])
-    monkeypatch.setattr("sertools.training.generators.held_out_loss", lambda *_, **__: next(scores))
+    monkeypatch.setattr("sertools.training.likelihood.held_out_loss", lambda *_, **__: next(scores))
     fit([chain.train], tmp_path / "four", TINY[kind], chain.val)
     monkeypatch.undo()
     fit([chain.train], tmp_path / "two", dataclasses.replace(TINY[kind], steps=2), None)

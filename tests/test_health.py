@@ -16,8 +16,8 @@ from sertools.errors import ModelError, SertoolsWarning, Stopped, TrainingError
 from sertools.nets.gan import Autoencoder, batch_norms, clamp_dropout, discriminator_from
 from sertools.reporting.contents.description import describe, file_kind
 from sertools.reporting.plots.pictures import draw
-from sertools.training import gan as gan_module
-from sertools.training.gan import GanTrainer, finetune_gan
+from sertools.training import adversarial
+from sertools.training.adversarial import GanTrainer, finetune_gan
 from sertools.training.health import COLLAPSED, DEAD_RECORDS, GanWatch, Watch
 from sertools.training.log import read_log
 from sertools.training.loop import Health, Run, train
@@ -80,7 +80,7 @@ def test_the_other_trainings_log_what_they_return(chain, tmp_path, train_one, co
 
 
 def test_watching_changes_no_byte_of_the_model(chain, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(gan_module, "_health", lambda *_: Health())
+    monkeypatch.setattr(adversarial, "_health", lambda *_: Health())
     finetune(chain.ae, chain.latents, [chain.train], tmp_path / "gan", LONG)
     assert (tmp_path / "gan").read_bytes() == trained.read_bytes()
 

@@ -13,12 +13,12 @@ from sertools.config import DIFFAUGS, GanConfig
 from sertools.errors import Stopped, StoreError, UsageError
 from sertools.nets.gan import Autoencoder, Discriminator, batch_norms, discriminator_from, generator_from
 from sertools.presets import IMPROVED, PRESETS, beside_paper, override
+from sertools.training.adversarial import GanTrainer
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import open_rows
 from sertools.training.calibration import LatentSampler
 from sertools.training.checkpoint import load_header
 from sertools.training.critic import changed, changes, cross_entropy, r1_penalty
-from sertools.training.gan import GanTrainer
 from sertools.training.latents import fit_gaussians
 from sertools.training.loop import Run
 from sertools.training.order import balanced_indices

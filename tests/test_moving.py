@@ -15,10 +15,10 @@ from sertools.generation.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow
 from sertools.generation.opening import Denoising, Ways
 from sertools.generation.rows import generate
 from sertools.generation.translation import Translation
-from sertools.generators import CVAE, DIFFUSION, CvaeConfig, DiffusionConfig
+from sertools.generator_config import CVAE, DIFFUSION, CvaeConfig, DiffusionConfig
 from sertools.nets.edm import Edm
 from sertools.store.reader import open_store
-from sertools.training.generators import load_net, train_generator
+from sertools.training.likelihood import load_net, train_generator
 from sertools.training.loop import Run
 
 SHAPE = (32, 32)

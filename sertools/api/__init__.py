@@ -7,13 +7,13 @@ Errors are `SertoolsError` and name the file, the bad value and the remedy; rema
 from collections.abc import Callable
 from typing import ParamSpec
 
-from sertools.api.classifier import evaluate, train_clf
+from sertools.api.classification import evaluate, train_clf
+from sertools.api.encoding import fit_latents, pretrain_ae
 from sertools.api.foreign import export
-from sertools.api.gan import finetune_gan, generate
 from sertools.api.generator import train_generator
-from sertools.api.latents import fit_latents, pretrain_ae
 from sertools.api.scores import info, plot, report, score
 from sertools.api.stores import augment, corpus, extract, merge, select, to_wav
+from sertools.api.synthesis import finetune_gan, generate
 from sertools.errors import UsageError
 from sertools.rehearsal import Plan, rehearsal
 

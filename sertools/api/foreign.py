@@ -34,7 +34,7 @@ def export(file: AnyPath, output: AnyPath, *, format: str | None = None, audio_r
         If the file is of another kind, the format is not of its kind, or needs a package that is not installed.
     """
     from sertools.reporting.contents.description import LOG, RESULT, file_kind
-    from sertools.reporting.exports.audformat import export_result
+    from sertools.reporting.exports.predictions import export_result
     from sertools.reporting.exports.store import export_store
     from sertools.reporting.exports.tensorboard import export_log
     from sertools.store.format import KIND as STORE

@@ -21,7 +21,7 @@ from sertools.api.running import (
     writing,
 )
 from sertools.config import SAVE_EVERY_MINUTES
-from sertools.generators import CVAE, GeneratorConfig, check_kind
+from sertools.generator_config import CVAE, GeneratorConfig, check_kind
 from sertools.presets import override
 from sertools.presets import preset as preset_of
 
@@ -84,7 +84,7 @@ def train_generator(
     SertoolsError
         If rows lack a label, the stores do not go together, or a loss is not finite.
     """
-    from sertools.training.generators import train_generator as train
+    from sertools.training.likelihood import train_generator as train
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device, pick_precision
 

@@ -29,7 +29,7 @@ def shares(incomplete: str) -> list[str]:
 
 def counts(incomplete: str) -> list[str]:
     """Offer ``CLASS=`` for the classes of the generator that the line names."""
-    from sertools.generators import KINDS
+    from sertools.generator_config import KINDS
     from sertools.training.checkpoint import load_header
     from sertools.training.gan_file import KIND as GAN
 

@@ -20,7 +20,7 @@ from sertools.cli.options import (
 )
 from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
 from sertools.config import SAMPLINGS, SAVE_EVERY_MINUTES
-from sertools.generators import KINDS
+from sertools.generator_config import KINDS
 
 
 def _default(name: str) -> str:

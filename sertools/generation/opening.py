@@ -14,7 +14,7 @@ from sertools.generation.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow, Mo
 from sertools.generation.smote import fit_smote
 from sertools.generation.translation import Translation, Translator
 from sertools.generation.transport import GaussianMap
-from sertools.generators import DIFFUSION, KINDS
+from sertools.generator_config import DIFFUSION, KINDS
 from sertools.nets.cvae import Cvae
 from sertools.nets.folding import folded
 from sertools.provenance import digest_file
@@ -25,7 +25,7 @@ from sertools.training.checkpoint import Header, load_header
 from sertools.training.drawing import FromLatents, Source
 from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_encoder, load_generator
-from sertools.training.generators import FromNoise, load_net
+from sertools.training.likelihood import FromNoise, load_net
 from sertools.training.runtime import place
 
 

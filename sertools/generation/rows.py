@@ -16,7 +16,7 @@ from sertools.balance.plan import balance_counts
 from sertools.config import FrontEnd
 from sertools.errors import StoreError, UsageError
 from sertools.generation.opening import OWN_WAY, Opened, Ways, open_generator
-from sertools.generators import KINDS
+from sertools.generator_config import KINDS
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
 from sertools.store.format import (

@@ -9,7 +9,7 @@ from torch import nn
 
 from sertools.config import NetConfig
 from sertools.nets.gan import Autoencoder, Encoder, Generator
-from sertools.nets.pca import LinearAutoencoder, LinearDecoder, LinearEncoder
+from sertools.nets.linear import LinearAutoencoder, LinearDecoder, LinearEncoder
 
 Shape = tuple[int, int]
 AnyAutoencoder = Autoencoder | LinearAutoencoder

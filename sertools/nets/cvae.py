@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sertools.generators import CvaeConfig
+from sertools.generator_config import CvaeConfig
 from sertools.nets.devices import onto
 from sertools.nets.gan import Generator, Trunk, initialise
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from sertools.generators import DiffusionConfig
+from sertools.generator_config import DiffusionConfig
 from sertools.nets.devices import onto
 from sertools.nets.unet import UNet
 

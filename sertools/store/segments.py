@@ -17,7 +17,7 @@ from sertools.parallel import one_blas_thread
 from sertools.sound.audio import Piece, Utterance, cut, piece_samples, read_utterance, trimmed
 from sertools.sound.features import log_mel, valid_frames
 from sertools.store.format import escape_word
-from sertools.store.rows import RowFile
+from sertools.store.row_file import RowFile
 
 # Of one task: its utterances are in memory together.
 _FILES_A_TASK = 8

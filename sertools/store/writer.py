@@ -35,7 +35,7 @@ from sertools.store.format import (
 from sertools.store.image import LIBVER, Image
 from sertools.store.lineage import Lineage
 from sertools.store.reader import Pictures, RowMap
-from sertools.store.rows import FIRST_ROW, RowFile
+from sertools.store.row_file import FIRST_ROW, RowFile
 
 # Bytes of the smallest picture: what is as large begins at a page.
 _SMALLEST = 1 << 10

@@ -20,7 +20,7 @@ from sertools.errors import StoreError, one_of
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
 from sertools.nets.devices import onto
 from sertools.nets.gan import Autoencoder
-from sertools.nets.pca import LinearAutoencoder
+from sertools.nets.linear import LinearAutoencoder
 from sertools.provenance import history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.training.batches import Index, Rows, open_rows

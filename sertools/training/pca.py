@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from sertools.config import NetConfig
-from sertools.nets.pca import LinearAutoencoder
+from sertools.nets.linear import LinearAutoencoder
 from sertools.training.batches import Rows
 from sertools.training.scaling import Scaler
 

@@ -23,7 +23,7 @@ from torch import nn
 
 import sertools
 from sertools.nets.dropout import Dropout
-from sertools.training import autoencoder, classifier, gan
+from sertools.training import adversarial, autoencoder, classifier
 from sertools.training.log import History, read_log
 
 SIDES = ("naive", "float32", "bf16")
@@ -35,9 +35,9 @@ def naive_parts() -> Iterator[None]:
     """Put torch's own parts into the trainers."""
     with ExitStack() as patches:
         patches.enter_context(patch.object(Dropout, "forward", nn.Dropout.forward))
-        for module in (autoencoder, classifier, gan):
+        for module in (autoencoder, classifier, adversarial):
             patches.enter_context(patch.object(module, "place", lambda net, device: net.to(device)))
-        for module in (autoencoder, gan):
+        for module in (autoencoder, adversarial):
             patches.enter_context(patch.object(module, "Adam", torch.optim.Adam))
         patches.enter_context(patch.object(classifier, "AdamW", torch.optim.AdamW))
         yield

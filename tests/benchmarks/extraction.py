@@ -21,7 +21,7 @@ from pairs import compare, of_ratios, peak_bytes, python, wall_seconds
 
 from sertools.config import FrontEnd
 from sertools.corpora.folders import read
-from sertools.store.rows import RowFile
+from sertools.store.row_file import RowFile
 from sertools.store.segments import decode, write_rows
 
 HERE = Path(__file__).parent

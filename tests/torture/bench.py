@@ -290,8 +290,8 @@ def warm() -> None:
     import sertools.scoring.results.rivals
     import sertools.store.extraction
     import sertools.store.merge
+    import sertools.training.adversarial
     import sertools.training.classifier
-    import sertools.training.gan
     import sertools.training.latents
 
     torch.set_num_threads(1)

@@ -102,8 +102,8 @@ def finetune_gan(
     SertoolsError
         If the files do not go together, or a loss is not finite.
     """
+    from sertools.training.adversarial import finetune_gan as finetune
     from sertools.training.distributed import join
-    from sertools.training.gan import finetune_gan as finetune
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_precision
 

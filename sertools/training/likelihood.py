@@ -18,7 +18,15 @@ from torch import Tensor
 
 from sertools.config import NetConfig, SpecAugment
 from sertools.errors import SertoolsWarning, StoreError
-from sertools.generators import CVAE, DIFFUSION, FEWEST_ROWS, KINDS, CvaeConfig, DiffusionConfig, GeneratorConfig
+from sertools.generator_config import (
+    CVAE,
+    DIFFUSION,
+    FEWEST_ROWS,
+    KINDS,
+    CvaeConfig,
+    DiffusionConfig,
+    GeneratorConfig,
+)
 from sertools.nets.cvae import Cvae
 from sertools.nets.devices import onto
 from sertools.nets.edm import Edm
