@@ -56,3 +56,21 @@ def processes() -> Processes:
             "start with torchrun, or unset them"
         )
     return Processes(*found)
+
+
+def check_alone(name: str = "") -> None:
+    """Refuse to go on as one of several processes: each would do the whole work, into the same file.
+
+    Parameters
+    ----------
+    name
+        Of what is to run, for the message; empty where the caller says it.
+
+    Raises
+    ------
+    UsageError
+        If there are several.
+    """
+    if processes().size > 1:
+        what = f"{name}: " if name else ""
+        raise UsageError(f"{what}runs in one process; start it without torchrun, or unset RANK and WORLD_SIZE")

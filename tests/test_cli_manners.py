@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 import sertools
 from sertools.api.running import run_through
 from sertools.cli import VERBS, app, progress
-from sertools.cli.options import verb as verb_manners
 from sertools.cli.progress import showing, voice
+from sertools.cli.verbs import verb as verb_manners
 from sertools.training.loop import Record
 
 HEAVY = ("torch", "librosa", "numpy", "h5py", "scipy", "sklearn", "matplotlib", "soundfile", "safetensors", "rich")
@@ -374,7 +374,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(chain):
 def failing(error):
     """Run a verb that fails so."""
 
-    @verb_manners
+    @verb_manners()
     def greedy():
         """Fail."""
         raise error

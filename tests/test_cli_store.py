@@ -16,8 +16,8 @@ import pytest
 from conftest import Outcome, process_environment
 
 from sertools.api.running import run_through
-from sertools.cli.options import _signals_unwind as signals_unwind
 from sertools.cli.progress import showing, voice
+from sertools.cli.signals import signals_unwind
 from sertools.store.reader import open_store
 
 SMALL = ("--mels", 32, "--frames", 32, "--seconds", 1)

@@ -23,7 +23,7 @@ import sertools
 names = [m.name for m in pkgutil.walk_packages(sertools.__path__, "sertools.") if not m.name.endswith("__main__")]
 for name in names:
     importlib.import_module(name)
-from sertools.cli.progress import stop_on_signals
+from sertools.cli.signals import stop_on_signals
 from sertools.rehearsal import memory_so_far
 with stop_on_signals() as stop:
     assert stop() is False

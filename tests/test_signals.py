@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import process_environment
 
-from sertools.cli.progress import stop_on_signals
+from sertools.cli.signals import stop_on_signals
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGUSR1"])

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from sertools.balance.strategies import STRATEGIES
-from sertools.cli.options import Seed, long_verb, output
+from sertools.cli.options import Seed, output
 from sertools.cli.progress import showing, voice
+from sertools.cli.verbs import verb
 
 
-@long_verb
+@verb(dry_run=True)
 def augment(
     store: Annotated[Path, typer.Argument(metavar="TRAIN.h5", help="The training store.", show_default=False)],
     out: Annotated[Path, output("OUT.h5", "The whole augmented training store.")],

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from sertools.cli.completion import choices, readers
-from sertools.cli.options import verb
 from sertools.cli.progress import voice
+from sertools.cli.verbs import verb
 from sertools.errors import UsageError
 
 
-@verb
+@verb()
 def corpus(
     name: Annotated[
         str | None,

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, Tags, read_tags, verb
+from sertools.cli.options import Device, Tags, read_tags
 from sertools.cli.progress import voice
+from sertools.cli.verbs import verb
 from sertools.config import VOTES
 
 
-@verb
+@verb()
 def evaluate(
     classifier: Annotated[Path, typer.Argument(metavar="CLF", help="From train-clf.", show_default=False)],
     stores: Annotated[list[Path], typer.Argument(metavar="TEST.h5", help="Test stores.", show_default=False)],

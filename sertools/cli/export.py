@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import verb
 from sertools.cli.progress import voice
+from sertools.cli.verbs import verb
 from sertools.config import EXPORTS
 
 
-@verb
+@verb()
 def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A store, a result or a training log.", show_default=False)

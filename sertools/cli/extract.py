@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import long_verb, output
+from sertools.cli.options import output
 from sertools.cli.progress import showing, voice
+from sertools.cli.verbs import verb
 from sertools.config import FITS, PADS, TAILS, FrontEnd
 
 
-@long_verb
+@verb(dry_run=True)
 def extract(
     sources: Annotated[
         list[str],

@@ -6,23 +6,15 @@ from typing import Annotated
 import typer
 
 from sertools.architectures import FAKE_BATCHES
-from sertools.cli.options import (
-    Device,
-    Precision,
-    PresetName,
-    SaveEvery,
-    Seed,
-    Stores,
-    long_verb,
-    output,
-    preset_default,
-)
-from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
+from sertools.cli.options import Device, Precision, PresetName, SaveEvery, Seed, Stores, output, preset_default
+from sertools.cli.progress import read_training, say_numbers, showing, voice
+from sertools.cli.signals import stop_on_signals
+from sertools.cli.verbs import verb
 from sertools.config import D_NORMS, DIFFAUGS, ON_COLLAPSE, SAMPLINGS, SAVE_EVERY_MINUTES
 from sertools.errors import UsageError
 
 
-@long_verb
+@verb(dry_run=True, distributed=True)
 def finetune_gan(
     autoencoder: Annotated[Path, typer.Argument(metavar="AE", help="From pretrain-ae.", show_default=False)],
     latents: Annotated[Path, typer.Argument(metavar="L.h5", help="From fit-latents.", show_default=False)],

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, Stores, output, verb
+from sertools.cli.options import Device, Stores, output
 from sertools.cli.progress import voice
+from sertools.cli.verbs import verb
 from sertools.config import COVARIANCES
 
 
-@verb
+@verb()
 def fit_latents(
     autoencoder: Annotated[Path, typer.Argument(metavar="AE", help="From pretrain-ae.", show_default=False)],
     stores: Stores,

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from sertools.cli.completion import counts
-from sertools.cli.options import Device, Seed, long_verb, output
+from sertools.cli.options import Device, Seed, output
 from sertools.cli.progress import showing, voice
+from sertools.cli.verbs import verb
 from sertools.errors import UsageError
 
 
-@long_verb
+@verb(dry_run=True)
 def generate(
     gan: Annotated[
         Path, typer.Argument(metavar="GEN", help="From finetune-gan or train-generator.", show_default=False)

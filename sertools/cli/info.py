@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from sertools.cli.options import verb
 from sertools.cli.progress import voice
+from sertools.cli.verbs import verb
 
 _NAMES = ("rows", "utterances", "hours", "method", "vote", "tags", "audio_root", "padded_share")
 _NAMES_OF_REPORTS = ("layout", "baseline", "n_folds", "n_seeds", "n_speakers", "n_utterances", "compared")
 
 
-@verb
+@verb()
 def info(
     file: Annotated[
         Path,

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import output, verb
+from sertools.cli.options import output
 from sertools.cli.progress import voice
+from sertools.cli.verbs import verb
 
 
-@verb
+@verb()
 def merge(
     stores: Annotated[
         list[Path],

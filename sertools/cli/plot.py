@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Seed, output, verb
+from sertools.cli.options import Seed, output
+from sertools.cli.verbs import verb
 
 
-@verb
+@verb()
 def plot(
     files: Annotated[
         list[Path],

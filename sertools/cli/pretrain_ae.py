@@ -16,15 +16,16 @@ from sertools.cli.options import (
     Stores,
     Val,
     Width,
-    long_verb,
     output,
     preset_default,
 )
-from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
+from sertools.cli.progress import read_training, say_numbers, showing, voice
+from sertools.cli.signals import stop_on_signals
+from sertools.cli.verbs import verb
 from sertools.config import SAVE_EVERY_MINUTES
 
 
-@long_verb
+@verb(dry_run=True, distributed=True)
 def pretrain_ae(
     stores: Stores,
     out: Annotated[Path, output("AE", "The autoencoder (safetensors).")],

@@ -2,12 +2,10 @@
 
 import dataclasses
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -105,29 +103,6 @@ def _with_lines(verb: str, records: Iterable[Record], read: Callable[[Record], R
             print(f"{verb}: {done}/{total} {words}".rstrip(), file=sys.stderr, flush=True)
             said = time.monotonic()
         yield record
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM, SIGUSR1 and a first SIGINT into a flag that a training asks after each step.
-
-    A second SIGINT gives up at once.
-    """
-    received = threading.Event()
-
-    def note(number: int, _frame: object) -> None:
-        if received.is_set() and number == signal.SIGINT:
-            raise SystemExit(130)
-        received.set()
-        voice.say("stopping after this step; saving state")
-
-    names = [name for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), note) for name in names}
-    try:
-        yield received.is_set
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
 
 
 def say_numbers(kind: str, config: Any) -> None:

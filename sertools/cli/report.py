@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import verb
+from sertools.cli.verbs import verb
 
 
-@verb
+@verb()
 def report(
     results: Annotated[
         list[Path],

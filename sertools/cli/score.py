@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Device, Seed, Tags, read_tags, verb
+from sertools.cli.options import Device, Seed, Tags, read_tags
+from sertools.cli.verbs import verb
 
 
-@verb
+@verb()
 def score(
     real: Annotated[
         Path, typer.Argument(metavar="REAL.h5", help="What the generator was trained on.", show_default=False)

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from sertools.cli.completion import conditions, shares
-from sertools.cli.options import Seed, output, verb
+from sertools.cli.options import Seed, output
 from sertools.cli.progress import voice
+from sertools.cli.verbs import verb
 
 
-@verb
+@verb()
 def select(
     store: Annotated[Path, typer.Argument(metavar="S.h5", help="The store to choose from.", show_default=False)],
     out: Annotated[Path, output("T.h5", "The chosen rows.")],

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Seed, verb
+from sertools.cli.options import Seed
 from sertools.cli.progress import showing, voice
+from sertools.cli.verbs import verb
 
 
-@verb
+@verb()
 def to_wav(
     store: Annotated[Path, typer.Argument(metavar="STORE.h5", help="Any store.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="One wav a row.", show_default=False)],

@@ -14,15 +14,16 @@ from sertools.cli.options import (
     Stores,
     Val,
     Width,
-    long_verb,
     output,
     preset_default,
 )
-from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
+from sertools.cli.progress import read_training, say_numbers, showing, voice
+from sertools.cli.signals import stop_on_signals
+from sertools.cli.verbs import verb
 from sertools.config import ARCHITECTURES, LOSSES, SAMPLINGS, SAVE_EVERY_MINUTES, SPEC_AUGMENTS
 
 
-@long_verb
+@verb(dry_run=True, distributed=True)
 def train_clf(
     stores: Stores,
     out: Annotated[Path, output("CLF", "The classifier (safetensors).")],

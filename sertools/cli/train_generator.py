@@ -14,11 +14,12 @@ from sertools.cli.options import (
     Stores,
     Val,
     Width,
-    long_verb,
     output,
     preset_default,
 )
-from sertools.cli.progress import read_training, say_numbers, showing, stop_on_signals, voice
+from sertools.cli.progress import read_training, say_numbers, showing, voice
+from sertools.cli.signals import stop_on_signals
+from sertools.cli.verbs import verb
 from sertools.config import SAMPLINGS, SAVE_EVERY_MINUTES
 from sertools.generator_config import KINDS
 
@@ -28,7 +29,7 @@ def _default(name: str) -> str:
     return "".join(f" {kind}{preset_default(kind, name)}" for kind in KINDS)
 
 
-@long_verb
+@verb(dry_run=True)
 def train_generator(
     stores: Stores,
     out: Annotated[Path, output("GEN", "The generator (safetensors).")],
