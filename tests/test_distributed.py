@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from chains import classify
 from conftest import Outcome, process_environment
 from safetensors.torch import load_file
 
+from sertools import merge, train_generator
 from sertools.claim import claimed
 from sertools.errors import UsageError
 from sertools.nets.dropout import Dropout
@@ -185,10 +187,42 @@ def test_the_environment_says_who_is_who(monkeypatch):
         processes()
 
 
-def test_other_verbs_run_in_one_process(chain, call, as_one_of_two):
-    done = call("info", chain.train)
-    assert done.code == 2
-    assert done.err.startswith("sertools info (process 2 of 2): runs in one process")
+GENERATOR = "train-generator {} -o g --kind cvae --preset smoke --steps 2"
+
+
+@pytest.mark.parametrize("line", ["info {}", GENERATOR, f"{GENERATOR} --dry-run", f"{LINE} ae --dry-run"])
+def test_other_verbs_run_in_one_process(chain, call, as_one_of_two, monkeypatch, tmp_path, line):
+    monkeypatch.chdir(tmp_path)
+    verb, *options = line.format(chain.train, 4).split()
+    done = call(verb, *options)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert done.err.startswith(f"sertools {verb} (process 2 of 2): runs in one process; start it without torchrun")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_no_process_of_several_trains_a_whole_generator(chain, as_one_of_two, monkeypatch, tmp_path, rank):
+    monkeypatch.setenv("RANK", rank)
+    with pytest.raises(UsageError, match="runs in one process; start it without torchrun"):
+        train_generator(chain.train, tmp_path / "g", kind="cvae", preset="smoke", steps=2)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_processes_that_have_not_met_train_nothing(chain, as_one_of_two, monkeypatch, tmp_path, rank):
+    monkeypatch.setenv("RANK", rank)
+    with pytest.raises(UsageError, match="has not called `join`: runs in one process"):
+        classify([chain.train], tmp_path / "clf")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_process_that_does_not_lead_writes_nothing_alone(chain, as_one_of_two, monkeypatch, tmp_path):
+    with pytest.raises(UsageError, match="runs in one process"):
+        merge([chain.train, chain.val], tmp_path / "both.h5")
+    assert os.listdir(tmp_path) == []
+    # The first one may go on alone after a training.
+    monkeypatch.setenv("RANK", "0")
+    assert merge([chain.train, chain.val], tmp_path / "both.h5")
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def train_clf(
         mixup=mixup,
     )
     output = Path(output)
-    with writing(output):
+    with writing(output, distributed=True):
         on = join(device)
         run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
         trained = train_classifier(paths_of(stores), run, config, val_path=maybe(val), init_path=maybe(init))

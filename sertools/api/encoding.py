@@ -121,7 +121,7 @@ def pretrain_ae(
     net = override(net, dropout=dropout, up=up, activation=activation, norm=norm)
     config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net, class_loss=class_loss)
     output = Path(output)
-    with writing(output):
+    with writing(output, distributed=True):
         on = join(device)
         run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
         records = pretrain_autoencoder(paths_of(stores), run, config, maybe(val))

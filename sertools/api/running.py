@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sertools.claim import claimed
-from sertools.processes import processes
+from sertools.processes import check_alone, processes
 from sertools.rehearsal import rehearsing
 
 Item = TypeVar("Item")
@@ -26,19 +26,30 @@ def paths_of(given: Paths) -> list[Path]:
 
 
 @contextmanager
-def writing(output: Path) -> Iterator[None]:
+def writing(output: Path, *, distributed: bool = False) -> Iterator[None]:
     """Keep other runs from an output while the block runs, unless nothing is to be written.
+
+    Parameters
+    ----------
+    output
+        What is written.
+    distributed
+        Whether several processes make it together, of which the first one writes.
 
     Raises
     ------
     SertoolsError
         If another run writes it at this moment.
+    UsageError
+        If it is not made together, and this is a process of several that is not the first.
     """
     if rehearsing():
         yield
         return
-    # Of several processes that train one net the first one writes.
-    with claimed(output if processes().leads else None):
+    leads = processes().leads
+    if not (leads or distributed):
+        check_alone(str(output))
+    with claimed(output if leads else None):
         yield
 
 

@@ -127,7 +127,7 @@ def finetune_gan(
         ema=ema,
     )
     output = Path(output)
-    with writing(output):
+    with writing(output, distributed=True):
         on = join(device)
         run = Run(output, seed, on, stop, save_every, on_collapse == "stop", pick_precision(precision, on))
         records = finetune(Path(autoencoder), Path(latents), paths_of(stores), run, config)

@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sertools.errors import Followed, TrainingError, UsageError
 from sertools.nets.parts import Part, having, sum_over_processes
-from sertools.processes import processes
+from sertools.processes import check_alone, processes
 from sertools.training.runtime import computing, mixed_seed, pick_device
 
 # Longer than any process reads its stores while another waits.
@@ -128,13 +128,17 @@ def any_of(here: bool) -> bool:
 
 
 def agree_on_start(step: int, state: str) -> None:
-    """Refuse to start where processes have not found the same resume state.
+    """Refuse to start where processes have not met, or have not found the same resume state.
 
     Raises
     ------
     TrainingError
-        If they have not.
+        If they have found different ones.
+    UsageError
+        If they have not met: each would train the whole net, into the same file.
     """
+    if not together():
+        check_alone("a training that has not called `join`")
     if any_of(step > 0) and any_of(step == 0):
         raise TrainingError(f"{state}: not every process finds it; write to a folder that all machines share")
 

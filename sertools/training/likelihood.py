@@ -30,6 +30,7 @@ from sertools.generator_config import (
 from sertools.nets.cvae import Cvae
 from sertools.nets.devices import onto
 from sertools.nets.edm import Edm
+from sertools.processes import check_alone
 from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
 from sertools.training.batches import Index, Rows, open_rows
@@ -149,7 +150,10 @@ def train_generator(
         If the validation store holds utterances that are trained on.
     StoreError
         If a row has no label, there are fewer than two classes, or one of them has fewer than two rows.
+    UsageError
+        If this is one of several processes, which do not share the steps.
     """
+    check_alone("train-generator")
     rows = open_rows(train_paths)
     classes = rows.classes()
     labels = rows.labels(classes)
