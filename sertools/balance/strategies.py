@@ -5,11 +5,10 @@ No code branches on a strategy's name: `plan` reads `replace` and `ratio`, `augm
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-from sertools.errors import UsageError
+from sertools.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,6 @@ def strategy(name: str) -> Strategy:
         Naming the known ones.
     """
     if name not in STRATEGIES:
-        close = difflib.get_close_matches(name.upper(), STRATEGIES, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UsageError(f"--strategy {name!r}: no such strategy; {hint}known are {', '.join(STRATEGIES)}")
+        hint = did_you_mean(name, STRATEGIES) or ";"
+        raise UsageError(f"--strategy {name!r}: no such strategy{hint} known are {', '.join(STRATEGIES)}")
     return STRATEGIES[name]

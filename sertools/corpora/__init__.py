@@ -7,7 +7,6 @@
 >>> recordings = read_corpus("ravdess", Path("RAVDESS"))  # doctest: +SKIP
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from sertools.corpora import (
     tess,
 )
 from sertools.corpora.table import Recording
-from sertools.errors import CorpusError, UsageError
+from sertools.errors import CorpusError, UsageError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,8 @@ def read_corpus(
         `ambiguous` is neither "keep" nor "drop", or no recording has an emotion of `relabel`.
     """
     if name not in READERS:
-        close = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise CorpusError(f"{name!r}: no such reader; {hint}known are {', '.join(READERS)}")
+        hint = did_you_mean(name, READERS) or ";"
+        raise CorpusError(f"{name!r}: no such reader{hint} known are {', '.join(READERS)}")
     if ambiguous not in ("keep", "drop"):
         raise UsageError(f"ambiguous is {ambiguous!r}; choose keep or drop")
     recordings = READERS[name].read(folder)

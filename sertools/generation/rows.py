@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 
 from sertools.balance.plan import balance_counts
 from sertools.config import FrontEnd
-from sertools.errors import StoreError, UsageError
+from sertools.errors import StoreError, UsageError, did_you_mean
 from sertools.generation.opening import OWN_WAY, Opened, Ways, open_generator
 from sertools.generator_config import KINDS
 from sertools.provenance import history_line, join_histories, refuse_clobber
@@ -189,8 +188,7 @@ def _plan(opened: Opened, output: Path, counts: Mapping[str, int], seed: int) ->
 def _check_counts(counts: Mapping[str, int], classes: tuple[str, ...]) -> None:
     for name, count in counts.items():
         if name not in classes:
-            close = difflib.get_close_matches(name, classes, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it knows {', '.join(classes)}"
-            raise UsageError(f"class {name!r}: the generator was not trained on it; {hint}")
+            hint = did_you_mean(name, classes) or f"; it knows {', '.join(classes)}"
+            raise UsageError(f"class {name!r}: the generator was not trained on it{hint}")
         if count < 0:
             raise UsageError(f"{name}={count}: a count cannot be negative")

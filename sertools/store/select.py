@@ -8,7 +8,6 @@ and every strategy sees the same reduced class.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import os
 import warnings
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sertools.errors import SertoolsWarning, StoreError, UsageError, one_of
+from sertools.errors import SertoolsWarning, StoreError, UsageError, did_you_mean, one_of
 from sertools.provenance import history_line, join_histories, refuse_clobber
 from sertools.store.format import Column, Contents, escape_name, unescape_name
 from sertools.store.reader import Store, open_store
@@ -241,9 +240,8 @@ def _number(value: str, column: str) -> float:
 
 def _instead(value: str, column: Column) -> str:
     known = [str(v) for v in np.unique(column) if str(v)]
-    close = difflib.get_close_matches(value, known, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    if hint := did_you_mean(value, known):
+        return hint
     return f"; it has {', '.join(known[:12])}{', …' if len(known) > 12 else ''}" if known else "; the column is empty"
 
 
