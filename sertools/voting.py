@@ -6,8 +6,9 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import FloatArray, IntArray
 from sertools.errors import ModelError, UsageError
-from sertools.metrics import FloatArray, IntArray, confusion_matrix, uar
+from sertools.metrics import confusion_matrix, uar
 
 VoteRule = Literal["majority", "mean"]
 

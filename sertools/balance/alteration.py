@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from sertools.arrays import Pictures, Waveform
 from sertools.config import FrontEnd
 from sertools.errors import AudioError, StoreError
 from sertools.parallel import one_blas_thread
 from sertools.provenance import canonical_json
-from sertools.sound.audio import Piece, Samples, Utterance, piece_samples, read_utterance, trimmed
+from sertools.sound.audio import Piece, Utterance, piece_samples, read_utterance, trimmed
 from sertools.sound.features import log_mel, valid_frames
 from sertools.sound.noise import NoiseFolder
 from sertools.sound.transforms import add_noise, pitch_shift, time_stretch
 from sertools.store.format import escape_name
-from sertools.store.reader import Pictures
 
 _CONTEXT_SECONDS = 0.25  # lets a transform settle before the segment begins
 
@@ -45,7 +45,7 @@ class Signal:
         A folder of background noise, where there is one.
     """
 
-    y: Samples
+    y: Waveform
     sr: int
     noise: NoiseFolder | None
 
@@ -65,18 +65,18 @@ class Transform:
     """
 
     draw: Callable[[np.random.Generator], Params]
-    apply: Callable[[Signal, Params, np.random.Generator], Samples]
+    apply: Callable[[Signal, Params, np.random.Generator], Waveform]
     needs_noise: bool = False
 
 
-def _background(signal: Signal, params: Params, rng: np.random.Generator) -> Samples:
+def _background(signal: Signal, params: Params, rng: np.random.Generator) -> Waveform:
     assert signal.noise is not None  # as `augment_store` makes sure
     noise, name, start = signal.noise.draw(len(signal.y), signal.sr, rng)
     params.update(noise=escape_name(name), noise_start=start)
     return add_noise(signal.y, noise, signal.sr, params["snr_db"])
 
 
-def _gaussian(signal: Signal, params: Params, rng: np.random.Generator) -> Samples:
+def _gaussian(signal: Signal, params: Params, rng: np.random.Generator) -> Waveform:
     noise = rng.standard_normal(len(signal.y), dtype=np.float32)
     return add_noise(signal.y, noise, signal.sr, params["snr_db"])
 
@@ -179,7 +179,7 @@ def _read_again(parent: Parent, sr: int) -> Utterance:
 
 def _altered_samples(
     utterance: Utterance, alteration: Alteration, front_end: FrontEnd, noise: NoiseFolder | None
-) -> tuple[Samples, Params]:
+) -> tuple[Waveform, Params]:
     """Give at most a segment of altered samples."""
     sr, length = front_end.sr, front_end.segment_samples
     transform = TRANSFORMS[alteration.transform]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import Index
 from sertools.balance.alteration import TRANSFORMS, Alteration, Parent, alter
 from sertools.balance.plan import RowPlan, plan_rows
 from sertools.balance.strategies import Strategy
@@ -33,7 +34,6 @@ from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
 from sertools.store.writer import OwnRows, Spool, write_virtual
 
-Index = npt.NDArray[np.int64]
 _TRIED = 4  # recordings that a rehearsal alters
 
 

@@ -12,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from sertools.arrays import Index
 from sertools.balance.strategies import Strategy
 from sertools.errors import StoreError
-
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,14 @@ class RowPlan:
     add
         Source row of each new row.
     replace
-        Rows that give way to an altered version of themselves, sorted.
+        Index that give way to an altered version of themselves, sorted.
     remove
-        Rows that are left out, sorted.
+        Index that are left out, sorted.
     """
 
-    add: Rows
-    replace: Rows
-    remove: Rows
+    add: Index
+    replace: Index
+    remove: Index
 
 
 def balance_counts(
@@ -79,7 +77,7 @@ def balance_counts(
     }
 
 
-def draw(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
+def draw(rows: Index, count: int, rng: np.random.Generator) -> Index:
     """Draw `count` of `rows`: without repetition as long as they last, then over again (§2.5, CP).
 
     Each round is sorted: rows that follow each other in the file stay together.

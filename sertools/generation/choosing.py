@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sertools.arrays import Pictures
 from sertools.errors import UsageError
 from sertools.provenance import digest_file
 from sertools.store.format import same_front_end
@@ -27,7 +28,6 @@ from sertools.training.drawing import BLOCK, Drawn, Source
 from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_discriminator
 from sertools.training.runtime import place
-from sertools.training.scaling import Pictures
 
 BEST_OF = 4
 

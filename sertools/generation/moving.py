@@ -12,10 +12,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sertools.arrays import Index, Pictures
 from sertools.nets.cvae import Cvae
 from sertools.nets.edm import Edm
-from sertools.training.batches import Index
-from sertools.training.scaling import Pictures
 
 # Of thirteen settings nearest to real rows of the class, in a judge's eyes: docs/generator.md.
 STRENGTH, GUIDANCE = 0.6, 3.0

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sertools.arrays import Matrix
 from sertools.errors import StoreError
 from sertools.training.autoencoder import encode
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
 from sertools.training.gan_file import load_encoder
 
-Matrix = npt.NDArray[np.float64]
 N_NEIGHBOURS = 5  # Chawla et al. 2002
 
 

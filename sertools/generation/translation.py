@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from sertools.arrays import Index, Pictures
 from sertools.errors import SertoolsWarning, StoreError
 from sertools.generation.moving import Mover
 from sertools.provenance import canonical_json
-from sertools.training.batches import Index, Rows
+from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
 from sertools.training.cut_paste import draw_region
 from sertools.training.drawing import BLOCK, Drawn
 from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.runtime import mixed_seed
-from sertools.training.scaling import Pictures
 
 
 @dataclass(frozen=True)

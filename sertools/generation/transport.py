@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from sertools.arrays import Index, Matrix, Pictures
 from sertools.errors import StoreError
 from sertools.training.autoencoder import encode
-from sertools.training.batches import Index, Rows
+from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
 from sertools.training.drawing import decode
 from sertools.training.latents import ClassGaussians, fit_gaussians, pooled
-from sertools.training.scaling import Pictures
 
-Matrix = npt.NDArray[np.float64]
 _SINGULAR = 1e-10  # of the largest eigenvalue, below which a direction has no variance to carry
 
 

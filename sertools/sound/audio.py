@@ -19,16 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 
+from sertools.arrays import Waveform
 from sertools.config import FrontEnd
 from sertools.errors import AudioError
 from sertools.provenance import digest_bytes
 from sertools.sound.activity import speech_span
-
-Samples = npt.NDArray[np.float32]
 
 _LFS_MARK = b"version https://git-lfs"
 _LONGEST_HOURS = 24.0
@@ -62,7 +60,7 @@ class Utterance:
         Seconds that were trimmed before `y`.
     """
 
-    y: Samples
+    y: Waveform
     duration: float
     digest: str
     offset: float = 0.0
@@ -232,7 +230,7 @@ def cut(n_samples: int, front_end: FrontEnd) -> list[Piece]:
     return [*pieces, Piece(n_full * length, rest)]
 
 
-def piece_samples(y: Samples, piece: Piece, front_end: FrontEnd) -> Samples:
+def piece_samples(y: Waveform, piece: Piece, front_end: FrontEnd) -> Waveform:
     """Return the samples of one segment, padded to its full length [shape=(segment_samples,)]."""
     length = front_end.segment_samples
     valid = y[piece.start : piece.start + piece.n_valid]

@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import FloatArray
 from sertools.config import FrontEnd
 
-Array = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.float32]
 
 # Slaney's scale (Auditory Toolbox, 1998): linear below 1 kHz, logarithmic above.
@@ -27,44 +27,44 @@ _LOG_STEP = np.log(6.4) / 27.0
 _BAND = 32  # filters a matrix product
 
 
-def hz_to_mel(hz: npt.ArrayLike) -> Array:
+def hz_to_mel(hz: npt.ArrayLike) -> FloatArray:
     """Convert hertz to Slaney mels."""
     hz = np.asarray(hz, dtype=np.float64)
     above = _BREAK_MEL + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
     return np.where(hz < _BREAK_HZ, hz / _HZ_PER_MEL, above)
 
 
-def mel_to_hz(mel: npt.ArrayLike) -> Array:
+def mel_to_hz(mel: npt.ArrayLike) -> FloatArray:
     """Convert Slaney mels to hertz."""
     mel = np.asarray(mel, dtype=np.float64)
     above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _BREAK_MEL) - _BREAK_MEL))
     return np.where(mel < _BREAK_MEL, mel * _HZ_PER_MEL, above)
 
 
-def mel_frequencies(front_end: FrontEnd) -> Array:
+def mel_frequencies(front_end: FrontEnd) -> FloatArray:
     """Centre frequency of each mel band in Hz [shape=(n_mels,)]."""
     return _band_edges(front_end)[1:-1]
 
 
-def _band_edges(front_end: FrontEnd) -> Array:
+def _band_edges(front_end: FrontEnd) -> FloatArray:
     top = hz_to_mel(front_end.sr / 2)
     return mel_to_hz(np.linspace(hz_to_mel(front_end.fmin), top, front_end.n_mels + 2))
 
 
 @lru_cache(maxsize=8)
-def mel_filters(front_end: FrontEnd) -> Array:
+def mel_filters(front_end: FrontEnd) -> FloatArray:
     """Triangular mel filters of unit area [shape=(n_mels, 1 + n_fft // 2)]."""
     edges = _band_edges(front_end)
     bins = np.fft.rfftfreq(front_end.n_fft, 1.0 / front_end.sr)
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
-    filters: Array = triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    filters: FloatArray = triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
     return filters
 
 
 @lru_cache(maxsize=8)
-def hann(front_end: FrontEnd) -> Array:
+def hann(front_end: FrontEnd) -> FloatArray:
     """Periodic Hann window, as spectral analysis wants it [shape=(n_fft,)]."""
     return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(front_end.n_fft) / front_end.n_fft)
 

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from sertools.arrays import Waveform
 from sertools.config import FrontEnd
 from sertools.sound.features import Picture, hann, mel_filters
 
-Samples = npt.NDArray[np.float32]
 _Floats = npt.NDArray[np.floating[Any]]
 
 _MEL_UPDATES = 20
@@ -56,7 +56,7 @@ def mel_to_power(mel: _Floats, front_end: FrontEnd) -> npt.NDArray[np.float32]:
 
 def to_audio(
     picture: Picture, front_end: FrontEnd, n_valid_frames: int | None = None, *, n_iter: int = 32, seed: int = 0
-) -> Samples:
+) -> Waveform:
     """Turn a log-mel picture into sound.
 
     Parameters
@@ -85,7 +85,7 @@ def to_audio(
     return _griffin_lim(np.sqrt(mel_to_power(mel, front_end)).T, front_end, n_iter, seed)
 
 
-def _griffin_lim(magnitude: _Floats, front_end: FrontEnd, n_iter: int, seed: int) -> Samples:
+def _griffin_lim(magnitude: _Floats, front_end: FrontEnd, n_iter: int, seed: int) -> Waveform:
     """Find phases for magnitudes [shape=(n, 1 + n_fft // 2)], and the samples."""
     window = hann(front_end).astype(np.float32)
     hop = front_end.hop_length
@@ -103,7 +103,7 @@ def _griffin_lim(magnitude: _Floats, front_end: FrontEnd, n_iter: int, seed: int
     return y[hop : y.size - hop] if front_end.center else y
 
 
-def _overlap_add(spectrum: npt.NDArray[np.complex64], window: npt.NDArray[np.float32], hop: int) -> Samples:
+def _overlap_add(spectrum: npt.NDArray[np.complex64], window: npt.NDArray[np.float32], hop: int) -> Waveform:
     frames = np.fft.irfft(spectrum, n=2 * hop).astype(np.float32) * window
     blocks = np.zeros((len(frames) + 1, hop), np.float32)
     blocks[:-1] += frames[:, :hop]
@@ -116,6 +116,6 @@ def _overlap_add(spectrum: npt.NDArray[np.complex64], window: npt.NDArray[np.flo
     return blocks.ravel()
 
 
-def write_wav(path: Path, y: Samples, sr: int) -> None:
+def write_wav(path: Path, y: Waveform, sr: int) -> None:
     """Write samples in [-1, 1] as a 16-bit wav."""
     soundfile.write(path, y, sr, format="WAV", subtype="PCM_16")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from sertools.arrays import Waveform
 from sertools.corpora.table import find_audio
 from sertools.errors import AudioError, CorpusError, SertoolsWarning
 from sertools.provenance import digest_bytes
-from sertools.sound.audio import Samples, read_duration, read_utterance
+from sertools.sound.audio import read_duration, read_utterance
 
 _DRAWS = 20
 WHERE_TO_GET_IT = "ESC-50 (github.com/karolpiczak/ESC-50), FMA (github.com/mdeff/fma), MUSAN (openslr.org/17)"
@@ -45,7 +46,7 @@ class NoiseFolder:
             )
         )
 
-    def draw(self, n_samples: int, sr: int, rng: np.random.Generator) -> tuple[Samples, str, float]:
+    def draw(self, n_samples: int, sr: int, rng: np.random.Generator) -> tuple[Waveform, str, float]:
         """Draw a stretch of noise that is not silent, and say which.
 
         A file shorter than `n_samples` is repeated.
@@ -71,7 +72,7 @@ class NoiseFolder:
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, sr: int, start: float, end: float) -> Samples:
+def _read(path: Path, sr: int, start: float, end: float) -> Waveform:
     return read_utterance(path, sr, start, end).y
 
 

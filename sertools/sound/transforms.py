@@ -6,16 +6,14 @@ Stretch and shift are librosa's phase vocoder; on 3 s of speech it is as fast as
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from sertools.arrays import Waveform
 from sertools.sound.activity import active_power
-
-Samples = npt.NDArray[np.float32]
 
 _SHORTEST = 2048  # samples of librosa's window; it warns of less
 
 
-def time_stretch(y: Samples, rate: float) -> Samples:
+def time_stretch(y: Waveform, rate: float) -> Waveform:
     """Change the duration by 1/`rate` and keep the pitch [shape=(round(n / rate),)].
 
     Parameters
@@ -25,23 +23,23 @@ def time_stretch(y: Samples, rate: float) -> Samples:
     """
     import librosa  # noqa: PLC0415 - two seconds' import, which only these transforms need
 
-    stretched: Samples = librosa.effects.time_stretch(_filled(y), rate=rate)
+    stretched: Waveform = librosa.effects.time_stretch(_filled(y), rate=rate)
     return stretched[: max(1, round(len(y) / rate))]
 
 
-def pitch_shift(y: Samples, sr: int, n_steps: float) -> Samples:
+def pitch_shift(y: Waveform, sr: int, n_steps: float) -> Waveform:
     """Change the pitch by `n_steps` semitones and keep the duration [shape=(n,)]."""
     import librosa  # noqa: PLC0415 - as above
 
-    shifted: Samples = librosa.effects.pitch_shift(_filled(y), sr=sr, n_steps=n_steps, res_type="soxr_hq")
+    shifted: Waveform = librosa.effects.pitch_shift(_filled(y), sr=sr, n_steps=n_steps, res_type="soxr_hq")
     return shifted[: len(y)]
 
 
-def _filled(y: Samples) -> Samples:
+def _filled(y: Waveform) -> Waveform:
     return np.pad(y, (0, max(0, _SHORTEST - len(y))))
 
 
-def add_noise(y: Samples, noise: Samples, sr: int, snr_db: float) -> Samples:
+def add_noise(y: Waveform, noise: Waveform, sr: int, snr_db: float) -> Waveform:
     """Add noise at `snr_db` below the speech [shape=(n,)].
 
     Parameters
@@ -53,5 +51,5 @@ def add_noise(y: Samples, noise: Samples, sr: int, snr_db: float) -> Samples:
         pauses nor a lone bark in a silent recording shift it.
     """
     gain = np.sqrt(active_power(y, sr) / active_power(noise, sr) / 10 ** (snr_db / 10))
-    mixed: Samples = (y + gain * noise).astype(np.float32)
+    mixed: Waveform = (y + gain * noise).astype(np.float32)
     return mixed

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import Pictures
 from sertools.errors import StoreError
 from sertools.store.format import (
     DIGESTS_OF,
@@ -35,7 +36,6 @@ from sertools.store.format import (
 from sertools.store.guard import check_hdf5
 from sertools.store.parsing import check_kind, decode_text, read_contents, read_text
 
-Pictures = npt.NDArray[np.float32]
 _BLOCK_ROWS = 256
 # What h5py and our own checks raise on a file whose parts do not fit.
 _DAMAGE = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, OSError, RuntimeError)

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from sertools.arrays import Pictures
 from sertools.errors import StoreError
 from sertools.provenance import cannot_write
 from sertools.store.format import picture_digest
-
-Pictures = npt.NDArray[np.float32]
 
 # Behind HDF5's own first words, at the start of a page.
 FIRST_ROW = 1 << 12

@@ -18,6 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from sertools.arrays import Pictures
 from sertools.config import FrontEnd
 from sertools.errors import StoreError
 from sertools.provenance import atomic_output, cannot_write, part_beside, put_in_place
@@ -34,7 +35,7 @@ from sertools.store.format import (
 )
 from sertools.store.image import LIBVER, Image
 from sertools.store.lineage import Lineage
-from sertools.store.reader import Pictures, RowMap
+from sertools.store.reader import RowMap
 from sertools.store.row_file import FIRST_ROW, RowFile
 
 # Bytes of the smallest picture: what is as large begins at a page.

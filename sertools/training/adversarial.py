@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from sertools.arrays import Index
 from sertools.config import GanConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.devices import onto
@@ -27,7 +28,7 @@ from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_
 from sertools.provenance import digest_file, history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.training.autoencoder import load_autoencoder
-from sertools.training.batches import Index, Rows, open_rows
+from sertools.training.batches import Rows, open_rows
 from sertools.training.calibration import LatentSampler, calibrate
 from sertools.training.checkpoint import (
     Header,

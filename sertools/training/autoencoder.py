@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sertools.architectures import LATENTS
+from sertools.arrays import Index
 from sertools.config import AutoencoderConfig
 from sertools.errors import StoreError, one_of
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
@@ -23,7 +24,7 @@ from sertools.nets.gan import Autoencoder
 from sertools.nets.linear import LinearAutoencoder
 from sertools.provenance import history_line, join_histories
 from sertools.store.format import same_front_end
-from sertools.training.batches import Index, Rows, open_rows
+from sertools.training.batches import EVALUATION_BATCH, Rows, open_rows
 from sertools.training.checkpoint import Header, load_model, prefixed, rebuild, save_model
 from sertools.training.distributed import parallel, spread
 from sertools.training.forecast import without_steps
@@ -37,7 +38,6 @@ from sertools.training.scaling import Scaler
 from sertools.training.validated import ValidatedTrainer, Validation
 
 KIND = "autoencoder"
-_EVAL_BATCH = 64
 _EVAL_ROWS = 1024  # of the training set, spread over it, where there is no validation set
 
 
@@ -242,8 +242,8 @@ def encode(
 
 
 def _in_batches(index: Index) -> Iterator[Index]:
-    for first in range(0, len(index), _EVAL_BATCH):
-        yield index[first : first + _EVAL_BATCH]
+    for first in range(0, len(index), EVALUATION_BATCH):
+        yield index[first : first + EVALUATION_BATCH]
 
 
 def load_autoencoder(path: Path) -> tuple[Header, nn.Module, nn.Module]:

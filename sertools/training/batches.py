@@ -15,16 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sertools.arrays import Index, Pictures
 from sertools.config import FrontEnd
 from sertools.errors import StoreError
 from sertools.nets.devices import onto
 from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage, check_unseen, union
-from sertools.store.reader import Pictures, Store, open_store
+from sertools.store.reader import Store, open_store
 from sertools.training.runtime import free_memory
 from sertools.training.scaling import Scaler, fit_scaler
 
-Index = npt.NDArray[np.int64]
+EVALUATION_BATCH = 64  # rows at once through a net that does not learn
 _BLOCK_ROWS = 256
 _RESIDENT_SHARE = 0.25  # the rest is for nets, gradients and other programs
 

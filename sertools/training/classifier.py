@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sertools.arrays import Index
 from sertools.config import SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.classifiers import build_classifier
@@ -24,7 +25,7 @@ from sertools.nets.devices import onto
 from sertools.provenance import digest_file, history_line, join_histories
 from sertools.store.format import same_front_end
 from sertools.training.autoencoder import open_validation
-from sertools.training.batches import Index, Rows, open_rows
+from sertools.training.batches import EVALUATION_BATCH, Rows, open_rows
 from sertools.training.checkpoint import Header, load_model, rebuild, save_model
 from sertools.training.cut_paste import cut_paste
 from sertools.training.distributed import parallel, spread
@@ -42,7 +43,6 @@ from sertools.voting import utterance_uar
 
 KIND = "classifier"
 Posteriors = npt.NDArray[np.float64]
-_EVAL_BATCH = 64
 
 
 def learning_rate(step: int, config: ClassifierConfig) -> float:
@@ -239,8 +239,8 @@ def posteriors(net: nn.Module, rows: Rows, scaler: Scaler, device: torch.device)
     """Class posteriors of all rows, in eval mode [shape=(N, n_classes)]."""
     net.eval()
     parts = []
-    for first in range(0, len(rows), _EVAL_BATCH):
-        index = np.arange(first, min(first + _EVAL_BATCH, len(rows)))
+    for first in range(0, len(rows), EVALUATION_BATCH):
+        index = np.arange(first, min(first + EVALUATION_BATCH, len(rows)))
         parts.append(F.softmax(net(rows.tensor(index, scaler, device)).double(), dim=1).cpu().numpy())
     return np.concatenate(parts)
 
@@ -276,8 +276,8 @@ def features(
     hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     net.eval()
     said = []
-    for first in range(0, len(index), _EVAL_BATCH):
-        x = rows.tensor(index[first : first + _EVAL_BATCH], scaler, device)
+    for first in range(0, len(index), EVALUATION_BATCH):
+        x = rows.tensor(index[first : first + EVALUATION_BATCH], scaler, device)
         said.append(F.softmax(net(x).double(), dim=1).cpu().numpy())
     hook.remove()
     return torch.cat(seen).double().cpu().numpy(), np.concatenate(said)

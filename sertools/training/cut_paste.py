@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sertools.arrays import Index, Pictures
 from sertools.nets.devices import onto
-from sertools.training.batches import Index
-from sertools.training.scaling import Pictures
 
 PASTED_SHARE = (0.25, 0.5)  # of a side
 

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
-from sertools.training.scaling import Pictures
+from sertools.arrays import Matrix, Pictures
 
 BLOCK = 64  # rows held at once
-
-Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

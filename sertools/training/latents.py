@@ -14,9 +14,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from sertools.arrays import Matrix
 from sertools.config import COVARIANCES, FrontEnd
 from sertools.errors import ModelError, SertoolsError, StoreError, one_of
 from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
@@ -40,8 +40,6 @@ KIND = "latents"
 VERSION = 1
 FEW_ROWS = 500
 POOL_STRENGTH = 50  # rows at which a class's own covariance weighs as much as the pooled one
-
-Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sertools.arrays import Index
 from sertools.config import NetConfig, SpecAugment
 from sertools.errors import SertoolsWarning, StoreError
 from sertools.generator_config import (
@@ -33,7 +34,7 @@ from sertools.nets.edm import Edm
 from sertools.processes import check_alone
 from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
-from sertools.training.batches import Index, Rows, open_rows
+from sertools.training.batches import EVALUATION_BATCH, Rows, open_rows
 from sertools.training.calibration import calibrate
 from sertools.training.checkpoint import Header, load_header, load_model, prefixed, rebuild, save_model
 from sertools.training.drawing import BLOCK, Drawn
@@ -52,7 +53,6 @@ GeneratorNet = Cvae | Edm
 BY_HEART = 30  # rows of a class, below which a net can hold them all; `score` refuses fewer too
 # No masks: what is learnt from would have them, too.
 _MOVES = SpecAugment(0, time_mask=0.0, frequency_mask=0.0, time_shift=3 / 64, frequency_shift=1 / 64)
-_EVAL_BATCH = 64
 _EVAL_DRAWS = 4  # noise levels, or latents, of each validation row
 _CALIBRATION_BATCHES = 32
 
@@ -126,8 +126,8 @@ def held_out_loss(net: GeneratorNet, rows: Rows, labels: Index, scaler: Scaler, 
     seed_torch(run.seed, "generator", "validation")
     net.eval()
     total = 0.0
-    for first in range(0, _EVAL_DRAWS * len(rows), _EVAL_BATCH):
-        index = np.arange(first, min(first + _EVAL_BATCH, _EVAL_DRAWS * len(rows))) % len(rows)
+    for first in range(0, _EVAL_DRAWS * len(rows), EVALUATION_BATCH):
+        index = np.arange(first, min(first + EVALUATION_BATCH, _EVAL_DRAWS * len(rows))) % len(rows)
         x = rows.tensor(index, scaler, run.device)
         total += len(index) * float(net.losses(x, torch.from_numpy(labels[index]).to(run.device), 1.0)["loss"])
     return total / (_EVAL_DRAWS * len(rows))

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from sertools.training.batches import Index
+from sertools.arrays import Index
 from sertools.training.runtime import mixed_seed
 
 Made = npt.NDArray[np.bool_]

@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sertools.arrays import Matrix
 from sertools.config import NetConfig
 from sertools.nets.linear import LinearAutoencoder
 from sertools.training.batches import Rows
 from sertools.training.scaling import Scaler
-
-Matrix = npt.NDArray[np.float64]
 
 EXACT_VALUES = 1 << 24  # pixels held at once: 128 MiB as float64, 1,024 rows at 128×128
 EXACT_SIZE = 2048  # of the Gram matrix, whose decomposition grows with the cube: twice as large takes seven seconds

@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
-from sertools.training.batches import Index, Rows
+from sertools.arrays import Index
+from sertools.training.batches import Rows
 from sertools.training.scaling import Scaler
 
 _Batch = tuple[Index, torch.Tensor]

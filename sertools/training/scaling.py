@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Pictures = npt.NDArray[np.float32]
+from sertools.arrays import Pictures
+
 DYNAMIC_RANGE_DB = 80.0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import Matrix
 from sertools.errors import ModelError, printable
 from sertools.provenance import digest_file
 from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from sertools.training.latents import ClassGaussians, Latents
 
-Matrix = npt.NDArray[np.float64]
 _MOST_POINTS = 200  # of a class and panel
 _RADIUS = 2.4477  # of an ellipse that holds 95 % of a Gaussian in the plane: √(−2 ln 0.05)
 _MARKERS = "os^Dv<>P"

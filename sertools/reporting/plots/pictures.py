@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sertools.arrays import Pictures
 from sertools.errors import UsageError, one_of
 from sertools.reporting.contents.description import LATENTS, LOG, RESULT, file_kind
 from sertools.reporting.plots.class_balance import class_balance, count_rows
@@ -22,7 +23,7 @@ from sertools.scoring.results.result_file import read_result
 from sertools.sound.features import mel_frequencies
 from sertools.store.format import KIND as STORE
 from sertools.store.format import same_front_end
-from sertools.store.reader import Pictures, Store, open_store
+from sertools.store.reader import Store, open_store
 from sertools.training.log import read_log
 
 if TYPE_CHECKING:

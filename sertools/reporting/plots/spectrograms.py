@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import FloatArray
 from sertools.errors import ModelError
-from sertools.metrics import FloatArray
 from sertools.reporting.plots.style import plain, plain_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Pictures = Sequence[Sequence[npt.NDArray[np.floating[Any]]]]
+PictureGrid = Sequence[Sequence[npt.NDArray[np.floating[Any]]]]
 
 COLOURS = "magma"  # even in lightness, so it reads in grey and by the colour-blind
 _TICKS_HZ = {500: "500", 1000: "1k", 2000: "2k", 4000: "4k", 8000: "8k", 16000: "16k"}
@@ -27,7 +27,7 @@ _MOST_BESIDE = 4
 
 
 def spectrogram_grid(
-    columns: Sequence[tuple[str, Pictures]],
+    columns: Sequence[tuple[str, PictureGrid]],
     classes: Sequence[str],
     *,
     mel_frequencies: npt.ArrayLike,

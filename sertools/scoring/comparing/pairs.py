@@ -10,8 +10,9 @@ from math import isnan, nan
 
 import numpy as np
 
+from sertools.arrays import IntArray
 from sertools.errors import ModelError
-from sertools.metrics import IntArray, recalls
+from sertools.metrics import recalls
 from sertools.scoring.comparing.resampling import corrected_resampled_t, utterance_bootstrap
 from sertools.scoring.comparing.runs import Cell, Run
 from sertools.scoring.comparing.statistics import Interval, gap_closure, jackknife_interval, jackknife_t, pooled_uar

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student_t
 
-from sertools.metrics import FloatArray, IntArray
+from sertools.arrays import FloatArray, IntArray
 from sertools.scoring.comparing.statistics import Interval
 
 N_RESAMPLES = 1000

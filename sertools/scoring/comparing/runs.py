@@ -4,7 +4,8 @@ from math import nan
 
 import numpy as np
 
-from sertools.metrics import IntArray, auc_against_rest, confusion_matrix
+from sertools.arrays import IntArray
+from sertools.metrics import auc_against_rest, confusion_matrix
 from sertools.scoring.results.operating_point import choose_bias, decide, towards_class, towards_rare
 from sertools.scoring.results.result import Result
 

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student_t
 
-from sertools.metrics import FloatArray, recalls
+from sertools.arrays import FloatArray
+from sertools.metrics import recalls
 
 
 @dataclass(frozen=True)

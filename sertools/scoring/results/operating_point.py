@@ -18,8 +18,8 @@ mean, not the raw prediction.
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import FloatArray, IntArray
 from sertools.errors import ModelError
-from sertools.metrics import FloatArray, IntArray
 
 GRID: FloatArray = np.arange(-150, 151) / 10
 _FLOOR = 5e-7

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sertools.arrays import Index, Matrix, Pictures
 from sertools.errors import UsageError
-from sertools.scoring.synthetic.fidelity import Matrix
 from sertools.scoring.synthetic.samples import Draw, Samples
 from sertools.store.format import same_front_end
-from sertools.training.batches import Index, Rows
+from sertools.training.batches import Rows
 from sertools.training.classifier import Posteriors, features, load_classifier
 from sertools.training.runtime import place
-from sertools.training.scaling import Pictures, Scaler
+from sertools.training.scaling import Scaler
 
 COMPONENTS = 64
 _MOST_FITTED = 2000  # rows that the components are fitted to

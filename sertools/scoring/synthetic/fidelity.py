@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Matrix = npt.NDArray[np.float64]
+from sertools.arrays import Matrix
+
 PERMUTATIONS = 500  # the smallest p is 1/501
 FEW_ROWS = 60  # below, the third neighbour decides instead of the fifth
 ROWS_PER_DIMENSION = 10  # of a Fréchet distance: with fewer, its bias swamps what it measures

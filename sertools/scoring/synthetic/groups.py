@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sertools.arrays import Index, Matrix, Pictures
 from sertools.scoring.synthetic import fidelity as f
 from sertools.scoring.synthetic.embedding import Components, Embedding
-from sertools.scoring.synthetic.fidelity import Matrix
 from sertools.scoring.synthetic.samples import Draw, Samples
 from sertools.scoring.synthetic.texture import compare, texture
 from sertools.scoring.synthetic.verdict import Copying, Distance, Fidelity, Group, Variety
-from sertools.training.batches import Index
-from sertools.training.scaling import Pictures, Scaler
+from sertools.training.scaling import Scaler
 
 _PAIR = 2  # rows that an unbiased distance needs
 

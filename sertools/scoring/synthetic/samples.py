@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import Index
 from sertools.errors import LineageError, StoreError
 from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
-from sertools.training.batches import Index, Rows, open_rows
+from sertools.training.batches import Rows, open_rows
 
 LEAST_ROWS = 30  # of a class on each side: below, even an unbiased distance is mostly noise (KID ±.04 at 20 rows)
 LEAST_DISTINCT = 10  # pictures to copy from: with fewer, "nearer to one than to any other" means nothing

@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from sertools.training.scaling import Pictures
+from sertools.arrays import FloatArray, Pictures
 
-Array = npt.NDArray[np.float64]
 EXTREME = 0.98  # beyond is floor or ceiling: the paper's "extreme pixel values" (§2.4)
 FINE = 0.25  # cycles/pixel: half the highest frequency that pixels can hold
 _TINY = 1e-12
@@ -43,10 +41,10 @@ class Texture:
     extreme_share: float
     fine_energy: float
     checkerboard: float
-    mel_mean: Array
-    mel_sd: Array
-    modulation: Array
-    quantiles: Array
+    mel_mean: FloatArray
+    mel_sd: FloatArray
+    modulation: FloatArray
+    quantiles: FloatArray
 
 
 def texture(pictures: Pictures) -> Texture:
@@ -66,16 +64,16 @@ def texture(pictures: Pictures) -> Texture:
     )
 
 
-def _power(pictures: Pictures) -> Array:
+def _power(pictures: Pictures) -> FloatArray:
     """Mean power spectrum [shape=(n_mels, n_frames)]."""
-    total: Array = np.zeros(pictures.shape[1:])
+    total: FloatArray = np.zeros(pictures.shape[1:])
     for picture in pictures:
         total += np.abs(np.fft.fft2(picture)) ** 2
     total /= pictures.size
     return total
 
 
-def _checkerboard(power: Array) -> float:
+def _checkerboard(power: FloatArray) -> float:
     peaks = []
     for axis in (0, 1):
         line = np.moveaxis(power, axis, 0)
@@ -137,5 +135,5 @@ def _ratio(generated: float, real: float) -> float:
     return (generated + _TINY) / (real + _TINY)
 
 
-def _rms(values: Array) -> float:
+def _rms(values: FloatArray) -> float:
     return float(np.sqrt((values**2).mean()))

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sertools.arrays import Index, Matrix
 from sertools.metrics import confusion_matrix, uar
 from sertools.scoring.synthetic.embedding import Embedding
-from sertools.scoring.synthetic.fidelity import Matrix
-from sertools.training.batches import Index
 
 LEAST_OF_A_CLASS = 5  # rows to learn a class from
 

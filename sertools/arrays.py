@@ -1,0 +1,11 @@
+"""Names of array types, by what the values are; shapes stand where they are used."""
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Matrix = FloatArray  # one row for each thing, such as latents or pixels
+Index = IntArray  # numbers of rows
+Pictures = npt.NDArray[np.float32]  # log-mel [shape=(n, n_mels, n_frames)], in dB or scaled
+Waveform = npt.NDArray[np.float32]  # mono samples
