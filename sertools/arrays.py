@@ -7,5 +7,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Matrix = FloatArray  # one row for each thing, such as latents or pixels
 Index = IntArray  # numbers of rows
-Pictures = npt.NDArray[np.float32]  # log-mel [shape=(n, n_mels, n_frames)], in dB or scaled
+Shape = tuple[int, int]  # of a picture: n_mels, n_frames
+Pictures = npt.NDArray[np.float32]  # log-mel [shape=(n, *Shape)], in dB or scaled
 Waveform = npt.NDArray[np.float32]  # mono samples

@@ -16,7 +16,7 @@ from sertools.errors import SertoolsError
 
 Item = TypeVar("Item")
 Prepared = TypeVar("Prepared")
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 
 _ITEMS_A_TASK = 8
 
@@ -68,7 +68,7 @@ def read_ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
             thread.join(0.01)
 
 
-def ordered_map(work: Callable[[Item], Result], items: Sequence[Item], n_processes: int) -> Iterator[Result]:
+def ordered_map(work: Callable[[Item], Outcome], items: Sequence[Item], n_processes: int) -> Iterator[Outcome]:
     """Yield ``work(item)`` of each item in order, whatever the number of processes.
 
     Raises
@@ -85,10 +85,10 @@ def ordered_map(work: Callable[[Item], Result], items: Sequence[Item], n_process
 def placed_map(
     prepare: Callable[[Item], Prepared],
     size: Callable[[Prepared], int],
-    finish: Callable[[int, Prepared], Result],
+    finish: Callable[[int, Prepared], Outcome],
     items: Sequence[Item],
     n_processes: int,
-) -> Generator[Result, None, None]:
+) -> Generator[Outcome, None, None]:
     """Yield ``finish(place, prepare(item))`` of each item in order, whatever the number of processes.
 
     The place is the sum of the sizes of all items before, so that each process can write what it makes where it
@@ -147,9 +147,9 @@ def _begin(turns: _Turns | None) -> None:
 def _in_turn(
     prepare: Callable[[Item], Prepared],
     size: Callable[[Prepared], int],
-    finish: Callable[[int, Prepared], Result],
+    finish: Callable[[int, Prepared], Outcome],
     numbered: tuple[int, Item],
-) -> Result:
+) -> Outcome:
     number, item = numbered
     needed = 0
     try:
@@ -162,8 +162,12 @@ def _in_turn(
 
 
 def _pooled(
-    work: Callable[[Item], Result], items: Sequence[Item], n_processes: int, at_once: int, turns: _Turns | None = None
-) -> Iterator[Result]:
+    work: Callable[[Item], Outcome],
+    items: Sequence[Item],
+    n_processes: int,
+    at_once: int,
+    turns: _Turns | None = None,
+) -> Iterator[Outcome]:
     # With one process they are a tenth of the start, for nothing.
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415

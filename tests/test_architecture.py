@@ -2,12 +2,14 @@
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import sertools
+from sertools.cli import VERBS
 
 PACKAGE = Path(sertools.__file__).parent
 # In the order in which data flows; each imports only from those before it.
@@ -152,6 +154,18 @@ def test_no_two_modules_share_a_name():
     # A file of `cli` has the name of its verb.
     files = [Path(name).name for name in SOURCES if room(name) != "cli"]
     assert [name for name in {*files} if files.count(name) > 1 and name != "__init__.py"] == []
+
+
+def test_no_two_things_share_a_name():
+    # A verb is the same word on every floor, and every reader of a corpus has a `read`.
+    same = {verb.__name__ for verb in VERBS} | {"main", "read"}
+    names = Counter(
+        node.name
+        for tree in TREES.values()
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+    )
+    assert [name for name, count in names.items() if count > 1 and name not in same] == []
 
 
 @pytest.mark.parametrize("name", SOURCES)

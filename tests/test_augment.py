@@ -24,7 +24,7 @@ from sertools.balance.plan import plan_rows
 from sertools.balance.strategies import STRATEGIES, TABLE_1, Strategy
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
-from sertools.sound.audio import Utterance, trimmed
+from sertools.sound.audio import UtteranceAudio, trimmed
 from sertools.sound.features import valid_frames
 from sertools.sound.noise import NoiseFolder, open_noise
 from sertools.store.extraction import extract
@@ -98,7 +98,7 @@ def by_hand(store: Store, row: int, noise_dir: Path | None = None) -> np.ndarray
     y = y[first : first + round(contents.column("duration")[row] * sr)]
     if sr != front_end.sr:
         y = soxr.resample(y, sr, front_end.sr, quality="HQ")
-    utterance = trimmed(Utterance(y, 0.0, ""), front_end)
+    utterance = trimmed(UtteranceAudio(y, 0.0, ""), front_end)
     y, length = utterance.y, front_end.segment_samples
     first = round((facts["start"] - utterance.offset) * front_end.sr)
     last = min(len(y), first + length)

@@ -35,9 +35,9 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from sertools.metrics import auc_against_rest
-from sertools.scoring.comparing.pairs import compare
+from sertools.scoring.comparing.pairs import paired_differences
 from sertools.scoring.comparing.resampling import corrected_resampled_t, holm
-from sertools.scoring.comparing.runs import Run
+from sertools.scoring.comparing.runs import ScoredRun
 from sertools.scoring.comparing.statistics import jackknife_t, pooled_uar
 from sertools.scoring.results.result import Result, Utterance
 
@@ -175,7 +175,7 @@ def test_a_difference_that_is_there_is_found() -> None:
     assert found_by_folds > 0.6 * 200
 
 
-def run_of(fold: int, score: np.ndarray, member: np.ndarray, speaker: np.ndarray) -> Run:
+def run_of(fold: int, score: np.ndarray, member: np.ndarray, speaker: np.ndarray) -> ScoredRun:
     """Give a run that has posteriors of two classes, and no more than the comparison of areas needs."""
     p = 1 / (1 + np.exp(-score))
     utterances = tuple(
@@ -191,7 +191,7 @@ def run_of(fold: int, score: np.ndarray, member: np.ndarray, speaker: np.ndarray
         for k in range(len(p))
     )
     area = auc_against_rest(p, member)
-    return Run(Result(
+    return ScoredRun(Result(
         tags={}, classes=("angry", "sad"), vote="mean", allow_seen=False,
         metrics={"uar": 0.5, "auc": {"angry": area, "sad": area}}, model={}, utterances=utterances,
     ))  # fmt: skip
@@ -215,7 +215,7 @@ def test_the_interval_of_the_area_covers() -> None:
                     for f in range(N_FOLDS)
                 }
             )
-        found = compare(*methods, adjusted=False).auc
+        found = paired_differences(*methods, adjusted=False).auc
         assert found is not None
         hits += found.low <= 0 <= found.high
     assert hits / n == pytest.approx(0.95, abs=four_errors(0.95, n))

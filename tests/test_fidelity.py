@@ -6,7 +6,7 @@ import scipy.linalg
 import scipy.stats
 
 from sertools.scoring.synthetic import fidelity as f
-from sertools.scoring.synthetic.texture import compare, texture
+from sertools.scoring.synthetic.texture import texture, texture_gap
 
 
 def brute_kid(x: np.ndarray, y: np.ndarray) -> float:
@@ -92,8 +92,8 @@ def test_spread_and_neighbours(rng):
     x = rng.standard_normal((30, 4))
     apart = np.linalg.norm(x[:, None] - x[None], axis=2)
     assert f.distances(x, x) == pytest.approx(apart, abs=1e-6)
-    assert f.spread(x) == pytest.approx(apart.sum() / (30 * 29))
-    assert f.spread(x[:1]) == 0
+    assert f.mean_distance(x) == pytest.approx(apart.sum() / (30 * 29))
+    assert f.mean_distance(x[:1]) == 0
     assert f.to_nearest_other(x) == pytest.approx(np.where(np.eye(30), np.inf, apart).min(1), abs=1e-6)
 
 
@@ -124,18 +124,18 @@ def smooth(rng: np.random.Generator, n: int = 20) -> np.ndarray:
 
 def test_texture_of_itself_differs_by_nothing(rng):
     found = texture(smooth(rng))
-    gap = compare(found, found, 80.0)
+    gap = texture_gap(found, found, 80.0)
     assert (gap.extreme, gap.fine, gap.checkerboard) == (1, 1, 1)
     assert (gap.mel_mean_db, gap.mel_sd_db, gap.modulation_db, gap.level_db) == (0, 0, 0, 0)
 
 
 def test_levels_and_profiles_are_in_decibels(rng):
     pictures = 0.5 * smooth(rng)
-    louder = compare(texture(pictures + np.float32(0.1)), texture(pictures), 80.0)
+    louder = texture_gap(texture(pictures + np.float32(0.1)), texture(pictures), 80.0)
     assert louder.mel_mean_db == pytest.approx(4, rel=1e-4)
     assert louder.level_db == pytest.approx(4, rel=1e-4)
     assert louder.mel_sd_db == pytest.approx(0, abs=1e-4)
-    stronger = compare(texture(2 * pictures), texture(pictures), 80.0)
+    stronger = texture_gap(texture(2 * pictures), texture(pictures), 80.0)
     assert stronger.modulation_db == pytest.approx(20 * np.log10(2), rel=1e-3)
 
 

@@ -18,7 +18,7 @@ from sertools.reporting.contents.description import describe, file_kind
 from sertools.reporting.plots.pictures import draw
 from sertools.training import adversarial
 from sertools.training.adversarial import GanTrainer, finetune_gan
-from sertools.training.health import COLLAPSED, DEAD_RECORDS, GanWatch, Watch
+from sertools.training.health import COLLAPSED_SPREAD, DEAD_RECORDS, GanWatch, Watch
 from sertools.training.log import read_log
 from sertools.training.loop import Health, Run, train
 from sertools.training.vitals import GanVitals
@@ -145,7 +145,7 @@ def test_a_collapse_is_said_once(fine, tmp_path):
     assert len([w for w in said if "collapse" in str(w.message)]) == 1
     lines = by_step(tmp_path / "gan")
     assert [step for step, line in lines.items() if "collapse" in line.warnings] == [20]
-    assert lines[40].values["pairwise.sad"] < COLLAPSED * lines[0].values["pairwise.sad"]
+    assert lines[40].values["pairwise.sad"] < COLLAPSED_SPREAD * lines[0].values["pairwise.sad"]
 
 
 @pytest.mark.filterwarnings("ignore:.*nothing moved")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stores import plain, read_all
 
 from sertools.balance.augmentation import augment_store
-from sertools.balance.plan import balance_counts, draw, plan_rows
+from sertools.balance.plan import balance_counts, draw_rows, plan_rows
 from sertools.balance.strategies import RANDOM_SELECTION, STRATEGIES, TABLE_1, Strategy, strategy
 from sertools.errors import StoreError, UsageError
 from sertools.store.reader import open_store
@@ -64,7 +64,7 @@ def test_one_class_cannot_be_balanced(counts: dict[str, int]) -> None:
 @given(st.integers(1, 30), st.integers(0, 100), st.integers(0, 5))
 def test_rows_repeat_only_when_they_have_run_out(n: int, count: int, seed: int) -> None:
     rows = np.arange(100, 100 + n)
-    drawn = draw(rows, count, np.random.default_rng(seed))
+    drawn = draw_rows(rows, count, np.random.default_rng(seed))
     assert len(drawn) == count
     times = Counter(drawn.tolist())
     assert set(times) <= set(rows.tolist())
@@ -74,11 +74,11 @@ def test_rows_repeat_only_when_they_have_run_out(n: int, count: int, seed: int) 
 
 def test_a_draw_is_drawn() -> None:
     rows = np.arange(50)
-    draws = {tuple(draw(rows, 10, np.random.default_rng(seed)).tolist()) for seed in range(5)}
+    draws = {tuple(draw_rows(rows, 10, np.random.default_rng(seed)).tolist()) for seed in range(5)}
     assert len(draws) == 5
-    assert draw(rows[:0], 0, np.random.default_rng(0)).tolist() == []
+    assert draw_rows(rows[:0], 0, np.random.default_rng(0)).tolist() == []
     with pytest.raises(StoreError, match="cannot be filled"):
-        draw(rows[:0], 1, np.random.default_rng(0))
+        draw_rows(rows[:0], 1, np.random.default_rng(0))
 
 
 labellings = st.lists(st.sampled_from(["a", "b", "c", ""]), min_size=2, max_size=60).filter(

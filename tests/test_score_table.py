@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from sertools.errors import ModelError, UsageError
-from sertools.reporting.reports.score_table import compare, is_score, read_score
+from sertools.reporting.reports.score_table import compare_scores, is_score, read_score
 from sertools.scoring.synthetic.verdict import BAD, KIND, REAL, VERSION
 
 
@@ -49,7 +49,7 @@ def test_scores_of_a_method_are_averaged_and_those_of_another_stand_apart(write)
         write(document(distance=4.0, verdict=BAD), "c.json"),
         write(document(method=None), "d.json"),
     ]
-    rows = json.loads(compare(paths, "json"))["rows"]
+    rows = json.loads(compare_scores(paths, "json"))["rows"]
     assert [(row["method"], row["n"], row["verdict"], row["verdict_n"]) for row in rows] == [
         ("gan", 3, BAD, 2),
         ("synth.h5", 1, BAD, 1),
@@ -59,7 +59,7 @@ def test_scores_of_a_method_are_averaged_and_those_of_another_stand_apart(write)
     assert rows[0]["taught"] == 0.33, "averaged over those that have it"
     assert rows[1]["distance_sd"] is None
     assert rows[1]["distance_other"] is None
-    text = compare(paths)
+    text = compare_scores(paths)
     assert "bad (2)" in text
     assert "2.333 ± 1.528" in text
     assert "teach 59.0" in text
@@ -96,4 +96,4 @@ def test_scores_and_results_do_not_mix(write):
     assert not is_score(result)
     assert not is_score(result.parent)
     with pytest.raises(UsageError, match=r"r\.json.*each kind on its own"):
-        compare([write(document()), result])
+        compare_scores([write(document()), result])

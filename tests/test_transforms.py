@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sertools.balance.alteration import TRANSFORMS
 from sertools.config import FrontEnd
 from sertools.sound.activity import active_power, frame_power, speech_span
-from sertools.sound.audio import Utterance, trimmed
+from sertools.sound.audio import UtteranceAudio, trimmed
 from sertools.sound.transforms import add_noise, pitch_shift, time_stretch
 
 RATES = [0.81, 0.93, 1.07, 1.23]
@@ -208,7 +208,7 @@ def test_a_trim_keeps_what_is_all_silence_or_all_speech(samples: np.ndarray) -> 
 def test_a_trimmed_utterance_says_where_it_began(before: int, n: int, after: int) -> None:
     y = np.concatenate([np.zeros(before), np.ones(n), np.zeros(after)]).astype(np.float32)
     y *= tone(np.random.default_rng(n), 150, len(y) / SR)[: len(y)] + 1
-    utterance = Utterance(y, len(y) / SR, "digest")
+    utterance = UtteranceAudio(y, len(y) / SR, "digest")
     short = trimmed(utterance, FrontEnd(trim_db=35))
     first = round(short.offset * SR)
     np.testing.assert_array_equal(short.y, y[first : first + len(short.y)])

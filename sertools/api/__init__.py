@@ -40,7 +40,7 @@ __all__ = [
     "train_generator",
 ]
 
-Params = ParamSpec("Params")
+Arguments = ParamSpec("Arguments")
 # Those that say what they would do before they begin.
 LONG_STEPS: tuple[Callable[..., object], ...] = (
     extract,
@@ -53,7 +53,7 @@ LONG_STEPS: tuple[Callable[..., object], ...] = (
 )
 
 
-def rehearse(step: Callable[Params, object], *args: Params.args, **options: Params.kwargs) -> Plan:
+def rehearse(step: Callable[Arguments, object], *args: Arguments.args, **options: Arguments.kwargs) -> Plan:
     """Say what a long step would do; nothing is written.
 
     Inputs and options are checked as the step itself checks them before it begins.

@@ -103,7 +103,7 @@ def report(
     from sertools.provenance import atomic_output, refuse_clobber
     from sertools.reporting.reports.formats import check_format
     from sertools.reporting.reports.layouts import check_layout, render_layout
-    from sertools.reporting.reports.score_table import compare, is_score
+    from sertools.reporting.reports.score_table import compare_scores, is_score
     from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
 
@@ -117,7 +117,7 @@ def report(
     if any(is_score(path) for path in paths):
         if baseline is not None or known_layout != "summary" or page is not None:
             raise UsageError("--baseline, --layout and --html are for results of evaluate; these are scores")
-        return compare(paths, known_format)
+        return compare_scores(paths, known_format)
     read = read_results(paths)
     found = summarise(read, baseline)
     if page is not None:

@@ -20,7 +20,7 @@ from sertools.config import FrontEnd
 from sertools.errors import AudioError, StoreError
 from sertools.parallel import one_blas_thread
 from sertools.provenance import canonical_json
-from sertools.sound.audio import Piece, Utterance, piece_samples, read_utterance, trimmed
+from sertools.sound.audio import Piece, UtteranceAudio, piece_samples, read_utterance, trimmed
 from sertools.sound.features import log_mel, valid_frames
 from sertools.sound.noise import NoiseFolder
 from sertools.sound.transforms import add_noise, pitch_shift, time_stretch
@@ -161,7 +161,7 @@ def alter(parent: Parent, front_end: FrontEnd, noise: NoiseFolder | None) -> Alt
     )
 
 
-def _read_again(parent: Parent, sr: int) -> Utterance:
+def _read_again(parent: Parent, sr: int) -> UtteranceAudio:
     """Decode what the store was extracted from, and make sure that it is that."""
     why = "its samples differ"
     try:
@@ -178,7 +178,7 @@ def _read_again(parent: Parent, sr: int) -> Utterance:
 
 
 def _altered_samples(
-    utterance: Utterance, alteration: Alteration, front_end: FrontEnd, noise: NoiseFolder | None
+    utterance: UtteranceAudio, alteration: Alteration, front_end: FrontEnd, noise: NoiseFolder | None
 ) -> tuple[Waveform, Params]:
     """Give at most a segment of altered samples."""
     sr, length = front_end.sr, front_end.segment_samples
@@ -198,7 +198,7 @@ def _altered_samples(
     return made[skipped : skipped + n_made], params
 
 
-def _span(utterance: Utterance, start: float, front_end: FrontEnd, rate: float) -> tuple[int, int]:
+def _span(utterance: UtteranceAudio, start: float, front_end: FrontEnd, rate: float) -> tuple[int, int]:
     """First and last sample that a row's altered version is made from.
 
     A full segment at another speed needs `rate` times as much speech, taken evenly from both sides as far as the

@@ -36,9 +36,9 @@ class RowPlan:
     add
         Source row of each new row.
     replace
-        Index that give way to an altered version of themselves, sorted.
+        Rows that give way to an altered version of themselves, sorted.
     remove
-        Index that are left out, sorted.
+        Rows that are left out, sorted.
     """
 
     add: Index
@@ -77,7 +77,7 @@ def balance_counts(
     }
 
 
-def draw(rows: Index, count: int, rng: np.random.Generator) -> Index:
+def draw_rows(rows: Index, count: int, rng: np.random.Generator) -> Index:
     """Draw `count` of `rows`: without repetition as long as they last, then over again (§2.5, CP).
 
     Each round is sorted: rows that follow each other in the file stay together.
@@ -106,7 +106,7 @@ def plan_rows(labels: Sequence[str], strategy: Strategy, seed: int) -> RowPlan:
     add, replace, remove = [], [], []
     for number, (name, rows) in enumerate(members.items()):
         rng = np.random.default_rng([seed, number])
-        add.append(draw(rows, plans[name].add, rng))
-        replace.append(draw(rows, plans[name].replace, rng))
+        add.append(draw_rows(rows, plans[name].add, rng))
+        replace.append(draw_rows(rows, plans[name].replace, rng))
         remove.append(rng.permutation(rows)[len(rows) - plans[name].remove :])
     return RowPlan(np.concatenate(add), np.sort(np.concatenate(replace)), np.sort(np.concatenate(remove)))

@@ -16,7 +16,7 @@ from sertools.provenance import flat
 LOG_SECONDS = 30.0
 VERBOSE_LOG_SECONDS = 5.0
 
-Record = TypeVar("Record")
+Item = TypeVar("Item")
 # A record → steps done, steps in all, and a few words.
 Reading = tuple[int, int, str]
 
@@ -48,10 +48,10 @@ class Voice:
 voice = Voice()
 
 
-def showing(verb: str, read: Callable[[Record], Reading]) -> Callable[[Iterable[Record]], Iterator[Record]]:
+def showing(verb: str, read: Callable[[Item], Reading]) -> Callable[[Iterable[Item]], Iterator[Item]]:
     """Return what passes records on, and shows how far they are."""
 
-    def show(records: Iterable[Record]) -> Iterator[Record]:
+    def show(records: Iterable[Item]) -> Iterator[Item]:
         with closing(_until_stopped(records)) as heeded:
             if voice.quiet:
                 yield from heeded
@@ -63,7 +63,7 @@ def showing(verb: str, read: Callable[[Record], Reading]) -> Callable[[Iterable[
     return show
 
 
-def _until_stopped(records: Iterable[Record]) -> Generator[Record, None, None]:
+def _until_stopped(records: Iterable[Item]) -> Generator[Item, None, None]:
     """Pass records on; whatever ends this, closes their iterator, so that its temporary files go."""
     try:
         for record in records:
@@ -75,7 +75,7 @@ def _until_stopped(records: Iterable[Record]) -> Generator[Record, None, None]:
             records.close()
 
 
-def _with_bar(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Iterator[Record]:
+def _with_bar(verb: str, records: Iterable[Item], read: Callable[[Item], Reading]) -> Iterator[Item]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -94,7 +94,7 @@ def _with_bar(verb: str, records: Iterable[Record], read: Callable[[Record], Rea
             yield record
 
 
-def _with_lines(verb: str, records: Iterable[Record], read: Callable[[Record], Reading]) -> Iterator[Record]:
+def _with_lines(verb: str, records: Iterable[Item], read: Callable[[Item], Reading]) -> Iterator[Item]:
     said = time.monotonic()
     interval = VERBOSE_LOG_SECONDS if voice.verbose else LOG_SECONDS
     for record in records:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from sertools.corpora.cells import canonical_gender
-from sertools.corpora.table import AUDIO_SUFFIXES, Recording, Row, read_rows, recordings_of
+from sertools.corpora.table import AUDIO_SUFFIXES, Recording, TableRow, read_rows, recordings_of
 from sertools.errors import CorpusError
 
 _TABLE = re.compile(r"db\.(?P<name>.+)\.(?P<format>csv|parquet|pkl)")
@@ -113,7 +113,7 @@ def _tables(root: Path) -> dict[str, Path]:
     return tables
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path) -> list[TableRow]:
     try:
         with _open(path) as stream:
             return list(read_rows(stream, str(path), ()))
@@ -151,7 +151,7 @@ def _open(path: Path) -> AbstractContextManager[TextIO]:
     return text
 
 
-def _has(table: list[Row], *columns: str) -> bool:
+def _has(table: list[TableRow], *columns: str) -> bool:
     return bool(table) and all(column in table[0][1] for column in columns)
 
 

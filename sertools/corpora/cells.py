@@ -17,7 +17,7 @@ def canonical_gender(word: str) -> str:
     return _GENDER_OF.get(word, word)
 
 
-def seconds_of(cell: str) -> float | None:
+def parse_seconds(cell: str) -> float | None:
     """Seconds of a cell, a number or a clock time; None where it is empty or a missing value of pandas.
 
     Raises

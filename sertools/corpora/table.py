@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TextIO
 
-from sertools.corpora.cells import canonical_gender, seconds_of
+from sertools.corpora.cells import canonical_gender, parse_seconds
 from sertools.corpora.emotions import EMOTIONS, canonical_emotion
 from sertools.corpora.files import AUDIO_SUFFIXES, find_audio
 from sertools.errors import CorpusError, SertoolsWarning, printable
@@ -126,10 +126,10 @@ def read_labels(stream: Iterable[str], name: str) -> list[Recording]:
 
 
 # The number of a row in its table, and its cells by column, stripped; absent cells are empty.
-Row = tuple[int, Mapping[str, str]]
+TableRow = tuple[int, Mapping[str, str]]
 
 
-def read_rows(stream: Iterable[str], name: str, needed: Sequence[str]) -> Iterator[Row]:
+def read_rows(stream: Iterable[str], name: str, needed: Sequence[str]) -> Iterator[TableRow]:
     """Read any CSV table as `read_labels` does, before its cells are made sense of.
 
     The columns `needed` must stand in the header, and no row may end before the last of them.
@@ -161,7 +161,7 @@ def read_rows(stream: Iterable[str], name: str, needed: Sequence[str]) -> Iterat
         raise CorpusError(f"{name}: empty, without a header; its first line must be like {_HEADER}")
 
 
-def recordings_of(rows: Iterable[Row], name: str) -> list[Recording]:
+def recordings_of(rows: Iterable[TableRow], name: str) -> list[Recording]:
     """Make sense of the rows of a labels table; the errors are those of `read_labels`."""
     recordings: list[Recording] = []
     line_of: dict[tuple[str, float, float | None], int] = {}
@@ -232,7 +232,7 @@ def _recording(cells: Mapping[str, str], where: str) -> Recording:
 
 def _seconds(cell: str, column: str, where: str) -> float | None:
     try:
-        return seconds_of(cell)
+        return parse_seconds(cell)
     except ValueError as error:
         problem = f"{column} is {cell!r}; write seconds, such as 1.25, or leave it empty"
         raise CorpusError(f"{where}: {problem}") from error

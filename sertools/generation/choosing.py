@@ -24,7 +24,7 @@ from sertools.store.format import same_front_end
 from sertools.training.checkpoint import Header, load_header
 from sertools.training.classifier import KIND as CLASSIFIER
 from sertools.training.classifier import load_classifier
-from sertools.training.drawing import BLOCK, Drawn, Source
+from sertools.training.drawing import BLOCK, Drawn, RowMaker
 from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_discriminator
 from sertools.training.runtime import place
@@ -132,7 +132,7 @@ class BestOf:
     """
 
     def __init__(
-        self, source: Source, critic: Callable[[Pictures, int], npt.NDArray[np.float64]], best_of: int
+        self, source: RowMaker, critic: Callable[[Pictures, int], npt.NDArray[np.float64]], best_of: int
     ) -> None:
         self._source, self._critic, self._best_of = source, critic, best_of
 

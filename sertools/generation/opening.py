@@ -22,7 +22,7 @@ from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header, load_header
-from sertools.training.drawing import FromLatents, Source
+from sertools.training.drawing import FromLatents, RowMaker
 from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_encoder, load_generator
 from sertools.training.likelihood import FromNoise, load_net
@@ -92,7 +92,7 @@ class Opened:
     """
 
     header: Header
-    source: Source
+    source: RowMaker
     inputs: Mapping[str, object]
     options: Mapping[str, object]
     word: str
@@ -154,7 +154,7 @@ def _check(path: Path, kind: str, ways: Ways) -> None:
             raise UsageError(f"--strength: belongs to a diffusion model, and {path} is a {kind} file")
 
 
-_Made = tuple[Source, dict[str, object], str]  # what makes rows, options for the history, a word for the names
+_Made = tuple[RowMaker, dict[str, object], str]  # what makes rows, options for the history, a word for the names
 
 
 def _from_gan(path: Path, header: Header, ways: Ways, rows: Rows | None, device: torch.device) -> _Made:
@@ -181,7 +181,7 @@ def _from_another(path: Path, header: Header, ways: Ways, rows: Rows | None, dev
     word = ""
     mover: Mover
     if isinstance(net, Cvae):
-        source: Source = FromLatents(net, folded(net.decoder), device)
+        source: RowMaker = FromLatents(net, folded(net.decoder), device)
         mover = ClassSwitch(net)
     else:
         usual = GUIDANCE if how else net.config.guidance

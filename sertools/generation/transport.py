@@ -17,7 +17,7 @@ from sertools.errors import StoreError
 from sertools.training.autoencoder import encode
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
-from sertools.training.drawing import decode
+from sertools.training.drawing import decode_latents
 from sertools.training.latents import ClassGaussians, fit_gaussians, pooled
 
 _SINGULAR = 1e-10  # of the largest eigenvalue, below which a direction has no variance to carry
@@ -131,7 +131,7 @@ class GaussianMap:
             # Symmetric: from the right as from the left.
             centred = (z[here] - offset[here] - mean[source]) @ self._matrix(source, number)
             moved[here] = mean[number] + centred + offset[here]
-        return decode(self._decoder, moved, self._device) - decode(self._decoder, z, self._device)
+        return decode_latents(self._decoder, moved, self._device) - decode_latents(self._decoder, z, self._device)
 
     def _matrix(self, source: int, target: int) -> Matrix:
         if (source, target) not in self._matrices:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from sertools.arrays import Shape
 from sertools.config import NetConfig
 from sertools.nets.gan import Autoencoder, Encoder, Generator
 from sertools.nets.linear import LinearAutoencoder, LinearDecoder, LinearEncoder
 
-Shape = tuple[int, int]
 AnyAutoencoder = Autoencoder | LinearAutoencoder
 
 

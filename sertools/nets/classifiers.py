@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from sertools.arrays import Shape
 from sertools.nets.cnn import SmallCNN
 from sertools.nets.crnn import CRNN
 from sertools.nets.vgg import VGG19
-
-Shape = tuple[int, int]
 
 BUILDERS: Mapping[str, Callable[[Shape, int, float], nn.Module]] = {
     "vgg19": lambda shape, n_classes, width: VGG19(shape, n_classes, width),

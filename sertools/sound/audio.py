@@ -44,7 +44,7 @@ _UNKNOWN_LENGTH = 0x7F00_0000
 
 
 @dataclass(frozen=True)
-class Utterance:
+class UtteranceAudio:
     """The decoded samples of one utterance.
 
     Attributes
@@ -74,7 +74,7 @@ class Piece:
     n_valid: int
 
 
-def read_utterance(path: Path, sr: int, start: float | None = None, end: float | None = None) -> Utterance:
+def read_utterance(path: Path, sr: int, start: float | None = None, end: float | None = None) -> UtteranceAudio:
     """Decode a file, or the span from `start` to `end` seconds of it, to mono at `sr`.
 
     Channels are averaged; resampling is soxr HQ, librosa's default.
@@ -109,7 +109,7 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     resampled = y if file_sr == sr else soxr.resample(y, file_sr, sr, quality="HQ").astype(np.float32, copy=False)
     if resampled.size == 0:
         raise AudioError(f"{path}: too short to resample to {sr} Hz")
-    return Utterance(resampled, y.size / file_sr, digest)
+    return UtteranceAudio(resampled, y.size / file_sr, digest)
 
 
 def read_duration(path: Path) -> float:
@@ -166,7 +166,7 @@ def _knows_its_length(path: Path, kind: str) -> bool:
     return b"Xing" in head or b"Info" in head
 
 
-def trimmed(utterance: Utterance, front_end: FrontEnd) -> Utterance:
+def trimmed(utterance: UtteranceAudio, front_end: FrontEnd) -> UtteranceAudio:
     """Leave out the silence before and after the speech, if the front end says so."""
     if not front_end.trim_db:
         return utterance

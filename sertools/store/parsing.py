@@ -33,7 +33,7 @@ def read_text(thing: h5py.HLObject, name: str) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def check_kind(file: h5py.File, path: Path, kind: str, version: int) -> None:
+def check_file_kind(file: h5py.File, path: Path, kind: str, version: int) -> None:
     """Refuse an HDF5 file of another kind or a later version.
 
     Raises
@@ -98,7 +98,7 @@ def read_contents(file: h5py.File, path: Path) -> Contents:
     ValueError, KeyError
         If a table or attribute is missing or misshapen; the caller names the file.
     """
-    check_kind(file, path, KIND, VERSION)
+    check_file_kind(file, path, KIND, VERSION)
     front_end = read_front_end(file["front_end"])
     dataset = file["spectrogram"]
     if dataset.ndim != 3 or dataset.shape[1:] != (front_end.n_mels, front_end.n_frames) or dataset.dtype.kind != "f":

@@ -34,7 +34,7 @@ from sertools.store.format import (
     unescape_name,
 )
 from sertools.store.guard import check_hdf5
-from sertools.store.parsing import check_kind, decode_text, read_contents, read_text
+from sertools.store.parsing import check_file_kind, decode_text, read_contents, read_text
 
 _BLOCK_ROWS = 256
 # What h5py and our own checks raise on a file whose parts do not fit.
@@ -284,7 +284,7 @@ def _checked_source(path: Path, contents: Contents, row_map: RowMap, number: int
     rows, expected = row_map.row[here], contents.segments["digest"][here]
     try:
         with h5py.File(source.path, "r", locking=False) as file:
-            check_kind(file, source.path, KIND, VERSION)
+            check_file_kind(file, source.path, KIND, VERSION)
             found = decode_text(file[DIGESTS_OF[source.dataset]][:])
             same = file[source.dataset].shape[1:] == (contents.front_end.n_mels, contents.front_end.n_frames)
             physical = not file[source.dataset].is_virtual

@@ -14,7 +14,7 @@ from sertools.config import FrontEnd
 from sertools.corpora.table import Recording
 from sertools.errors import AudioError
 from sertools.parallel import one_blas_thread
-from sertools.sound.audio import Piece, Utterance, cut, piece_samples, read_utterance, trimmed
+from sertools.sound.audio import Piece, UtteranceAudio, cut, piece_samples, read_utterance, trimmed
 from sertools.sound.features import log_mel, valid_frames
 from sertools.store.format import escape_word
 from sertools.store.row_file import RowFile
@@ -28,7 +28,7 @@ _BYTES_A_TASK = 4 << 20
 class Decoded:
     """One recording and its segments, or why there is none."""
 
-    utterance: Utterance | None
+    utterance: UtteranceAudio | None
     pieces: tuple[Piece, ...] = ()
     reason: str = ""
 

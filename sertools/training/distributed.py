@@ -69,7 +69,7 @@ def leads() -> bool:
     return not together() or dist.get_rank() == 0
 
 
-def surroundings() -> dict[str, object]:
+def joint_surroundings() -> dict[str, object]:
     """What else decides the bytes of a run, as `runtime.surroundings`: sums of other parts round otherwise."""
     return {"processes": dist.get_world_size()} if together() else {}
 

@@ -31,7 +31,7 @@ class Drawn:
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
-class Source(Protocol):
+class RowMaker(Protocol):
     """Anything that makes rows of a class."""
 
     def blocks(self, number: int, count: int, seed: int) -> Iterator[Drawn]:
@@ -56,11 +56,11 @@ class FromLatents:
         rng = np.random.default_rng([seed, number])
         for first in range(0, count, BLOCK):
             z = self._sampler.sample(number, min(BLOCK, count - first), rng)
-            yield Drawn(np.clip(decode(self._decoder, z, self._device), -1.0, 1.0))
+            yield Drawn(np.clip(decode_latents(self._decoder, z, self._device), -1.0, 1.0))
 
 
 @torch.inference_mode()
-def decode(decoder: nn.Module, z: Matrix, device: torch.device) -> Pictures:
+def decode_latents(decoder: nn.Module, z: Matrix, device: torch.device) -> Pictures:
     """Decode latents [shape=(n, latent_size)] to scaled pictures [shape=(n, n_mels, n_frames)]."""
     made: Pictures = decoder(torch.from_numpy(z).float().to(device))[:, 0].cpu().contiguous().numpy()
     return made

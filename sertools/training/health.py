@@ -15,7 +15,7 @@ from statistics import fmean
 
 # Spread within a class, against the start. Spread wanders by a tenth or two in sound runs and falls to nothing in
 # collapsed ones; at a third, nine tenths of the variance are gone.
-COLLAPSED = 1 / 3
+COLLAPSED_SPREAD = 1 / 3
 # D sees through all: an error in a hundred rows, real or fake, and that over 200 steps. A D that leads for a while
 # is what drives G; one that leads this long beside a G that gets worse teaches it nothing.
 SEES_THROUGH = 0.99
@@ -26,7 +26,7 @@ VANISHED = 0.01
 UNSEEN = 2 / 256
 
 # Held-out loss against its lowest: noise is some hundredths, learning by heart goes on without end.
-BY_HEART = 1.2
+OVERFITTED = 1.2
 UNUSED_NATS = 0.5  # less than a bit: the latent cannot tell two rows apart
 
 PAIRWISE = "pairwise."
@@ -81,7 +81,7 @@ class GeneratorWatch(Watch):
         if "val_loss" in values:
             held_out = values["val_loss"]
             self._lowest = min(self._lowest, held_out)
-            if held_out > BY_HEART * self._lowest and not self._by_heart:
+            if held_out > OVERFITTED * self._lowest and not self._by_heart:
                 self._by_heart = True
                 text = (
                     f"learns its rows by heart: the held-out loss was {self._lowest:.4g} and is {held_out:.4g}; the "
@@ -128,7 +128,7 @@ class GanWatch(Watch):
     def _collapse(self, values: Mapping[str, float]) -> Finding | None:
         shares = {name: values[name] / start for name, start in self._start.items() if name in values and start > 0}
         worst = min(shares, key=shares.__getitem__, default=None)
-        if worst is None or shares[worst] >= COLLAPSED:
+        if worst is None or shares[worst] >= COLLAPSED_SPREAD:
             return None
         return Finding(
             COLLAPSE,

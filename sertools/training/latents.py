@@ -25,7 +25,7 @@ from sertools.store.guard import check_hdf5
 from sertools.store.image import hdf5_output
 from sertools.store.lineage import Lineage
 from sertools.store.parsing import (
-    check_kind,
+    check_file_kind,
     decode_text,
     read_front_end,
     read_history,
@@ -219,7 +219,7 @@ def load_latents(path: Path) -> Latents:
     check_hdf5(path, ModelError)
     try:
         with h5py.File(path, "r", locking=False) as file:
-            check_kind(file, path, KIND, VERSION)
+            check_file_kind(file, path, KIND, VERSION)
             gaussians = ClassGaussians(
                 tuple(decode_text(file["classes"][:]).tolist()),
                 file["mean"][:].astype(np.float64),

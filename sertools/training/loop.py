@@ -153,7 +153,7 @@ def train(
     TrainingError
         If a loss is NaN or infinite; at a collapse where `run` says so, after saving the state.
     """
-    signature = {**signature, **surroundings(), "precision": run.precision, **distributed.surroundings()}
+    signature = {**signature, **surroundings(), "precision": run.precision, **distributed.joint_surroundings()}
     journal = _Journal(run, str(signature["verb"]), n_steps, health or Health())
     first = 0
     if run.state_path.exists():

@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sertools.arrays import IntArray
 from sertools.config import ClassifierConfig
-
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class Loss:
         return cost.sum() / share.sum()
 
 
-def make_loss(config: ClassifierConfig, counts: Counts, device: torch.device) -> Loss:
+def make_loss(config: ClassifierConfig, counts: IntArray, device: torch.device) -> Loss:
     """Build the loss that `config` names, for training rows of these counts a class, each at least 1."""
     weight, shift, gamma = np.ones(len(counts)), np.zeros(len(counts)), 0.0
     if config.loss == "weighted":
@@ -67,13 +66,13 @@ def make_loss(config: ClassifierConfig, counts: Counts, device: torch.device) ->
     return Loss(_on(weight, device), _on(shift, device), gamma)
 
 
-def class_weights(counts: Counts) -> npt.NDArray[np.float64]:
+def class_weights(counts: IntArray) -> npt.NDArray[np.float64]:
     """N / (K · N_c): every class weighs the same in sum, and the rows 1 on average."""
     weights: npt.NDArray[np.float64] = counts.sum() / (len(counts) * counts)
     return weights
 
 
-def log_prior(counts: Counts) -> npt.NDArray[np.float64]:
+def log_prior(counts: IntArray) -> npt.NDArray[np.float64]:
     """Log of each class's share of the rows.
 
     Added to the logits in training (Menon et al. 2021, "Long-tail learning via logit adjustment", §5), so that the

@@ -17,7 +17,7 @@ from sertools.errors import one_of
 
 Format = Literal["text", "markdown", "csv", "latex", "json"]
 DASH = "\N{EN DASH}"
-Table = list[list[str]]  # head and rows
+TextTable = list[list[str]]  # head and rows
 
 
 def check_format(name: str) -> Format:
@@ -42,7 +42,7 @@ def check_format(name: str) -> Format:
     return cast(Format, name)
 
 
-def write_tables(format: Format, tables: Sequence[Table], document: Mapping[str, Any], n_names: int = 1) -> str:
+def write_tables(format: Format, tables: Sequence[TextTable], document: Mapping[str, Any], n_names: int = 1) -> str:
     """Write tables in a format.
 
     Parameters
@@ -78,14 +78,14 @@ def write_tables(format: Format, tables: Sequence[Table], document: Mapping[str,
     return "\n".join(lines) + "\n"
 
 
-def rounded(fraction: float) -> float | None:
+def rounded_percent(fraction: float) -> float | None:
     """Fraction → percent with one decimal; None where there is none."""
     return round(100 * fraction, 1) + 0.0 if isfinite(fraction) else None  # + 0.0: no -0.0
 
 
 def percent(fraction: float, spread: float = nan, sign: str = "") -> str:
     """Fraction → text, with ``±`` where there is a spread."""
-    value = rounded(fraction)
+    value = rounded_percent(fraction)
     if value is None:
         return DASH
     return f"{value:{sign}.1f}" + (f" ± {percent(spread)}" if isfinite(spread) else "")
@@ -96,7 +96,7 @@ def _note(note: str, format: Format) -> str:
     return mark[format] + note if format in mark else textwrap.fill(note, 100, break_on_hyphens=False)
 
 
-def _text(table: Table, n_names: int) -> list[str]:
+def _text(table: TextTable, n_names: int) -> list[str]:
     columns = []
     for k, column in enumerate(zip(*table, strict=True)):
         # Where ± may follow a number, the decimal points meet on the left.
@@ -106,13 +106,13 @@ def _text(table: Table, n_names: int) -> list[str]:
     return ["  ".join(line) for line in zip(*columns, strict=True)]
 
 
-def _markdown(table: Table, n_names: int) -> list[str]:
+def _markdown(table: TextTable, n_names: int) -> list[str]:
     head, *body = [[cell.replace("|", r"\|") for cell in line] for line in table]
     rule = ["---"] * n_names + ["---:"] * (len(head) - n_names)
     return [f"| {' | '.join(line)} |" for line in (head, rule, *body)]
 
 
-def _latex(table: Table, n_names: int) -> list[str]:
+def _latex(table: TextTable, n_names: int) -> list[str]:
     special = str.maketrans(
         {c: rf"\{c}" for c in "&%$#_{}"}
         | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}

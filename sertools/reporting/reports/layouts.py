@@ -11,7 +11,7 @@ from math import nan
 from typing import Any, Literal, cast, get_args
 
 from sertools.errors import UsageError, one_of
-from sertools.reporting.reports.formats import Format, Table, percent, rounded, write_tables
+from sertools.reporting.reports.formats import Format, TextTable, percent, rounded_percent, write_tables
 from sertools.reporting.reports.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
 from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.comparison import GENERATORS, KIND, VERSION, Report, Row
@@ -104,12 +104,12 @@ def render_layout(report: Report, layout: Layout = "summary", format: Format = "
     return write_tables(format, [table], document, n_names=N_NAMES[layout])
 
 
-def paper_table(report: Report, layout: Layout, paper: bool = False) -> tuple[Table, dict[str, Any]]:
+def paper_table(report: Report, layout: Layout, paper: bool = False) -> tuple[TextTable, dict[str, Any]]:
     """Give a layout of the paper as a table and as plain values; parameters and errors as in `render_layout`."""
     return (_table2 if layout == "table2" else _table3)(report, paper)
 
 
-def _table2(report: Report, paper: bool) -> tuple[Table, dict[str, Any]]:
+def _table2(report: Report, paper: bool) -> tuple[TextTable, dict[str, Any]]:
     if not report.reduced:
         raise UsageError(
             "--layout table2: has a column for each reduced class, but no result has the tag reduced=CLASS; "
@@ -136,7 +136,7 @@ def _table2(report: Report, paper: bool) -> tuple[Table, dict[str, Any]]:
     return _lay_out("table2", report, lines, titles, notes)
 
 
-def _table3(report: Report, paper: bool) -> tuple[Table, dict[str, Any]]:
+def _table3(report: Report, paper: bool) -> tuple[TextTable, dict[str, Any]]:
     def scores(row: Row) -> _Scores:
         return {"uar": (row.uar, row.uar_sd), "f_score": (row.macro_f1, row.macro_f1_sd)}
 
@@ -187,7 +187,7 @@ def _lines(
 
 def _lay_out(
     layout: Layout, report: Report, lines: list[_Line], titles: Mapping[str, str], notes: list[str]
-) -> tuple[Table, dict[str, Any]]:
+) -> tuple[TextTable, dict[str, Any]]:
     """Put the lines into a table; `titles` are those of all columns."""
     ours = list(next(line.ours for line in lines if line.ours))
     papers = list(next((line.paper for line in lines if line.paper), {}))
@@ -207,7 +207,7 @@ def _lay_out(
         for c in ours:
             mean, deviation = line.ours.get(c, (nan, nan))
             cells.append(percent(mean, deviation))
-            record |= {c: rounded(mean), f"{c}_sd": rounded(deviation)}
+            record |= {c: rounded_percent(mean), f"{c}_sd": rounded_percent(deviation)}
         for c in papers:
             cells.append(percent(line.paper.get(c, nan) / 100))
             record[f"paper_{c}"] = line.paper.get(c)

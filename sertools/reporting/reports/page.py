@@ -18,11 +18,11 @@ from sertools.errors import printable
 from sertools.reporting.contents.repeat import recipe
 from sertools.reporting.plots.forest import Measure, forest, measures
 from sertools.reporting.plots.style import OKABE_ITO, save
-from sertools.reporting.reports.formats import DASH, Table, percent
+from sertools.reporting.reports.formats import DASH, TextTable, percent
 from sertools.reporting.reports.layouts import N_NAMES, Layout, paper_table
 from sertools.reporting.reports.tables import difference_tables, score_table
 from sertools.scoring.comparing.comparison import Report
-from sertools.scoring.comparing.notes import counted
+from sertools.scoring.comparing.notes import number_of
 from sertools.scoring.results.result import EXTERNAL, Result
 
 _INKS = {"#000000": "currentColor", "#ffffff": "var(--paper)", OKABE_ITO[0].lower(): "var(--ink)"}
@@ -118,7 +118,7 @@ def render_page(
 
 
 def _title(report: Report) -> str:
-    return f"{counted(len(report.rows), 'method')} against class imbalance in speech emotion recognition"
+    return f"{number_of(len(report.rows), 'method')} against class imbalance in speech emotion recognition"
 
 
 def _findings(report: Report) -> list[str]:
@@ -153,10 +153,10 @@ def _facts(report: Report, results: Sequence[Result]) -> list[tuple[str, str]]:
         ("Task", f"tell {', '.join(report.classes)} apart in speech; guessing has a UAR of {guess} %"),
         (
             "Tested",
-            f"{counted(report.n_utterances, 'utterance')} of {counted(report.n_speakers, 'speaker')}, in "
-            f"{counted(report.n_folds, 'fold')}",
+            f"{number_of(report.n_utterances, 'utterance')} of {number_of(report.n_speakers, 'speaker')}, in "
+            f"{number_of(report.n_folds, 'fold')}",
         ),
-        ("Runs", f"{len(results)}: {counted(len(report.rows), 'method')}, {counted(report.n_seeds, 'seed')}"),
+        ("Runs", f"{len(results)}: {number_of(len(report.rows), 'method')}, {number_of(report.n_seeds, 'seed')}"),
     ]
     if report.reduced:
         facts.append(("Reduced in training", ", ".join(report.reduced)))
@@ -169,7 +169,7 @@ def _facts(report: Report, results: Sequence[Result]) -> list[tuple[str, str]]:
     return facts
 
 
-def _box(table: Table, caption: str, n_names: int = 1) -> _Box:
+def _box(table: TextTable, caption: str, n_names: int = 1) -> _Box:
     head, *body = table
     return _Box(caption, head, [[_Cell(text) for text in line] for line in body], n_names)
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, decimals, percent
+from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, decimals, whole_percent
 
 WIDTH = 80
 _NAME = 38
@@ -84,9 +84,11 @@ def _all(group: Values, taught: Values | None, judge: Values | None) -> Iterable
             f"{each['frechet_heldout']:.2f}",
         )
         for name, key in (("among the real (precision)", "precision"), ("real ones reached (recall)", "recall")):
-            yield _row(f"  {name}", percent(near[key]), percent(floor[key]))
+            yield _row(f"  {name}", whole_percent(near[key]), whole_percent(floor[key]))
         yield _row("  density where real rows are", f"{near['density']:.2f}", f"{floor['density']:.2f}")
-        yield _row("  real rows covered (coverage)", percent(near["coverage"]), percent(floor["coverage"]))
+        yield _row(
+            "  real rows covered (coverage)", whole_percent(near["coverage"]), whole_percent(floor["coverage"])
+        )
         yield ""
     yield from _variety(group["variety"])
     yield ""
@@ -99,32 +101,36 @@ def _all(group: Values, taught: Values | None, judge: Values | None) -> Iterable
     if taught:
         yield _row(
             "  UAR on held-out, small classifier",
-            percent(taught["synth"]),
-            percent(taught["real"]),
-            percent(taught["chance"]),
+            whole_percent(taught["synth"]),
+            whole_percent(taught["real"]),
+            whole_percent(taught["chance"]),
         )
-        yield _row("  standard error", percent(taught["standard_error"]))
+        yield _row("  standard error", whole_percent(taught["standard_error"]))
     if judge:
         yield _row(
             "  taken for their class by the judge",
-            percent(judge["generated"]["all"]),
-            percent(judge["heldout"]["all"]),
+            whole_percent(judge["generated"]["all"]),
+            whole_percent(judge["heldout"]["all"]),
         )
 
 
 def _copying(copying: Values) -> Iterable[str]:
     yield _row("Copying", "generated", "held-out")
-    yield _row("  sit on one training row", percent(copying["copied"]), percent(copying["copied_heldout"]))
-    yield _row("  way to the nearest training row", percent(copying["nearness"]), "100 %")
+    yield _row(
+        "  sit on one training row", whole_percent(copying["copied"]), whole_percent(copying["copied_heldout"])
+    )
+    yield _row("  way to the nearest training row", whole_percent(copying["nearness"]), "100 %")
     yield _row("  C_T (below -3: suspiciously near)", f"{copying['z']:.1f}", "0")
 
 
 def _variety(variety: Values) -> Iterable[str]:
     yield _row("Variety", "generated", "held-out")
     yield _row(
-        "  differ within a class, against real", percent(variety["spread"]), percent(variety["spread_heldout"])
+        "  differ within a class, against real",
+        whole_percent(variety["spread"]),
+        whole_percent(variety["spread_heldout"]),
     )
-    yield _row("  have a twin in their class", percent(variety["repeated"]))
+    yield _row("  have a twin in their class", whole_percent(variety["repeated"]))
 
 
 def _texture(gap: Values, heldout: Values) -> Iterable[str]:
@@ -134,7 +140,7 @@ def _texture(gap: Values, heldout: Values) -> Iterable[str]:
         ("checkerboard (energy)", "checkerboard"),
         ("extreme pixels, beyond ±0.98", "extreme"),
     ):
-        yield _row(f"  {name}", percent(gap[key]), percent(heldout[key]))
+        yield _row(f"  {name}", whole_percent(gap[key]), whole_percent(heldout[key]))
     for name, key in (
         ("mean of each mel band, off by", "mel_mean_db"),
         ("spread of each mel band, off by", "mel_sd_db"),
@@ -162,11 +168,11 @@ def _classes(classes: Values, judge: Values | None) -> Iterable[str]:
             decimals(distance["generated"]),
             decimals(distance["heldout"]),
             _DASH if distance["other"] is None else decimals(distance["other"]),
-            percent(each["neighbourhood"]["coverage"]),
-            percent(measured["texture"]["fine"]),
+            whole_percent(each["neighbourhood"]["coverage"]),
+            whole_percent(measured["texture"]["fine"]),
         ]
         if judge:
-            cells.append(percent(judge["generated"]["classes"][name]))
+            cells.append(whole_percent(judge["generated"]["classes"][name]))
         yield _cells(short, name_width, cells, _SHORT[measured["verdict"]])
 
 

@@ -11,7 +11,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from sertools.errors import ModelError, UsageError, printable
-from sertools.reporting.reports.formats import DASH, Format, Table, percent, write_tables
+from sertools.reporting.reports.formats import DASH, Format, TextTable, percent, write_tables
 from sertools.scoring.comparing import comparison
 from sertools.scoring.results.documents import Defect, clean, load
 from sertools.scoring.synthetic.verdict import KIND, VERDICTS, VERSION, decimals
@@ -92,7 +92,7 @@ def read_score(path: Path) -> Scored:
         raise ModelError(f"{name}: {defect}; {_REMEDY}") from None
 
 
-def compare(paths: Sequence[Path], format: Format = "text") -> str:
+def compare_scores(paths: Sequence[Path], format: Format = "text") -> str:
     """Write one row for each method: the tag ``method``, or the name of the generated store.
 
     Parameters
@@ -168,7 +168,7 @@ def _record(method: str, scored: Sequence[Scored]) -> dict[str, Any]:
     return record
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> Table:
+def _table(rows: Sequence[dict[str, Any]]) -> TextTable:
     head = ["method", "verdict", *(title for title, _ in _COLUMNS.values()), "n"]
     body = []
     for row in rows:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from math import isfinite, isnan, nan
 from typing import Any
 
-from sertools.reporting.reports.formats import DASH, Format, Table, percent, rounded, write_tables
+from sertools.reporting.reports.formats import DASH, Format, TextTable, percent, rounded_percent, write_tables
 from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
 from sertools.scoring.comparing.statistics import Interval
 
@@ -53,7 +53,7 @@ def summary_document(report: Report) -> dict[str, Any]:
     return {"sertools_kind": KIND, "sertools_version": VERSION, "layout": "summary", **document}
 
 
-def difference_tables(report: Report) -> list[Table]:
+def difference_tables(report: Report) -> list[TextTable]:
     """Differences from the baseline, one table as head and rows of text; none without another method."""
     return [_differences(report)] if report.baseline and len(report.rows) > 1 else []
 
@@ -62,7 +62,7 @@ def _reduced(report: Report) -> str:
     return report.reduced[0] if len(report.reduced) == 1 else "reduced"
 
 
-def score_table(report: Report) -> Table:
+def score_table(report: Report) -> TextTable:
     """Scores of every method, as head and rows of text."""
     rows = report.rows
     columns = [
@@ -81,7 +81,7 @@ def score_table(report: Report) -> Table:
     return [list(line) for line in zip(*columns, strict=True)]
 
 
-def _differences(report: Report) -> Table:
+def _differences(report: Report) -> TextTable:
     rows = [row for row in report.rows if row.method != report.baseline]
     columns = [
         [f"vs {report.baseline}", *(row.method for row in rows)],
@@ -101,16 +101,16 @@ def _record(report: Report, row: Row) -> dict[str, Any]:
     """Give a row as plain values, in percent; None where there is no number."""
     record = asdict(row)
     for name in _FRACTIONS:
-        record[name] = rounded(record[name])
+        record[name] = rounded_percent(record[name])
     for name in ("uar_by_reduced", "uar_sd_by_reduced", "recall"):
-        record[name] = {c: rounded(value) for c, value in record[name].items()}
+        record[name] = {c: rounded_percent(value) for c, value in record[name].items()}
     # Not percent.
     for name, digits in (("bias", 2), ("p", 4), ("p_holm", 4), ("n_updates", 1)):
         record[name] = round(record[name], digits) + 0.0 if isfinite(record[name]) else None
     record["n_train_rows"] = {origin: n if isfinite(n) else None for origin, n in row.n_train_rows.items()}
     for name in [name for name in record if name == "closure" or name.endswith("difference")]:
         bounds = record[name] or {}
-        record[name] = {part: rounded(bounds.get(part, nan)) for part in ("estimate", "low", "high")}
+        record[name] = {part: rounded_percent(bounds.get(part, nan)) for part in ("estimate", "low", "high")}
     return record
 
 

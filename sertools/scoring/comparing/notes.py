@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from sertools.scoring.comparing.comparison import FULL, IMBALANCED, Report
-from sertools.scoring.comparing.runs import Cell, Run
+from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.results.result import EXTERNAL, Result
 
 
@@ -17,8 +17,8 @@ def averaged_over(report: Report) -> str:
     """Say over what the scores are averaged, and on what they were tested."""
     spread = " (± standard deviation over seeds)" if any(isfinite(row.uar_sd) for row in report.rows) else ""
     simulations = f", {len(report.reduced)} reduced classes" if len(report.reduced) > 1 else ""
-    averaged = f"mean over {counted(report.n_folds, 'fold')}{simulations} and {counted(report.n_seeds, 'seed')}"
-    tested = f"{counted(report.n_speakers, 'speaker')}, {counted(report.n_utterances, 'utterance')}"
+    averaged = f"mean over {number_of(report.n_folds, 'fold')}{simulations} and {number_of(report.n_seeds, 'seed')}"
+    tested = f"{number_of(report.n_speakers, 'speaker')}, {number_of(report.n_utterances, 'utterance')}"
     return f"All scores in percent, {averaged}{spread}; {tested}."
 
 
@@ -40,10 +40,10 @@ def legend(report: Report) -> list[str]:
             "interval: these classifiers on new speakers]; one that holds 0 leaves open which is better. UAR of the "
             f"pooled folds{auc}."
         )
-        n_tests = counted(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
+        n_tests = number_of(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
         reference = f"; {FULL} is none" if report.rows[0].method == FULL != report.baseline else ""
         notes.append(
-            f"p (Holm): Nadeau-Bengio corrected t test of the UAR over {counted(report.n_folds, 'fold')}, seeds "
+            f"p (Holm): Nadeau-Bengio corrected t test of the UAR over {number_of(report.n_folds, 'fold')}, seeds "
             f"averaged (training anew on other speakers), corrected for {n_tests}{reference}."
         )
     if any(row.closure for row in report.rows):
@@ -60,7 +60,7 @@ def legend(report: Report) -> list[str]:
     return notes
 
 
-def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
+def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, ScoredRun]]) -> list[str]:
     """Say where the rows prove less than they seem to, or are not alike."""
     notes = []
     if any(r.allow_seen for r in results):
@@ -97,7 +97,7 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Run]])
     return notes
 
 
-def _validation_warnings(cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
+def _validation_warnings(cells: Mapping[str, Mapping[Cell, ScoredRun]]) -> list[str]:
     notes = []
     runs = [(cell, run.result) for own in cells.values() for cell, run in own.items()]
     places = [(cell, result.validation) for cell, result in runs if result.model["arch"] != EXTERNAL]
@@ -112,6 +112,6 @@ def _validation_warnings(cells: Mapping[str, Mapping[Cell, Run]]) -> list[str]:
     return notes
 
 
-def counted(n: int, noun: str) -> str:
+def number_of(n: int, noun: str) -> str:
     """Say a number of things."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

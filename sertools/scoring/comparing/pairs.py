@@ -14,7 +14,7 @@ from sertools.arrays import IntArray
 from sertools.errors import ModelError
 from sertools.metrics import recalls
 from sertools.scoring.comparing.resampling import corrected_resampled_t, utterance_bootstrap
-from sertools.scoring.comparing.runs import Cell, Run
+from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.statistics import Interval, gap_closure, jackknife_interval, jackknife_t, pooled_uar
 
 
@@ -47,12 +47,14 @@ class Differences:
 NO_DIFFERENCES = Differences(uar=None, recall=None, auc=None, adjusted_uar=None, over_folds=None, p=nan)
 
 
-def compare(own: Mapping[Cell, Run], baseline: Mapping[Cell, Run], *, adjusted: bool) -> Differences:
+def paired_differences(
+    own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun], *, adjusted: bool
+) -> Differences:
     """Compare a method with another.
 
     Parameters
     ----------
-    own, baseline : mapping of cell to Run
+    own, baseline : mapping of cell to ScoredRun
         The runs of each.
     adjusted : bool
         Compare at each one's own bias too; every result must hold a validation set.
@@ -69,7 +71,7 @@ def compare(own: Mapping[Cell, Run], baseline: Mapping[Cell, Run], *, adjusted: 
     """
     cells = shared_cells([own, baseline])
     experiments = sorted({cell[1:] for cell in cells})
-    counts = pooled([own, baseline])
+    counts = pooled_counts([own, baseline])
     over_folds, p = corrected_resampled_t(_by_fold(own, baseline, cells))
     reduced = [own[cells[0]].result.classes.index(r) for r, _ in experiments] if _all_reduced(cells) else []
     return Differences(
@@ -78,13 +80,13 @@ def compare(own: Mapping[Cell, Run], baseline: Mapping[Cell, Run], *, adjusted: 
         if reduced
         else None,
         auc=_area_difference(own, baseline, cells) if reduced else None,
-        adjusted_uar=_difference(pooled([own, baseline], adjusted=True), pooled_uar) if adjusted else None,
+        adjusted_uar=_difference(pooled_counts([own, baseline], adjusted=True), pooled_uar) if adjusted else None,
         over_folds=None if isnan(over_folds.estimate) else over_folds,
         p=p,
     )
 
 
-def shared_cells(methods: Sequence[Mapping[Cell, Run]]) -> list[Cell]:
+def shared_cells(methods: Sequence[Mapping[Cell, ScoredRun]]) -> list[Cell]:
     """Find the cells that all methods fill, and check that each was tested on the same utterances in them."""
     shared = sorted(cell for cell in methods[0] if all(cell in other for other in methods[1:]))
     for cell in shared:
@@ -98,7 +100,7 @@ def shared_cells(methods: Sequence[Mapping[Cell, Run]]) -> list[Cell]:
     return shared
 
 
-def pooled(methods: Sequence[Mapping[Cell, Run]], *, adjusted: bool = False) -> IntArray:
+def pooled_counts(methods: Sequence[Mapping[Cell, ScoredRun]], *, adjusted: bool = False) -> IntArray:
     """Add up the confusion matrices of the cells that all methods fill.
 
     Returns
@@ -120,16 +122,18 @@ def pooled(methods: Sequence[Mapping[Cell, Run]], *, adjusted: bool = False) -> 
     return counts
 
 
-def gap_closed(own: Mapping[Cell, Run], imbalanced: Mapping[Cell, Run], full: Mapping[Cell, Run]) -> Interval | None:
+def gap_closed(
+    own: Mapping[Cell, ScoredRun], imbalanced: Mapping[Cell, ScoredRun], full: Mapping[Cell, ScoredRun]
+) -> Interval | None:
     """Share of the gap between two methods that a third closes; None unless the gap's own interval excludes 0."""
-    counts = pooled([own, imbalanced, full])
+    counts = pooled_counts([own, imbalanced, full])
     gap = jackknife_t(counts, lambda c: pooled_uar(c[2]) - pooled_uar(c[1]))
     if not gap.low > 0:  # dividing by what may be nothing
         return None
     return jackknife_t(counts, lambda c: gap_closure(pooled_uar(c[0]), pooled_uar(c[1]), pooled_uar(c[2])))
 
 
-def noise_of_test_set(own: Mapping[Cell, Run]) -> tuple[float, float]:
+def noise_of_test_set(own: Mapping[Cell, ScoredRun]) -> tuple[float, float]:
     """Bounds of the pooled UAR by `utterance_bootstrap`."""
     experiments = sorted({cell[1:] for cell in own})
     place: dict[tuple[str, str], int] = {}
@@ -151,7 +155,9 @@ def _difference(counts: IntArray, score: Callable[[IntArray], float]) -> Interva
     return None if isnan(found.estimate) else found
 
 
-def _area_difference(own: Mapping[Cell, Run], baseline: Mapping[Cell, Run], cells: Sequence[Cell]) -> Interval | None:
+def _area_difference(
+    own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun], cells: Sequence[Cell]
+) -> Interval | None:
     """Compare the reduced class's areas: within folds, for posteriors of two classifiers share no scale.
 
     Folds weigh by their utterances of the class, so that a speaker who is left out takes their weight along. Folds
@@ -161,7 +167,7 @@ def _area_difference(own: Mapping[Cell, Run], baseline: Mapping[Cell, Run], cell
     if any(isnan(own[c].area(c[1])[0]) != isnan(baseline[c].area(c[1])[0]) for c in cells):
         return None  # a rival without posteriors
 
-    def mean_area(runs: Mapping[Cell, Run], without: str | None) -> float:
+    def mean_area(runs: Mapping[Cell, ScoredRun], without: str | None) -> float:
         areas: dict[tuple[str, str], list[tuple[float, int]]] = {}
         for cell in cells:
             area, n = runs[cell].area(cell[1], without)
@@ -179,7 +185,7 @@ def _area_difference(own: Mapping[Cell, Run], baseline: Mapping[Cell, Run], cell
     return None if isnan(found.estimate) else found
 
 
-def _by_fold(own: Mapping[Cell, Run], baseline: Mapping[Cell, Run], cells: Sequence[Cell]) -> list[float]:
+def _by_fold(own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun], cells: Sequence[Cell]) -> list[float]:
     """Difference of the UAR of each fold, averaged over reduced classes and seeds."""
     folds: dict[str, list[float]] = {}
     for cell in cells:
@@ -188,7 +194,7 @@ def _by_fold(own: Mapping[Cell, Run], baseline: Mapping[Cell, Run], cells: Seque
     return [float(np.mean(values)) for values in folds.values()]
 
 
-def _speakers(runs: Mapping[Cell, Run], cells: Sequence[Cell]) -> list[str]:
+def _speakers(runs: Mapping[Cell, ScoredRun], cells: Sequence[Cell]) -> list[str]:
     """All speakers, sorted; nobody where some utterance names none."""
     speakers = sorted({s for cell in cells for s in runs[cell].confusions})
     return [] if "" in speakers else speakers

@@ -12,7 +12,7 @@ from sertools.scoring.results.result import Result
 Cell = tuple[str, str, str]  # fold, reduced class, seed
 
 
-class Run:
+class ScoredRun:
     """A result with its counts by speaker, counted once.
 
     Attributes

@@ -22,9 +22,15 @@ from sertools.errors import ModelError, UsageError
 from sertools.metrics import recalls
 from sertools.scoring.comparing.comparison import FULL, IMBALANCED, ORDER, Report, Row
 from sertools.scoring.comparing.notes import averaged_over, cautions, legend, trained_here
-from sertools.scoring.comparing.pairs import NO_DIFFERENCES, compare, gap_closed, noise_of_test_set, pooled
+from sertools.scoring.comparing.pairs import (
+    NO_DIFFERENCES,
+    gap_closed,
+    noise_of_test_set,
+    paired_differences,
+    pooled_counts,
+)
 from sertools.scoring.comparing.resampling import holm
-from sertools.scoring.comparing.runs import Cell, Run
+from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.statistics import Interval, fold_mean_sd, pooled_uar
 from sertools.scoring.results.result import TAGS, Result
 
@@ -61,7 +67,7 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
     reduced = tuple(c for c in classes if any(r.tags.get("reduced") == c for r in results))
     trained = trained_here(results)
     adjusted = bool(trained) and all(r.validation for r in trained)
-    runs = {id(r): Run(r) for r in results}
+    runs = {id(r): ScoredRun(r) for r in results}
     cells = {name: _cells([runs[id(r)] for r in own], reduced) for name, own in methods.items()}
     origins = sorted({origin for r in results for origin in r.model["n_train_rows"]})
     rows = tuple(_row(name, cells, baseline, reduced, adjusted, origins) for name in methods)
@@ -117,7 +123,7 @@ def _cell(result: Result) -> Cell:
     return result.tags.get("fold", ""), result.tags.get("reduced", ""), result.tags.get("seed", "")
 
 
-def _cells(runs: Sequence[Run], reduced: Sequence[str]) -> dict[Cell, Run]:
+def _cells(runs: Sequence[ScoredRun], reduced: Sequence[str]) -> dict[Cell, ScoredRun]:
     cells = {_cell(run.result): run for run in runs}
     if any(r for _, r, _ in cells):
         return cells
@@ -126,7 +132,7 @@ def _cells(runs: Sequence[Run], reduced: Sequence[str]) -> dict[Cell, Run]:
 
 def _row(
     method: str,
-    cells: Mapping[str, Mapping[Cell, Run]],
+    cells: Mapping[str, Mapping[Cell, ScoredRun]],
     baseline: str | None,
     reduced: Sequence[str],
     adjusted: bool,
@@ -147,13 +153,13 @@ def _row(
     found = NO_DIFFERENCES
     if baseline and baseline != method:
         both = adjusted and all(run.result.validation for run in cells[baseline].values())
-        found = compare(own, cells[baseline], adjusted=both)
+        found = paired_differences(own, cells[baseline], adjusted=both)
     return Row(
         method=method,
         seen=any(r.allow_seen for r in results),
         uar=uar,
         uar_sd=uar_sd,
-        pooled_uar=pooled_uar(pooled([own]).sum(axis=0)),
+        pooled_uar=pooled_uar(pooled_counts([own]).sum(axis=0)),
         uar_by_reduced={c: mean for c, (mean, _) in by_reduced.items()},
         uar_sd_by_reduced={c: sd for c, (_, sd) in by_reduced.items()},
         reduced_recall=_average({cell: m["recall"].get(cell[1]) for cell, m in metrics.items()})[0],
@@ -196,7 +202,7 @@ def _average(score: Mapping[Cell, float | None]) -> tuple[float, float]:
     return fold_mean_sd(table)
 
 
-def _closure(method: str, cells: Mapping[str, Mapping[Cell, Run]]) -> Interval | None:
+def _closure(method: str, cells: Mapping[str, Mapping[Cell, ScoredRun]]) -> Interval | None:
     if method in (FULL, IMBALANCED) or FULL not in cells or IMBALANCED not in cells:
         return None
     return gap_closed(cells[method], cells[IMBALANCED], cells[FULL])

@@ -45,7 +45,7 @@ class Embedding:
         return self.real[chosen], self.heldout[chosen], self.synth[chosen]
 
 
-class Components:
+class ComponentSpace:
     """Principal components of scaled pictures.
 
     Parameters

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sertools.arrays import Matrix
 
 PERMUTATIONS = 500  # the smallest p is 1/501
-FEW_ROWS = 60  # below, the third neighbour decides instead of the fifth
+FEW_NEIGHBOURS = 60  # below, the third neighbour decides instead of the fifth
 ROWS_PER_DIMENSION = 10  # of a Fréchet distance: with fewer, its bias swamps what it measures
 MOST_DIMENSIONS = 16
 # Nearer to one training row than to a third of the way to the next: memorised (Gu et al. 2023, arXiv 2310.02664).
@@ -153,7 +153,7 @@ class Neighbourhood:
 
 def neighbourhood(real: Matrix, generated: Matrix) -> Neighbourhood:
     """Compare two samples by the balls around their rows; k is 5, and 3 below 60 rows."""
-    k = 5 if min(len(real), len(generated)) >= FEW_ROWS else 3
+    k = 5 if min(len(real), len(generated)) >= FEW_NEIGHBOURS else 3
     real_radius, generated_radius = _radius(real, k), _radius(generated, k)
     apart = distances(real, generated)
     in_real = apart <= real_radius[:, None]
@@ -171,7 +171,7 @@ def _radius(x: Matrix, k: int) -> Matrix:
     return radius
 
 
-def spread(x: Matrix) -> float:
+def mean_distance(x: Matrix) -> float:
     """Mean distance between two rows of a sample; 0 of a single row."""
     n = len(x)
     return float(distances(x, x).sum() / (n * (n - 1))) if n > 1 else 0.0

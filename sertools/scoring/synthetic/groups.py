@@ -9,9 +9,9 @@ import numpy as np
 
 from sertools.arrays import Index, Matrix, Pictures
 from sertools.scoring.synthetic import fidelity as f
-from sertools.scoring.synthetic.embedding import Components, Embedding
+from sertools.scoring.synthetic.embedding import ComponentSpace, Embedding
 from sertools.scoring.synthetic.samples import Draw, Samples
-from sertools.scoring.synthetic.texture import compare, texture
+from sertools.scoring.synthetic.texture import texture, texture_gap
 from sertools.scoring.synthetic.verdict import Copying, Distance, Fidelity, Group, Variety
 from sertools.training.scaling import Scaler
 
@@ -48,7 +48,7 @@ class Groups:
         samples: Samples,
         draw: Draw,
         embeddings: Sequence[Embedding],
-        components: Components,
+        components: ComponentSpace,
         scaler: Scaler,
         seed: int,
     ) -> None:
@@ -85,8 +85,8 @@ class Groups:
                 z=f.copying_z(near[:, 0], near_heldout[:, 0]),
             ),
             variety=self._pooled_variety(numbers),
-            texture=compare(synth, real, self._range_db),
-            texture_heldout=compare(heldout, real, self._range_db),
+            texture=texture_gap(synth, real, self._range_db),
+            texture_heldout=texture_gap(heldout, real, self._range_db),
         )
 
     def _fidelity(
@@ -113,7 +113,7 @@ class Groups:
         real, heldout, synth = (
             pictures[chosen].reshape(int(chosen.sum()), -1).astype(np.float64) for pictures in self._pictures
         )
-        spreads: Matrix = np.array([f.spread(side) for side in (real, heldout, synth)])
+        spreads: Matrix = np.array([f.mean_distance(side) for side in (real, heldout, synth)])
         usual = float(np.median(f.to_nearest_other(real)))
         n_twins = int((f.to_nearest_other(synth) < f.REPEAT_RATIO * usual).sum()) if len(synth) > 1 else 0
         return len(synth), spreads, n_twins
@@ -167,7 +167,7 @@ def _pool(classes: Sequence[_ClassDistance]) -> Distance:
     )
 
 
-def _to_train(samples: Samples, draw: Draw, pixels: Embedding, components: Components) -> tuple[Matrix, Matrix]:
+def _to_train(samples: Samples, draw: Draw, pixels: Embedding, components: ComponentSpace) -> tuple[Matrix, Matrix]:
     """Distances of generated and of held-out rows to their two nearest training rows [shape=(n, 2)] each.
 
     Halves of REAL are not unseen: there a held-out row is compared with the training rows of other utterances.

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from sertools.errors import SertoolsWarning, printable
-from sertools.scoring.synthetic.embedding import Components, Embedding, Judgement, ask_judge, embed
+from sertools.scoring.synthetic.embedding import ComponentSpace, Embedding, Judgement, ask_judge, embed
 from sertools.scoring.synthetic.groups import Groups
 from sertools.scoring.synthetic.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
 from sertools.scoring.synthetic.usefulness import Usefulness, usefulness
@@ -61,7 +61,7 @@ def score(
     draw = draw_equally(samples, seed)
     judgement = ask_judge(judge_path, samples, draw, device) if judge_path else None
     scaler = samples.train.rows.fit_scaler()
-    components = Components(samples.train.rows, samples.train.index, scaler)
+    components = ComponentSpace(samples.train.rows, samples.train.index, scaler)
     pixels = embed("pixels", samples, draw, components.points)
     embeddings = (pixels, *([judgement.embedding] if judgement else []))
     groups = Groups(samples, draw, embeddings, components, scaler, seed)
@@ -117,7 +117,7 @@ def _counts(samples: Samples, name: str) -> dict[str, int]:
     return {side: len(rows.of_class(name)) for side, rows in sides.items()}
 
 
-def _taught(samples: Samples, draw: Draw, components: Components, pixels: Embedding) -> Usefulness | None:
+def _taught(samples: Samples, draw: Draw, components: ComponentSpace, pixels: Embedding) -> Usefulness | None:
     """Train on the drawn generated rows, and on the drawn real ones, and test on all held-out rows."""
     side = samples.heldout
     index = side.index[np.isin(side.emotion, draw.classes)]

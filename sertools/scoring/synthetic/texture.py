@@ -110,7 +110,7 @@ class TextureGap:
     level_db: float
 
 
-def compare(generated: Texture, real: Texture, range_db: float) -> TextureGap:
+def texture_gap(generated: Texture, real: Texture, range_db: float) -> TextureGap:
     """Compare generated pictures with real ones.
 
     Parameters

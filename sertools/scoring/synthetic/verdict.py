@@ -176,22 +176,22 @@ def _repetition(group: Group) -> Iterator[tuple[str, str]]:
     if share < LITTLE_SPREAD:
         yield (
             COLLAPSED if share < LEAST_SPREAD else USABLE,
-            f"little variety: two generated rows of a class differ by {percent(variety.spread)} of what two "
-            f"real rows do (two held-out rows by {percent(variety.spread_heldout)})",
+            f"little variety: two generated rows of a class differ by {whole_percent(variety.spread)} of what two "
+            f"real rows do (two held-out rows by {whole_percent(variety.spread_heldout)})",
         )
     copied = copying.copied - copying.copied_heldout > MOST_COPIED
     if copied:
         yield (
             COPIES,
-            f"{percent(copying.copied)} of the generated rows sit on one training row "
-            f"(of held-out rows {percent(copying.copied_heldout)})",
+            f"{whole_percent(copying.copied)} of the generated rows sit on one training row "
+            f"(of held-out rows {whole_percent(copying.copied_heldout)})",
         )
     elif variety.repeated > MOST_REPEATED:
-        yield COLLAPSED, f"{percent(variety.repeated)} of the generated rows have a twin among them"
+        yield COLLAPSED, f"{whole_percent(variety.repeated)} of the generated rows have a twin among them"
     elif copying.z < NEAR_Z:
         yield (
             USABLE,
-            f"nearer to the training rows than new speech is ({percent(copying.nearness)} of the way, C_T "
+            f"nearer to the training rows than new speech is ({whole_percent(copying.nearness)} of the way, C_T "
             f"{copying.z:.1f}), without copying them: too average, or too close to what was there",
         )
 
@@ -212,8 +212,8 @@ def _distances(fidelity: Sequence[Fidelity], alpha: float) -> Iterator[tuple[str
         if covered < LEAST_COVERAGE * floor:
             yield (
                 USABLE,
-                f"gaps: {percent(covered)} of the real rows have a generated row near them{_in(each)} "
-                f"(a held-out row: {percent(floor)})",
+                f"gaps: {whole_percent(covered)} of the real rows have a generated row near them{_in(each)} "
+                f"(a held-out row: {whole_percent(floor)})",
             )
 
 
@@ -222,8 +222,8 @@ def _texture(gap: TextureGap, heldout: TextureGap) -> Iterator[tuple[str, str]]:
     if not LEAST_FINE <= fine <= MOST_FINE:
         yield (
             MARRED,
-            f"{'blurred' if fine < 1 else 'grainy'}: {percent(gap.fine)} of the fine detail of real speech "
-            f"(held-out speech {percent(heldout.fine)})",
+            f"{'blurred' if fine < 1 else 'grainy'}: {whole_percent(gap.fine)} of the fine detail of real speech "
+            f"(held-out speech {whole_percent(heldout.fine)})",
         )
     if gap.checkerboard > MOST_CHECKERBOARD * heldout.checkerboard:
         yield MARRED, f"a checkerboard: {gap.checkerboard:.1f} times the energy of real speech at its frequencies"
@@ -244,8 +244,8 @@ def judge_all(
         share = (taught.synth - taught.chance) / (taught.real - taught.chance)
         if share < LEAST_TAUGHT:
             sentence = (
-                f"a classifier trained on them alone gets UAR {percent(taught.synth)} on held-out speech; "
-                f"as many real rows {percent(taught.real)}, chance {percent(taught.chance)}"
+                f"a classifier trained on them alone gets UAR {whole_percent(taught.synth)} on held-out speech; "
+                f"as many real rows {whole_percent(taught.real)}, chance {whole_percent(taught.chance)}"
             )
             if VERDICTS.index(BAD) < VERDICTS.index(verdict):
                 verdict, why = BAD, [sentence, *why]
@@ -260,7 +260,7 @@ def judge_all(
     return VERDICTS[worst], [*(f"{name}: {reason}" for name, reason in those.items()), *why]
 
 
-def percent(share: float) -> str:
+def whole_percent(share: float) -> str:
     """A share in percent, as it stands in a sentence."""
     return f"{100 * share:.0f} %"
 
