@@ -8,7 +8,7 @@ The rooms, in the order the data flows; each imports only from those before it:
 ``balance``     augmentation strategies and balancing plans
 ``nets``        the networks of the paper
 ``training``    autoencoder, class Gaussians, GAN, other generators, classifier
-``generation``  rows from a trained generator: drawn, moved, chosen
+``generation``  rows from a trained generator: drawn, or moved
 ``scoring``     results → comparing → synthetic: what is computed
 ``reporting``   contents → plots → reports → exports: what is shown
 ``api``         one function a verb, for Python

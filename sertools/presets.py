@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
+from sertools.config import REMOVED_FIELDS, AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
 from sertools.errors import UsageError, one_of
 from sertools.generator_config import CvaeConfig, DiffusionConfig
 from sertools.provenance import flat
@@ -20,7 +20,7 @@ from sertools.provenance import flat
 _HIGHEST_RATE = 1e30  # Adam's first step is ten times the rate; float32 ends at 3e38
 _ZERO_IS_FINE = (
     *("steps", "weight_decay", "min_tail_seconds", "dropout", "cut_paste", "mixup"),
-    *("class_loss", "cond_ramp", "r1", "ema", "beta1"),
+    *("r1", "ema", "beta1"),
 )
 
 
@@ -146,11 +146,6 @@ def beside_paper(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     dict
         Name, such as ``net.width`` → the model's value.
     """
-    paper = flat({"net": dataclasses.asdict(NetConfig()), **dataclasses.asdict(getattr(PRESETS["paper"], kind))})
-    own = flat(config)
-    # What a file has as a list is a tuple here.
-    return {name: own[name] for name in own if name in paper and _plain(own[name]) != _plain(paper[name])}
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    numbers = dataclasses.asdict(getattr(PRESETS["paper"], kind))
+    paper, own = flat({"net": dataclasses.asdict(NetConfig()), **REMOVED_FIELDS, **numbers}), flat(config)
+    return {name: own[name] for name in own if name in paper and own[name] != paper[name]}

@@ -91,27 +91,25 @@ def rows(rng: Any, tmp_path: Path, monkeypatch: Any) -> Rows:
 def trainer_of(kind: str, rows: Rows, run: Run) -> Any:
     scaler, labels = rows.fit_scaler(), rows.labels(CLASSES)
     if kind == "autoencoder":
-        return autoencoder.AutoencoderTrainer(rows, None, dataclasses.replace(AE, class_loss=0.1), scaler, run)
+        return autoencoder.AutoencoderTrainer(rows, None, AE, scaler, run)
     if kind == "classifier":
         config = dataclasses.replace(CLF, loss="focal", mixup=0.2, spec_augment="weak", sampling="balanced")
         net = build_classifier(config.arch, rows.shape, len(CLASSES), config.width)
         return classifier.ClassifierTrainer(net, rows, labels, None, scaler, config, run)
     if kind == "gan":
-        config = GanConfig(batch_size=8, cond_ramp=0.5, sn=True, r1=1.0, diffaug=("shift", "mask"), ema=0.9)
+        config = GanConfig(batch_size=8, sn=True, r1=1.0, ema=0.9)
         net = Autoencoder(rows.shape, NET)
         unit = np.stack([np.eye(NET.latent_size)] * len(CLASSES))
-        trainer = adversarial.GanTrainer(
+        return adversarial.GanTrainer(
             generator_from(net.decoder, rows.shape, NET),
             discriminator_from(net.encoder, rows.shape, len(CLASSES), NET, norm=False, spectral=True),
             LatentSampler(ClassGaussians(CLASSES, unit[:, 0], unit, (8, 8, 8)), DEVICE),
             rows,
-            torch.from_numpy(labels),
+            torch.from_numpy(labels).to(DEVICE),
             scaler,
             config,
             run,
         )
-        trainer.labels = trainer.labels.to(DEVICE)  # it has looked at their values
-        return trainer
     if kind == "cvae":
         config = CvaeConfig(net=NET, batch_size=8)
         net = Cvae(rows.shape, len(CLASSES), config)

@@ -10,7 +10,7 @@ from sertools.nets.devices import onto
 from sertools.training import loop
 
 LINES = {
-    "pretrain-ae": ("--class-loss", 0.1),
+    "pretrain-ae": (),
     "finetune-gan": ("--preset", "improved-cpu"),
     "train-clf": ("--cut-paste", 0.5, "--mixup", 0.2, "--spec-augment", "weak", "--loss", "logit-adjust"),
     "train-generator": ("--kind", "diffusion"),

@@ -34,7 +34,6 @@ def train_clf(
     output: AnyPath,
     *,
     val: AnyPath | None = None,
-    init: AnyPath | None = None,
     preset: str = "paper",
     arch: str | None = None,
     steps: int | None = None,
@@ -65,9 +64,6 @@ def train_clf(
         The classifier (safetensors), written when complete, beside ``OUTPUT.log.ndjson``.
     val : path, optional
         Store to choose the best weights on; without it the last are kept.
-    init : path, optional
-        A classifier to start from, of the same net and classes: to train on generated rows first, and on recorded
-        ones after.
     arch : {"vgg19", "vgg19-bn", "crnn", "cnn"}, optional
         The network.
     loss : {"cross-entropy", "weighted", "focal", "logit-adjust"}, optional
@@ -122,7 +118,7 @@ def train_clf(
     with writing(output, distributed=True):
         on = join(device)
         run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
-        trained = train_classifier(paths_of(stores), run, config, val_path=maybe(val), init_path=maybe(init))
+        trained = train_classifier(paths_of(stores), run, config, val_path=maybe(val))
         return run_through(telling(trained, tell, "classifier", config), progress)
 
 

@@ -40,7 +40,6 @@ def pretrain_ae(
     batch_size: int | None = None,
     lr: float | None = None,
     width: float | None = None,
-    class_loss: float | None = None,
     latent: str = "conv",
     latent_size: int | None = None,
     arch: str = "paper",
@@ -68,9 +67,8 @@ def pretrain_ae(
         Store to choose the best weights on; without it the last are kept.
     preset : str
         Where all other numbers come from: a key of `sertools.PRESETS`.
-    steps, batch_size, lr, width, class_loss, latent_size, dropout
-        In place of the preset's; `width` scales the filters, 1 is the paper; `class_loss` is the weight of a
-        classifier on the latents.
+    steps, batch_size, lr, width, latent_size, dropout
+        In place of the preset's; `width` scales the filters, 1 is the paper.
     latent : {"conv", "pca"}
         A trained autoencoder, or principal components, for which nothing is trained.
     arch : {"paper", "bagan"}
@@ -110,7 +108,6 @@ def pretrain_ae(
     from sertools.training.runtime import pick_precision
 
     given: dict[str, object] = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
-    given |= {"--class-loss": class_loss}
     given |= {"--arch": None if arch == "paper" else arch, "--up": up, "--activation": activation}
     given |= {"--norm/--no-norm": norm, "--dropout": dropout}
     needless = [name for name, value in given.items() if value is not None]
@@ -119,7 +116,7 @@ def pretrain_ae(
     base = preset_of(preset).autoencoder
     net = override(base.net, width=width, latent=latent, latent_size=latent_size, **gan_arch(arch))
     net = override(net, dropout=dropout, up=up, activation=activation, norm=norm)
-    config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net, class_loss=class_loss)
+    config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net)
     output = Path(output)
     with writing(output, distributed=True):
         on = join(device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,12 +42,9 @@ def finetune_gan(
     lr_g: float | None = None,
     lr_d: float | None = None,
     batches: str | None = None,
-    real_sampling: str | None = None,
-    cond_ramp: float | None = None,
     d_norm: str | None = None,
     sn: bool | None = None,
     r1: float | None = None,
-    diffaug: Sequence[str] | None = None,
     betas: tuple[float, float] | None = None,
     ema: float | None = None,
     on_collapse: str = "warn",
@@ -75,14 +72,8 @@ def finetune_gan(
         In place of the preset's.
     batches : {"separate", "mixed"}, optional
         Real and fake rows before D; by default as the autoencoder's `arch` has it.
-    real_sampling : {"shuffled", "balanced"}, optional
-        Real rows as they come, or every class equally often.
-    cond_ramp : float, optional
-        Share of the steps in which D goes from real or fake to which class.
     d_norm : {"bn", "none"}, optional
         Batch normalisation of D; `sn` is its spectral normalisation, `r1` the weight of its squared gradient.
-    diffaug : sequence of {"shift", "mask", "gain"}, optional
-        Changes of all pictures that D sees; none if empty.
     betas : (float, float), optional
         Of Adam, for both nets.
     ema : float, optional
@@ -118,12 +109,9 @@ def finetune_gan(
         beta1=beta1,
         beta2=beta2,
         batches=batches,
-        real_sampling=real_sampling,
-        cond_ramp=cond_ramp,
         d_norm=d_norm,
         sn=sn,
         r1=r1,
-        diffaug=None if diffaug is None else tuple(diffaug),
         ema=ema,
     )
     output = Path(output)
@@ -146,8 +134,6 @@ def generate(
     paste: bool = False,
     within_speaker: bool = False,
     strength: float | None = None,
-    critic: AnyPath | None = None,
-    best_of: int | None = None,
     guidance: float | None = None,
     denoise_steps: int | None = None,
     seed: int = 0,
@@ -172,9 +158,6 @@ def generate(
         Move real rows of this store into the wanted class, in place of drawing any; `paste` adds a region of a real
         row of the class. Of a GAN, `within_speaker` leaves each speaker's own offset out of the map; of a diffusion
         model, `strength` is how far towards noise a row goes, a share from 0 to 1.
-    critic : path, optional
-        A classifier, or a GAN for its discriminator: of `best_of` candidates for each row (4) the one is kept that it
-        takes most for the class.
     guidance : float, optional
         Of a diffusion model: how far the class is overdone, 1 as learnt (3 with `translate`);
         `denoise_steps` are its steps to a picture.
@@ -191,7 +174,6 @@ def generate(
     SertoolsError
         If the generator does not know a class, or the files do not go together.
     """
-    from sertools.generation.choosing import BEST_OF, Choice
     from sertools.generation.opening import Denoising, Ways
     from sertools.generation.rows import counts_per_class, counts_to_balance
     from sertools.generation.rows import generate as run
@@ -205,14 +187,11 @@ def generate(
     alone = {"--paste": paste, "--within-speaker": within_speaker, "--strength": strength is not None}
     for option in (option for option, given in alone.items() if given and translate is None):
         raise UsageError(f"{option}: belongs to --translate TRAIN.h5; give that too")
-    if critic is None and best_of is not None:
-        raise UsageError("--best-of: belongs to --critic MODEL; give that too")
     gan, output = Path(gan), Path(output)
     ways = Ways(
         smote=maybe(smote),
         translation=None if translate is None else Translation(Path(translate), paste, within_speaker, strength),
         denoising=Denoising(guidance, denoise_steps),
-        choice=None if critic is None else Choice(Path(critic), BEST_OF if best_of is None else best_of),
     )
     with writing(output):
         if balance is not None:

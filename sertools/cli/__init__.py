@@ -18,6 +18,7 @@ from sertools.cli.info import info
 from sertools.cli.merge import merge
 from sertools.cli.plot import plot
 from sertools.cli.pretrain_ae import pretrain_ae
+from sertools.cli.removed import Command
 from sertools.cli.report import report
 from sertools.cli.score import score
 from sertools.cli.select import select
@@ -57,7 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 for each in VERBS:
-    app.command(each.__name__.replace("_", "-"))(each)
+    app.command(each.__name__.replace("_", "-"), cls=Command)(each)
 
 
 def _show_version(wanted: bool) -> None:

@@ -10,7 +10,7 @@ from sertools.cli.options import Device, Precision, PresetName, SaveEvery, Seed,
 from sertools.cli.progress import read_training, say_numbers, showing, voice
 from sertools.cli.signals import stop_on_signals
 from sertools.cli.verbs import verb
-from sertools.config import D_NORMS, DIFFAUGS, ON_COLLAPSE, SAMPLINGS, SAVE_EVERY_MINUTES
+from sertools.config import D_NORMS, ON_COLLAPSE, SAVE_EVERY_MINUTES
 from sertools.errors import UsageError
 
 
@@ -37,21 +37,6 @@ def finetune_gan(
             help="Real and fake rows before D: apart, or together as in BAGAN. [of the autoencoder's --arch]",
         ),
     ] = None,
-    real_sampling: Annotated[
-        str | None,
-        typer.Option(
-            metavar="|".join(SAMPLINGS),
-            help="Real rows as they come, or every class equally often." + preset_default("gan", "real_sampling"),
-        ),
-    ] = None,
-    cond_ramp: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            help="Share of the steps in which D goes from real or fake to which class."
-            + preset_default("gan", "cond_ramp"),
-        ),
-    ] = None,
     d_norm: Annotated[
         str | None,
         typer.Option(metavar="|".join(D_NORMS), help="Batch normalisation of D." + preset_default("gan", "d_norm")),
@@ -62,13 +47,6 @@ def finetune_gan(
     r1: Annotated[
         float | None,
         typer.Option(metavar="W", help="Weight of D's squared gradient at real rows." + preset_default("gan", "r1")),
-    ] = None,
-    diffaug: Annotated[
-        str | None,
-        typer.Option(
-            metavar=",".join(DIFFAUGS),
-            help="Changes of all pictures that D sees, or none." + preset_default("gan", "diffaug"),
-        ),
     ] = None,
     betas: Annotated[
         str | None,
@@ -122,12 +100,9 @@ def finetune_gan(
             lr_g=lr_g,
             lr_d=lr_d,
             batches=batches,
-            real_sampling=real_sampling,
-            cond_ramp=cond_ramp,
             d_norm=d_norm,
             sn=sn,
             r1=r1,
-            diffaug=None if diffaug is None else [name for name in diffaug.split(",") if name != "none"],
             betas=_read_betas(betas) if betas else None,
             ema=ema,
             on_collapse=on_collapse,

@@ -53,13 +53,6 @@ def generate(
             help="With --translate and a diffusion model: how far towards noise. [0.6]",
         ),
     ] = None,
-    critic: Annotated[
-        Path | None,
-        typer.Option(metavar="MODEL", help="A classifier, or a GAN's discriminator, chooses among candidates."),
-    ] = None,
-    best_of: Annotated[
-        int | None, typer.Option(min=2, max=1000, metavar="N", help="With --critic: candidates for each row. [4]")
-    ] = None,
     guidance: Annotated[
         float | None,
         typer.Option(
@@ -80,7 +73,7 @@ def generate(
     Give one of --balance, --per-class and --count. A GAN's latents are drawn from
     the class Gaussians, or by --smote. With --translate nothing is drawn: rows of
     other classes are moved, by the map that the generator has learnt, and keep
-    what it does not hold. With --critic the best of several is kept.
+    what it does not hold.
 
     \b
     Example:
@@ -101,8 +94,6 @@ def generate(
         paste=paste,
         within_speaker=within_speaker,
         strength=strength,
-        critic=critic,
-        best_of=best_of,
         guidance=guidance,
         denoise_steps=denoise_steps,
         seed=seed,

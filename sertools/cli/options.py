@@ -101,6 +101,6 @@ def preset_default(stage: str, name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, (bool, tuple)):
-        return ("on" if value else "off") if isinstance(value, bool) else ",".join(value) or "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)

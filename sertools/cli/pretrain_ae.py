@@ -37,12 +37,6 @@ def pretrain_ae(
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate." + preset_default("autoencoder", "lr"))] = None,
     width: Width = None,
-    class_loss: Annotated[
-        float | None,
-        typer.Option(
-            metavar="W", help="Weight of a classifier on the latents." + preset_default("autoencoder", "class_loss")
-        ),
-    ] = None,
     latent: Annotated[
         str, typer.Option(metavar="|".join(LATENTS), help="A trained autoencoder, or principal components.")
     ] = "conv",
@@ -72,8 +66,8 @@ def pretrain_ae(
 ) -> None:
     """Train the autoencoder that the GAN starts from.
 
-    Labels are not looked at without --class-loss. The reconstruction error is
-    told beside that of as many principal components; where they win, take them.
+    Labels are not looked at. The reconstruction error is told beside that of
+    as many principal components; where they win, take them.
     The GAN has the architecture of its autoencoder.
     AE.log.ndjson tells of every tenth step; `plot` draws it.
 
@@ -102,7 +96,6 @@ def pretrain_ae(
             batch_size=batch_size,
             lr=lr,
             width=width,
-            class_loss=class_loss,
             latent=latent,
             latent_size=latent_size,
             arch=arch,

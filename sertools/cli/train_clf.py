@@ -28,10 +28,6 @@ def train_clf(
     stores: Stores,
     out: Annotated[Path, output("CLF", "The classifier (safetensors).")],
     val: Val = None,
-    init: Annotated[
-        Path | None,
-        typer.Option(metavar="CLF", help="A classifier to start from: the same net and classes, other rows."),
-    ] = None,
     preset: PresetName = "paper",
     arch: Annotated[
         str | None,
@@ -108,7 +104,6 @@ def train_clf(
             stores,
             out,
             val=val,
-            init=init,
             preset=preset,
             arch=arch,
             steps=steps,

@@ -1,1 +1,1 @@
-"""From a trained generator to rows: drawn, moved from other classes, or the best of several (§2.2)."""
+"""From a trained generator to rows: drawn, or moved from other classes (§2.2)."""

@@ -1,4 +1,4 @@
-"""From a generator's file to what makes rows: which net it is, how rows are drawn by it, who chooses among them."""
+"""From a generator's file to what makes rows: which net it is, and how rows are drawn by it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from sertools.errors import UsageError
-from sertools.generation.choosing import BestOf, Choice, Critic
 from sertools.generation.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow, Mover
 from sertools.generation.smote import fit_smote
 from sertools.generation.translation import Translation, Translator
@@ -58,14 +57,11 @@ class Ways:
         source as `parent`, and in `params` the source's class and what was pasted.
     denoising
         How a diffusion model draws.
-    choice
-        Who chooses among how many candidates for each row.
     """
 
     smote: Path | None = None
     translation: Translation | None = None
     denoising: Denoising = Denoising()
-    choice: Choice | None = None
 
 
 OWN_WAY = Ways()
@@ -111,7 +107,7 @@ def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
     StoreError
         If a store's front end is not the generator's, or it lacks what the way needs.
     UsageError
-        If a way belongs to another kind of generator, or the critic does not know a class.
+        If a way belongs to another kind of generator.
     """
     header = load_header(path, GAN, *KINDS)
     _check(path, header.kind, ways)
@@ -128,13 +124,6 @@ def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
         histories += rows.histories
         lineage |= rows.lineage()
         files += rows.files
-    if ways.choice:
-        critic = Critic(ways.choice.critic, header, path, device)
-        source, word = BestOf(source, critic, ways.choice.best_of), f"best{ways.choice.best_of}-{word}"
-        options["best_of"], inputs["critic"] = ways.choice.best_of, critic.digest
-        histories.append(critic.header.history)
-        lineage |= critic.header.lineage
-        files.append(ways.choice.critic)
     return Opened(header, source, inputs, options, word, tuple(histories), lineage, tuple(files))
 
 

@@ -189,14 +189,6 @@ def discriminator_from(
     return _held(discriminator) if spectral else discriminator
 
 
-def build_discriminator(
-    shape: tuple[int, int], n_classes: int, config: NetConfig, *, norm: bool, spectral: bool
-) -> Discriminator:
-    """Build D without weights, for those of a file; the rest as of `discriminator_from`."""
-    discriminator = Discriminator(shape, n_classes, dataclasses.replace(config, norm=config.norm and norm))
-    return _held(discriminator) if spectral else discriminator
-
-
 def _held(discriminator: Discriminator) -> Discriminator:
     """Hold every layer's largest singular value where it is."""
     for module in list(discriminator.modules()):

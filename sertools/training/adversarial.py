@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sertools.arrays import Index
 from sertools.config import GanConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.devices import onto
@@ -37,7 +37,6 @@ from sertools.training.checkpoint import (
     restore_optimiser,
     save_model,
 )
-from sertools.training.critic import changed, cross_entropy, r1_penalty
 from sertools.training.distributed import parallel, spread, together
 from sertools.training.ema import Average
 from sertools.training.forecast import without_steps
@@ -46,11 +45,26 @@ from sertools.training.health import GanWatch
 from sertools.training.latents import load_latents
 from sertools.training.loop import Health, Record, Run, train
 from sertools.training.optimisers import Adam
-from sertools.training.order import balanced_indices, batch_indices
+from sertools.training.order import batch_indices
 from sertools.training.reading import BatchReader
 from sertools.training.runtime import place, seed_torch, told
 from sertools.training.scaling import Scaler
 from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
+
+
+def r1_penalty(real: Tensor, logits: Tensor) -> Tensor:
+    """Half the squared gradient of how real a row is, on average over real rows (Mescheder et al. 2018).
+
+    Parameters
+    ----------
+    real
+        What D was shown, with `requires_grad` [shape=(B, 1, n_mels, n_frames)].
+    logits
+        What it said, by log-odds of all classes against fake.
+    """
+    realness = logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
+    (gradient,) = torch.autograd.grad(realness.sum(), real, create_graph=True)
+    return 0.5 * gradient.square().sum(dim=(1, 2, 3)).mean()
 
 
 class GanTrainer:
@@ -73,15 +87,15 @@ class GanTrainer:
         self.discriminator = place(discriminator, run.device)
         self.parallel_g, self.parallel_d = parallel(self.generator), parallel(self.discriminator)
         self.sampler, self.rows, self.labels = sampler, rows, labels
-        self._numbers = labels.cpu().numpy()
         self.scaler, self.config, self.run = scaler, config, run
         self._spread = partial(spread, precision=run.precision)
-        self.reader = BatchReader(rows, self._index, scaler, run.device)
+        self.reader = BatchReader(
+            rows, lambda step: batch_indices(len(rows), config.batch_size, step, run.seed), scaler, run.device
+        )
         betas = (config.beta1, config.beta2)
         self.adam_g = Adam(generator.parameters(), lr=config.lr_g, betas=betas)
         self.adam_d = Adam(discriminator.parameters(), lr=config.lr_d, betas=betas)
         self.average = Average(generator, config.ema) if config.ema else None
-        self._ramp = 1.0  # of the classes in the loss
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update of D, then one of G."""
@@ -89,29 +103,16 @@ class GanTrainer:
         self.generator.train()
         self.discriminator.train()
         index, real = self.reader.batch(step)
-        config = self.config
-        self._ramp = min(1.0, step / (config.cond_ramp * config.steps)) if config.cond_ramp else 1.0
         losses = self._update_discriminator(real, self.labels[onto(real.device, torch.from_numpy(index))])
         losses |= self._update_generator()
         if self.average:
             self.average.update(self.generator, step)
         return losses
 
-    def _index(self, step: int) -> Index:
-        """Number the real rows of a step."""
-        size, seed = self.config.batch_size, self.run.seed
-        if self.config.real_sampling == "balanced":
-            return balanced_indices(self._numbers, size, step, seed)
-        return batch_indices(len(self.rows), size, step, seed)
-
     @property
     def chosen(self) -> Generator:
         """The generator that is kept: the average where there is one, or the last."""
         return self.average.net if self.average else self.generator
-
-    def _shown(self, x: Tensor) -> Tensor:
-        """Change pictures as D is to see them."""
-        return changed(x, self.config.diffaug, self.scaler.high_db - self.scaler.low_db)
 
     def _update_discriminator(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         n_classes, mixed = self.sampler.n_classes, self.config.batches == "mixed"
@@ -119,26 +120,24 @@ class GanTrainer:
         with torch.no_grad():
             fake = self._spread(self.generator, self.sampler.latents(self.sampler.uniform_labels(n_fake)))
         fake_label = torch.full((n_fake,), n_classes, device=fake.device)
-        real, fake = self._shown(real), self._shown(fake)
         real.requires_grad_(self.config.r1 > 0)
         self.adam_d.zero_grad()
         if mixed:
             logits = self._spread(self.parallel_d, torch.cat([real, fake]))
             real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
-            loss = cross_entropy(logits, torch.cat([labels, fake_label]), self._ramp)
+            loss = F.cross_entropy(logits, torch.cat([labels, fake_label]))
             penalty = self._penalty(real, real_logits)
             (loss + penalty).backward()
-            real_loss = cross_entropy(real_logits, labels, self._ramp)
-            fake_loss = cross_entropy(fake_logits, fake_label, self._ramp)
+            real_loss = F.cross_entropy(real_logits, labels)
+            fake_loss = F.cross_entropy(fake_logits, fake_label)
         else:
             real_logits = self._spread(self.parallel_d, real)
-            real_loss = cross_entropy(real_logits, labels, self._ramp)
+            real_loss = F.cross_entropy(real_logits, labels)
             penalty = self._penalty(real, real_logits)
             (real_loss + penalty).backward()
             fake_logits = self._spread(self.parallel_d, fake)
-            fake_loss = cross_entropy(fake_logits, fake_label, self._ramp)
-            # One class of n + 1; but as much as real where that is all that is asked.
-            (fake_loss / n_classes**self._ramp).backward()
+            fake_loss = F.cross_entropy(fake_logits, fake_label)
+            (fake_loss / n_classes).backward()
         self.adam_d.step()
         return {
             "d_real": real_loss.detach(),
@@ -157,8 +156,8 @@ class GanTrainer:
         self.discriminator.requires_grad_(False)
         with frozen_statistics(self.discriminator):
             pictures = self._spread(self.parallel_g, self.sampler.latents(labels))
-            logits = self._spread(self.discriminator, self._shown(pictures))
-            loss = cross_entropy(logits, labels, self._ramp)
+            logits = self._spread(self.discriminator, pictures)
+            loss = F.cross_entropy(logits, labels)
             loss.backward()
         self.discriminator.requires_grad_(True)
         self.adam_g.step()

@@ -1,4 +1,4 @@
-"""Pretraining of the autoencoder (§2.2, Autoencoder Training): MSE, Adam, no class knowledge unless asked for.
+"""Pretraining of the autoencoder (§2.2, Autoencoder Training): MSE, Adam, no class knowledge.
 
 Or no training at all: principal components. Every file says how its reconstruction compares with theirs.
 """
@@ -6,7 +6,7 @@ Or no training at all: principal components. Every file says how its reconstruct
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,6 @@ from sertools.arrays import Index
 from sertools.config import AutoencoderConfig
 from sertools.errors import StoreError, one_of
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
-from sertools.nets.devices import onto
 from sertools.nets.gan import Autoencoder
 from sertools.nets.linear import LinearAutoencoder
 from sertools.provenance import history_line, join_histories
@@ -41,18 +40,6 @@ KIND = "autoencoder"
 _EVAL_ROWS = 1024  # of the training set, spread over it, where there is no validation set
 
 
-class _Taught(nn.Module):
-    """Picture → flat picture and, last, the class logits of its latent [shape=(B, n_pixels + n_classes)]."""
-
-    def __init__(self, net: Autoencoder, head: nn.Linear) -> None:
-        super().__init__()
-        self.net, self.head = net, head
-
-    def forward(self, x: Tensor) -> Tensor:
-        z = self.net.encoder(x)
-        return torch.cat([self.net.decoder(z).flatten(1), self.head(z)], dim=1)
-
-
 class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
     """The autoencoder, its optimiser, and the best weights so far where there is a validation set."""
 
@@ -63,53 +50,27 @@ class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
         )
         seed_torch(run.seed, KIND, "init")
         net = place(Autoencoder(rows.shape, config.net), run.device)
-        self._head, self._labels = None, torch.empty(0)
-        if config.class_loss:
-            classes = rows.classes()
-            self._labels = torch.from_numpy(rows.labels(classes)).to(run.device)
-            self._head = nn.Linear(config.net.latent_size, len(classes)).to(run.device)
-        learnt = [*net.parameters(), *(self._head.parameters() if self._head else ())]
-        optimiser = Adam(learnt, lr=config.lr, betas=(config.beta1, config.beta2))
+        optimiser = Adam(net.parameters(), lr=config.lr, betas=(config.beta1, config.beta2))
         score = None if val is None else lambda net: reconstruction_mse(net, val, scaler, run.device)
         super().__init__(net, optimiser, Validation("mse", False, score, config.validate_every, config.steps))
-        self.parallel = parallel(_Taught(net, self._head) if self._head else net)
+        self.parallel = parallel(net)
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update."""
         seed_torch(self.run.seed, KIND, step)
-        index, x = self.reader.batch(step)
+        _, x = self.reader.batch(step)
         self.net.train()
         self.optimiser.zero_grad()
-        out = spread(self.parallel, x, self.run.precision)
-        pictures = out[:, : x[0].numel()].view_as(x) if self._head else out
-        loss = F.mse_loss(pictures, x)
-        losses = {"mse": loss.detach()}
-        if self._head:
-            class_loss = F.cross_entropy(
-                out[:, x[0].numel() :], self._labels[onto(x.device, torch.from_numpy(index))]
-            )
-            loss = loss + self.config.class_loss * class_loss
-            losses["class_loss"] = class_loss.detach()
+        loss = F.mse_loss(spread(self.parallel, x, self.run.precision), x)
         loss.backward()
         self.optimiser.step()
-        return {**losses, **self.validate(step)}
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights, optimiser and best weights; and the classifier on the latents, if there is one."""
-        return {**super().state(), **(prefixed(self._head, "head.") if self._head else {})}
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go back to a state."""
-        super().restore(tensors)
-        if self._head:
-            own = {k.removeprefix("head."): v for k, v in tensors.items() if k.startswith("head.")}
-            self._head.load_state_dict(own)
+        return {"mse": loss.detach(), **self.validate(step)}
 
 
 def pretrain_autoencoder(
     train_paths: Sequence[Path], run: Run, config: AutoencoderConfig, val_path: Path | None = None
 ) -> Iterator[Record]:
-    """Make an autoencoder of stores and write it to ``run.output``; labels are not looked at without `class_loss`.
+    """Make an autoencoder of stores and write it to ``run.output``; labels are not looked at.
 
     Its reconstruction error and that of as many principal components go into the header's facts as `mse` and
     `pca_mse`, on the rows that `mse_rows` names; without validation, only where two rows a component keep the

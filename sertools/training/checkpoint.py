@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sertools.config import FrontEnd, NetConfig
+from sertools.config import REMOVED_FIELDS, FrontEnd, NetConfig
 from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError, why_not
 from sertools.provenance import atomic_output, canonical_json, flat
 from sertools.store.lineage import Lineage
@@ -246,7 +246,9 @@ def load_state(path: Path, signature: Mapping[str, Any]) -> tuple[int, dict[str,
         left, step = dict(described["signature"]), int(described["step"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged resume state; remove it to start again") from error
-    left, wanted = flat(left), flat(json.loads(canonical_json(dict(signature))))
+    off = {f"options.{name}": value for name, value in REMOVED_FIELDS.items()}
+    left = {name: value for name, value in flat(left).items() if name not in off or value != off[name]}
+    wanted = flat(json.loads(canonical_json(dict(signature))))
     differing = sorted(name for name in {*left, *wanted} if left.get(name) != wanted.get(name))
     if differing:
         shown = "; ".join(f"{name} was {_short(left.get(name))}, is {_short(wanted.get(name))}" for name in differing)

@@ -22,8 +22,7 @@ from sertools.config import SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.devices import onto
-from sertools.provenance import digest_file, history_line, join_histories
-from sertools.store.format import same_front_end
+from sertools.provenance import history_line, join_histories
 from sertools.training.autoencoder import open_validation
 from sertools.training.batches import EVALUATION_BATCH, Rows, open_rows
 from sertools.training.checkpoint import Header, load_model, rebuild, save_model
@@ -134,7 +133,6 @@ def train_classifier(
     config: ClassifierConfig,
     *,
     val_path: Path | None = None,
-    init_path: Path | None = None,
 ) -> Iterator[Record]:
     """Train a classifier on stores and write it to ``run.output``.
 
@@ -142,19 +140,15 @@ def train_classifier(
     ----------
     val_path
         A store to choose the weights on (highest UAR per utterance); without it the last ones are kept.
-    init_path
-        A classifier whose weights it starts from.
 
     Raises
     ------
     LineageError
-        If the validation store holds utterances that are trained on, or that `init_path` was trained on.
-    ModelError
-        If `init_path` is missing, damaged or no classifier.
+        If the validation store holds utterances that are trained on.
     StoreError
         If rows lack a label, or the stores do not go together.
     UsageError
-        If the net that `init_path` holds is another, or of other classes.
+        If the pictures are too small for the net.
     """
     rows = open_rows(train_paths)
     classes = rows.classes()
@@ -162,16 +156,13 @@ def train_classifier(
         raise UsageError(f"--arch {config.arch}: needs pictures of at least 32×32, not {rows.shape}; use --arch cnn")
     lineage = rows.lineage()
     val = open_validation(val_path, rows) if val_path else None
-    run.refuse_clobber([*rows.files, *(val.files if val else []), *([init_path] if init_path else [])])
-    start = _start(init_path, rows, classes, config, val) if init_path else None
+    run.refuse_clobber([*rows.files, *(val.files if val else [])])
     scaler = rows.fit_scaler()
-    inputs: dict[str, object] = {"train": rows.digests, **({"val": val.digests} if val else {})}
-    if init_path:
-        inputs["init"] = digest_file(init_path)
+    inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
     options = dataclasses.asdict(config)
     signature = {"verb": "train-clf", "options": options, "seed": run.seed, "inputs": inputs}
     seed_torch(run.seed, KIND, "init")
-    net = start[1] if start else build_classifier(config.arch, rows.shape, len(classes), config.width)
+    net = build_classifier(config.arch, rows.shape, len(classes), config.width)
     validate = None
     if val:
         truth = val.labels(classes)
@@ -184,15 +175,10 @@ def train_classifier(
         lineage = lineage.selected(val.seen)
     trainer = ClassifierTrainer(net, rows, rows.labels(classes), validate, scaler, config, run)
     yield from train(trainer, config.steps, run, signature)
-    histories, updates = [*rows.histories], config.steps
-    if start:
-        before = start[0]
-        histories, updates = [before.history, *histories], updates + int(before.facts["updates"])
-        lineage |= before.lineage
     origins, counts = np.unique(rows.origin, return_counts=True)
     facts: dict[str, object] = {
         "n_train_rows": dict(zip(origins.tolist(), counts.tolist(), strict=True)),
-        "updates": updates,
+        "updates": config.steps,
         "speakers": sorted(set(rows.utterance_column("speaker").tolist()) - {""}),
         **trainer.facts(),
         **told(run.precision),
@@ -202,36 +188,13 @@ def train_classifier(
         config=options,
         front_end=rows.front_end,
         scaler=scaler,
-        history=join_histories(histories, history_line("train-clf", options, inputs, run.seed)),
+        history=join_histories(rows.histories, history_line("train-clf", options, inputs, run.seed)),
         lineage=lineage,
         classes=classes,
         facts=facts,
     )
     save_model(run.output, header, trainer.chosen())
     run.state_path.unlink(missing_ok=True)
-
-
-def _start(
-    path: Path, rows: Rows, classes: Sequence[str], config: ClassifierConfig, val: Rows | None
-) -> tuple[Header, nn.Module]:
-    """Read the classifier to start from, in train mode."""
-    header, net = load_classifier(path)
-    same_front_end(header.front_end, rows.front_end, str(path), rows.name)
-    if tuple(classes) != header.classes:
-        raise UsageError(
-            f"{path}: knows {', '.join(header.classes)}, and {rows.name} holds {', '.join(classes)}; give --init a "
-            "classifier of the same classes"
-        )
-    found, wanted = ((c["arch"], c["width"]) for c in (header.config, dataclasses.asdict(config)))
-    if found != wanted:
-        raise UsageError(
-            f"{path}: is --arch {found[0]} --width {found[1]:g}, not {wanted[0]} and {wanted[1]:g}; give the same"
-        )
-    if val is not None:
-        val.check_unseen_by(
-            header.lineage, model=str(path), remedy="validate on other utterances, or leave out --init"
-        )
-    return header, net.train()
 
 
 @torch.inference_mode()

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from sertools.errors import ModelError, UsageError
+from sertools.errors import ModelError
 from sertools.nets.autoencoders import build_decoder, build_encoder
-from sertools.nets.gan import build_discriminator
 from sertools.training.checkpoint import Header, load_model, rebuild
 from sertools.training.latents import ClassGaussians
 
@@ -48,26 +47,3 @@ def load_encoder(gan_path: Path, header: Header) -> nn.Module:
     """
     _, tensors = load_model(gan_path, KIND)
     return rebuild(lambda: build_encoder(header.shape, header.net), tensors, "encoder.", gan_path).eval()
-
-
-def load_discriminator(path: Path) -> tuple[Header, nn.Module]:
-    """Read the discriminator of a GAN file, in eval mode: picture → logits over the classes and, last, fake.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged or of another kind.
-    UsageError
-        If it has taken no step, so that it knows no class.
-    """
-    header, tensors = load_model(path, KIND)
-    if not header.facts.get("updates"):
-        raise UsageError(
-            f"{path}: its discriminator has taken no step; give a GAN of --steps above 0, or a classifier"
-        )
-    # Older files do not say: theirs are the paper's.
-    norm, spectral = header.config.get("d_norm", "bn") == "bn", bool(header.config.get("sn"))
-    return header, rebuild(
-        lambda: build_discriminator(header.shape, len(header.classes), header.net, norm=norm, spectral=spectral),
-        tensors, "discriminator.", path,
-    ).eval()  # fmt: skip

@@ -37,7 +37,6 @@ FLAGS: Mapping[str, Mapping[str, str]] = {
     "generate": {
         **{"counts": "--count", "paste": "--paste", "within_speaker": "--within-speaker"},
         **{"strength": "--strength", "guidance": "--guidance", "denoise_steps": "--denoise-steps"},
-        "best_of": "--best-of",
     },
     "augment": {"strategy": "--strategy"},
     "train-clf": {
@@ -49,8 +48,8 @@ FLAGS: Mapping[str, Mapping[str, str]] = {
 }
 # Files that a verb reads by an option; the others are arguments, in this order.
 FILE_FLAGS = {
-    **{"val": "--val", "init": "--init", "noise": "--noise"},
-    **{"smote": "--smote", "translate": "--translate", "critic": "--critic"},
+    **{"val": "--val", "noise": "--noise", "smote": "--smote", "translate": "--translate"},
+    **{"init": "--init", "critic": "--critic"},  # of older results: the verb says that they were removed
 }
 _ARGUMENTS = ("classifier", "gan", "autoencoder", "latents", "store", "stores", "train", "test")
 _MADE_BY = {"pretrain-ae": "autoencoder", "fit-latents": "latents", "finetune-gan": "gan", "train-clf": "classifier"}
