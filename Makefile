@@ -634,6 +634,8 @@ dist: $(READY)
 commands: $(READY)
 	$(BIN)/python docs/make_commands.py > docs/commands.md.part
 	mv docs/commands.md.part docs/commands.md
+	$(BIN)/python docs/make_keywords.py > sertools/api/typed.pyi.part
+	mv sertools/api/typed.pyi.part sertools/api/typed.pyi
 
 man: $(READY)
 	$(BIN)/python docs/make_commands.py --man build/man

@@ -1,8 +1,8 @@
 """The numbers of the paper, one frozen dataclass a step.
 
 Each number carries its § in the paper ("Data Augmentation using GANs for Speech Emotion Recognition",
-Interspeech 2019) or the reason for it; ``docs/paper.md`` lists every gap. The command line reads its defaults
-from here, so a number is written once. Stages count updates (steps), not epochs.
+Interspeech 2019) or the reason for it; ``docs/paper.md`` lists every gap. A field that is an option says its words
+and bounds too (`fields`), and nobody repeats them. Stages count updates (steps), not epochs.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sertools.architectures import ACTIVATIONS, FAKE_BATCHES, UPSAMPLINGS
-from sertools.errors import UsageError, check_choices, check_shares, one_of
+from sertools.architectures import ACTIVATIONS, FAKE_BATCHES, LATENTS, UPSAMPLINGS
+from sertools.errors import UsageError, one_of
+from sertools.fields import NOT_NEGATIVE, POSITIVE, Bounds, Option, check_fields, option
 
 FITS = ("pad", "exact", "resize")
 TAILS = ("pad", "overlap")
@@ -26,17 +27,28 @@ VOTES = ("majority", "mean")
 EXPORTS = ("npz", "npy", "arrow", "audformat", "tensorboard")  # three of stores, then of results, then of logs
 ON_COLLAPSE = ("warn", "stop")
 SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose
-# What older models and states hold that is no field any more, and what it was where it was off.
-REMOVED_FIELDS: Mapping[str, object] = {
-    "class_loss": 0.0,
-    "real_sampling": "shuffled",
-    "cond_ramp": 0.0,
-    "diffaug": [],
-}
+
+# What several steps have.
+STEPS = Option("Number of updates.", bounds=NOT_NEGATIVE)
+BATCH_SIZE = Option("Rows per batch.", bounds=Bounds(2, why=", for batch normalisation"))
+LR = Option("Learning rate.", bounds=POSITIVE)
+WIDTH = Option(
+    "Scales the filters, such as 1/8; 1 is the paper.", "W", bounds=Bounds(0, 4, above=True), fraction=True
+)
+SAMPLING = Option("Rows as they come, or every class equally often.", choices=SAMPLINGS)
+DECAY = Bounds(0, 1, below=True)
 
 
 @dataclass(frozen=True)
-class FrontEnd:
+class Checked:
+    """A config that is never out of its bounds."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True)
+class FrontEnd(Checked):
     """From a waveform to a fixed-size log-mel picture (§3.2).
 
     3 s segments, a 50 ms window with 50 % overlap, 128 mels, log of the power. These give 121 centred frames and
@@ -44,15 +56,23 @@ class FrontEnd:
     window and hop to 46.5 / 23.25 ms without centring, ``resize`` interpolates along time.
     """
 
-    sr: int = 16_000
-    segment_seconds: float = 3.0
-    n_mels: int = 128
-    n_frames: int = 128
-    fit: str = "pad"
-    tail: str = "pad"
-    pad: str = "silence"
-    min_tail_seconds: float = 0.0
-    trim_db: float = 0.0  # leave out leading and trailing silence this far below the loudest; 0: keep all
+    sr: int = option(16_000, "Sampling rate in Hz.", bounds=Bounds(1_000, 384_000, why=" Hz"))
+    segment_seconds: float = option(3.0, "Length of a segment.", flag="--seconds", bounds=Bounds(0.1, 600))
+    n_mels: int = option(128, "Mel bands.", flag="--mels")
+    n_frames: int = option(128, "Frames of a picture.", flag="--frames")
+    fit: str = option("pad", "How 121 frames become 128.", choices=FITS)
+    tail: str = option("pad", "The last piece: pad it, or let it overlap the one before.", choices=TAILS)
+    pad: str = option("silence", "What short pieces are padded with.", choices=PADS)
+    min_tail_seconds: float = option(
+        0.0, "A last piece shorter than this many seconds joins the one before.", flag="--min-tail"
+    )
+    trim_db: float = option(
+        0.0,
+        "Leave out silence at both ends, this far below the loudest; 35 is usual, 0 keeps it.",
+        flag="--trim",
+        metavar="DB",
+        bounds=Bounds(0, 100, why=" dB"),
+    )
 
     # Fixed: librosa's defaults, and the floor that keeps log finite.
     window: str = "hann"
@@ -61,11 +81,7 @@ class FrontEnd:
     amin: float = 1e-10
 
     def __post_init__(self) -> None:
-        check_choices(self, {"fit": FITS, "tail": TAILS, "pad": PADS})
-        if not 1_000 <= self.sr <= 384_000:
-            raise UsageError(f"--sr {self.sr}: expected 1000 to 384000 Hz")
-        if not 0.1 <= self.segment_seconds <= 600:
-            raise UsageError(f"--seconds {self.segment_seconds}: expected 0.1 to 600")
+        super().__post_init__()
         for name in ("n_mels", "n_frames"):
             size = getattr(self, name)
             if not 16 <= size <= 1024 or size % 16:
@@ -74,8 +90,6 @@ class FrontEnd:
                 )
         if not 0 <= self.min_tail_seconds < self.segment_seconds:
             raise UsageError(f"--min-tail {self.min_tail_seconds}: expected 0 to below {self.segment_seconds} s")
-        if not 0 <= self.trim_db <= 100:
-            raise UsageError(f"--trim {self.trim_db}: expected 0 (no trim) to 100 dB")
         if self.hop_length < 1:
             raise UsageError(f"--frames {self.n_frames}: more frames than samples; use fewer frames or a higher --sr")
         # A hop is a whole number of samples; where it is a few, rounding it down leaves frames over.
@@ -123,59 +137,76 @@ class FrontEnd:
 
 
 @dataclass(frozen=True)
-class NetConfig:
+class NetConfig(Checked):
     """Sizes shared by the encoder, the generator and the discriminator (§2.2, §2.3), and the choices of §2.4."""
 
-    width: float = 1.0  # scales the filters; 1 is the paper
-    latent: str = "conv"  # §2.2; "pca": principal components in place of a trained autoencoder
-    latent_size: int = 100  # §2.2
-    dropout: float = 0.2  # §2.3
+    # 1 is the paper
+    width: float = option(1.0, WIDTH)
+    # §2.2; "pca": principal components in place of a trained autoencoder
+    latent: str = option("conv", "A trained autoencoder, or principal components.", choices=LATENTS)
+    # §2.2
+    latent_size: int = option(100, "Size of a latent.", metavar="N", bounds=Bounds(1, 4096))
+    # §2.4 (a)
+    up: str = option("transposed", "How the generator doubles the size.", choices=UPSAMPLINGS, unset="of --arch")
+    # §2.4 (b)
+    activation: str = option("leaky", "ReLU of the generator.", choices=ACTIVATIONS, unset="of --arch")
+    # §2.4 (c)
+    norm: bool = option(True, "Batch normalisation, and dropout in the generator.", unset="of --arch")
+    # §2.3
+    dropout: float = option(
+        0.2, "Share of units that dropout drops; thin nets lose by it.", bounds=Bounds(0, 0.9), unset="of --arch"
+    )
+    batches: str = "separate"  # §2.4 (d)
     leaky_slope: float = 0.3  # Keras' default, the framework of the original
     bn_momentum: float = 0.01  # Keras' 0.99; short runs need the statistics to follow faster
-    up: str = "transposed"  # §2.4 (a)
-    activation: str = "leaky"  # §2.4 (b), of the generator
-    norm: bool = True  # §2.4 (c)
-    batches: str = "separate"  # §2.4 (d)
     bias: bool = True  # of the generator
 
     def __post_init__(self) -> None:
-        check_choices(self, {"up": UPSAMPLINGS, "activation": ACTIVATIONS, "batches": FAKE_BATCHES})
+        super().__post_init__()
+        one_of("--batches", self.batches, FAKE_BATCHES)
 
 
 @dataclass(frozen=True)
-class AutoencoderConfig:
+class AutoencoderConfig(Checked):
     """Pretraining of the autoencoder (§2.2)."""
 
     net: NetConfig = field(default_factory=NetConfig)
-    steps: int = 10_000  # about 150 epochs of IEMOCAP, the budget of the original BAGAN script
-    batch_size: int = 64
-    lr: float = 5e-5  # §2.3
+    # about 150 epochs of IEMOCAP, the budget of the original BAGAN script
+    steps: int = option(10_000, STEPS)
+    batch_size: int = option(64, BATCH_SIZE)
+    lr: float = option(5e-5, LR)  # §2.3
     beta1: float = 0.5  # BAGAN; the paper names Adam alone
     beta2: float = 0.999
     validate_every: int = 200
 
 
 @dataclass(frozen=True)
-class GanConfig:
+class GanConfig(Checked):
     """Adversarial fine-tuning (§2.2, §2.3)."""
 
-    steps: int = 10_000
-    batch_size: int = 64
-    lr_g: float = 1e-6  # §2.3
-    lr_d: float = 1e-6  # §2.3
-    beta1: float = 0.5
-    beta2: float = 0.999
+    steps: int = option(10_000, "Number of updates; 0: decoder and Gaussians alone.", bounds=NOT_NEGATIVE)
+    batch_size: int = option(64, BATCH_SIZE)
+    lr_g: float = option(1e-6, "G's learning rate.", bounds=POSITIVE)  # §2.3
+    lr_d: float = option(1e-6, "D's learning rate.", bounds=POSITIVE)  # §2.3
     calibration_batches: int = 32  # 32 × 64 class-uniform latents re-estimate the generator's BN statistics
-    batches: str | None = None  # §2.4 (d); None: as the autoencoder's NetConfig has it
+    # §2.4 (d); None: as the autoencoder's NetConfig has it
+    batches: str | None = option(
+        None,
+        "Real and fake rows before D: apart, or together as in BAGAN.",
+        choices=FAKE_BATCHES,
+        unset="of the autoencoder's --arch",
+    )
     # What the paper has none of; `presets.IMPROVED` says what each is for.
-    d_norm: str = "bn"
-    sn: bool = False  # spectral normalisation of D (Miyato et al. 2018)
-    r1: float = 0.0  # weight of D's squared gradient at real rows (Mescheder et al. 2018)
-    ema: float = 0.0  # decay of the average of G's weights that is kept; 0: the last weights
-
-    def __post_init__(self) -> None:
-        check_choices(self, {"d_norm": D_NORMS})
-        check_shares(self, "ema", "beta1", "beta2")
+    d_norm: str = option("bn", "Batch normalisation of D.", choices=D_NORMS)
+    # Miyato et al. 2018
+    sn: bool = option(False, "Spectral normalisation of D.")
+    # Mescheder et al. 2018
+    r1: float = option(
+        0.0, "Weight of the penalty on D's squared gradient at real rows.", metavar="W", bounds=NOT_NEGATIVE
+    )
+    beta1: float = option(0.5, "Decay of Adam's mean gradient, for both nets.", metavar="D", bounds=DECAY)
+    beta2: float = option(0.999, "Decay of Adam's mean squared gradient, for both nets.", metavar="D", bounds=DECAY)
+    ema: float = option(0.0, "Decay of the average of G that is kept; 0: the last G.", metavar="D", bounds=DECAY)
 
 
 @dataclass(frozen=True)
@@ -212,40 +243,51 @@ SPEC_AUGMENTS: Mapping[str, SpecAugment | None] = {
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
+class ClassifierConfig(Checked):
     """Training of the classifier (§3.2); its optimiser is unstated.
 
     From `loss` on: what else helps a rare class, without a single new row. The paper has none of it.
     """
 
-    arch: str = "vgg19"
-    width: float = 1.0
-    steps: int = 20_000  # the same number of updates for every strategy
-    batch_size: int = 32
-    lr: float = 1e-4
+    arch: str = option("vgg19", "The network.", choices=ARCHITECTURES)
+    width: float = option(1.0, WIDTH)
+    steps: int = option(20_000, STEPS)  # the same number for every strategy
+    batch_size: int = option(32, BATCH_SIZE)
+    lr: float = option(1e-4, LR)
     schedule: str = "constant"  # or "one-cycle"
     weight_decay: float = 0.0
     validate_every: int = 250
-    loss: str = "cross-entropy"
+    loss: str = option("cross-entropy", "How rare classes are weighted in the loss.", choices=LOSSES)
     focal_gamma: float = 2.0  # Lin et al. 2017, their best
     logit_tau: float = 1.0  # Menon et al. 2021: the value that is consistent for the balanced error
-    sampling: str = "shuffled"
-    synthetic_share: float | None = None  # of a class's draws; None: as the numbers of its rows have it
-    spec_augment: str = "none"
-    cut_paste: float = 0.0  # a row's chance of a region of another one of its class
-    mixup: float = 0.0  # alpha of Zhang et al. 2018; 0 is off
+    sampling: str = option("shuffled", SAMPLING)
+    synthetic_share: float | None = option(
+        None,
+        "This share of the draws of each class are altered or generated rows (less where one of them would then be "
+        "drawn more often than a recorded row); without --sampling balanced a class is drawn as often as it has "
+        "recorded rows.",
+        metavar="S",
+        bounds=Bounds(0, 1, above=True, below=True),
+        unset="as many as there are",
+    )
+    spec_augment: str = option("none", "Masks, shifts and gains of training pictures.", choices=tuple(SPEC_AUGMENTS))
+    cut_paste: float = option(
+        0.0,
+        "Chance that a row receives a region of another row of its class; 0 is off.",
+        metavar="CHANCE",
+        bounds=Bounds(0, 1),
+    )
+    # alpha of Zhang et al. 2018
+    mixup: float = option(
+        0.0, "Mix pairs of rows, shares from Beta(ALPHA, ALPHA); 0 is off.", metavar="ALPHA", bounds=NOT_NEGATIVE
+    )
 
     def __post_init__(self) -> None:
-        check_choices(self, {"arch": ARCHITECTURES, "loss": LOSSES, "sampling": SAMPLINGS})
-        check_choices(self, {"spec_augment": tuple(SPEC_AUGMENTS)})
+        super().__post_init__()
         if self.sampling == "balanced" and self.loss in ("weighted", "logit-adjust"):
             raise UsageError(
                 f"--loss {self.loss}: together with --sampling balanced it would correct class sizes twice; use one"
             )
-        if self.synthetic_share is not None and not self.synthetic_share < 1:
-            raise UsageError(f"--synthetic-share {self.synthetic_share:g}: must be below 1")
-        if not self.cut_paste <= 1:
-            raise UsageError(f"--cut-paste {self.cut_paste:g}: is a chance, at most 1")
 
 
 def check_vote(rule: str) -> None:

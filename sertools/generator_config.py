@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sertools.config import SAMPLINGS, NetConfig
-from sertools.errors import UsageError, check_choices, check_shares
+from sertools.config import BATCH_SIZE, DECAY, LR, SAMPLING, STEPS, WIDTH, Checked, NetConfig
+from sertools.errors import UsageError
+from sertools.fields import option
 
 CVAE, DIFFUSION = "cvae", "diffusion"
 KINDS = (CVAE, DIFFUSION)
@@ -18,20 +19,20 @@ FEWEST_ROWS = 2
 
 
 @dataclass(frozen=True)
-class _Training:
+class _Training(Checked):
     """What both kinds share."""
 
-    steps: int = 20_000
-    batch_size: int = 64
-    lr: float = 2e-4
-    sampling: str = "balanced"  # a rare class is not learnt from a share of 5 % (Qin et al. 2023)
-    augment: bool = True  # small shifts and gains of the rows learnt from, so that few are not learnt by heart
-    ema: float = 0.999  # decay of the average of the weights that is kept
+    steps: int = option(20_000, STEPS)
+    batch_size: int = option(64, BATCH_SIZE)
+    lr: float = option(2e-4, LR)
+    # a rare class is not learnt from a share of 5 % (Qin et al. 2023)
+    sampling: str = option("balanced", SAMPLING)
+    # so that few rows are not learnt by heart
+    augment: bool = option(True, "Small shifts and gains of training rows.")
+    ema: float = option(
+        0.999, "Decay of the average of the weights that is kept; 0: the last weights.", metavar="D", bounds=DECAY
+    )
     validate_every: int = 500
-
-    def __post_init__(self) -> None:
-        check_choices(self, {"sampling": SAMPLINGS})
-        check_shares(self, "ema")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class CvaeConfig(_Training):
 class DiffusionConfig(_Training):
     """A denoiser conditioned on the class, in the manner of EDM (Karras et al. 2022)."""
 
-    width: float = 1.0  # scales the channels
+    width: float = option(1.0, WIDTH)
     dropout: float = 0.13  # EDM on CIFAR-10
     class_dropout: float = 0.1  # rows whose class is hidden, for guidance (Ho and Salimans 2022)
     p_mean: float = -1.2  # of the logarithm of the noise level in training; EDM

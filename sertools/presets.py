@@ -7,21 +7,23 @@ entry is one option of a verb: leaving one out is the preset and that option's o
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sertools.config import REMOVED_FIELDS, AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
-from sertools.errors import UsageError, one_of
+from sertools.config import AutoencoderConfig, ClassifierConfig, GanConfig, NetConfig
+from sertools.errors import one_of
+from sertools.fields import Keyword
 from sertools.generator_config import CvaeConfig, DiffusionConfig
 from sertools.provenance import flat
 
-_HIGHEST_RATE = 1e30  # Adam's first step is ten times the rate; float32 ends at 3e38
-_ZERO_IS_FINE = (
-    *("steps", "weight_decay", "min_tail_seconds", "dropout", "cut_paste", "mixup"),
-    *("r1", "ema", "beta1"),
-)
+# What older models and states hold that is no field any more, and what it was where it was off.
+REMOVED_FIELDS: Mapping[str, object] = {
+    "class_loss": 0.0,
+    "real_sampling": "shuffled",
+    "cond_ramp": 0.0,
+    "diffaug": [],
+}
 
 
 @dataclass(frozen=True)
@@ -94,28 +96,22 @@ PRESETS: Mapping[str, Preset] = {
     ),
 }
 
-Config = TypeVar(
-    "Config", AutoencoderConfig, GanConfig, ClassifierConfig, CvaeConfig, DiffusionConfig, NetConfig, FrontEnd
-)
+Config = TypeVar("Config", AutoencoderConfig, GanConfig, ClassifierConfig, CvaeConfig, DiffusionConfig)
 
 
 def override(config: Config, **given: Any) -> Config:
-    """Return `config` with every value that is not None replaced.
+    """Return `config` with every value that is not None in place of its own; what it lacks itself is its net's.
 
     Raises
     ------
     UsageError
-        If a replaced number is not positive and finite, no float32 update could take it, or a batch is one row alone.
+        If a value is none of its choices, or out of its bounds.
     """
-    changes = {name: value for name, value in given.items() if value is not None}
-    for name, value in changes.items():
-        zero_is_fine = name in _ZERO_IS_FINE
-        if type(value) in (int, float) and not (0 < value < math.inf or (value == 0 and zero_is_fine)):
-            raise UsageError(f"--{name.replace('_', '-')} {value}: must be positive")
-        if name.startswith("lr") and value > _HIGHEST_RATE:
-            raise UsageError(f"--{name.replace('_', '-')} {value:g}: must be at most {_HIGHEST_RATE:g}")
-        if name == "batch_size" and value < 2:
-            raise UsageError(f"--batch-size {value}: batch normalisation needs at least 2 rows")
+    own = {field.name for field in dataclasses.fields(config)}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    of_net = {name: changes.pop(name) for name in [*changes] if name not in own and "net" in own}
+    if of_net:
+        changes["net"] = dataclasses.replace(getattr(config, "net"), **of_net)  # noqa: B009 - not all have one
     return dataclasses.replace(config, **changes)
 
 
@@ -129,6 +125,35 @@ def preset(name: str) -> Preset:
     """
     one_of("--preset", name, tuple(PRESETS))
     return PRESETS[name]
+
+
+def held(keyword: Keyword) -> str:
+    """Say what the presets hold of a number: the paper's value, and the others' where they differ."""
+    texts = {stage: _held(stage, keyword.name) for stage in keyword.stages}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{stage} {text}" for stage, text in texts.items())
+
+
+def _held(stage: str, name: str) -> str:
+    texts = {}
+    for preset, numbers in PRESETS.items():
+        config = getattr(numbers, stage)
+        texts[preset] = _text(getattr(config if hasattr(config, name) else config.net, name))
+    # improved-cpu is as improved where it is not told; the others as the paper.
+    bases = {preset: preset.partition("-")[0] for preset in texts}
+    others = [
+        f"{preset}: {text}"
+        for preset, text in texts.items()
+        if text != (texts["paper"] if preset == bases[preset] else texts[bases[preset]])
+    ]
+    return ", ".join([texts["paper"], *others])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
 def beside_paper(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:

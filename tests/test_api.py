@@ -15,6 +15,7 @@ from sertools import api
 from sertools.api.running import run_through
 from sertools.cli import VERBS
 from sertools.config import FrontEnd
+from sertools.keywords import keywords
 
 VERB = {verb.__name__: verb for verb in VERBS}
 # An option of a verb → where Python has it, if under another name or in another shape.
@@ -24,7 +25,7 @@ ELSEWHERE = {
     "name": "names",
     "table_format": "format",
     "export_format": "format",
-    **dict.fromkeys(("sr", "seconds", "mels", "frames", "fit", "tail", "pad", "min_tail", "trim"), "front_end"),
+    **dict.fromkeys(keywords("extract"), "front_end"),
 }
 # What only a terminal needs.
 SHELL_ONLY = {"quiet", "verbose", "debug", "dry_run", "as_json", "list_readers"}

@@ -23,7 +23,7 @@ INNER_ROOMS = {
     "reporting": ("contents", "plots", "reports", "exports"),
 }
 ROOT_MODULES = (
-    *("architectures", "arrays", "claim", "config", "errors", "generator_config", "metrics"),
+    *("architectures", "arrays", "claim", "config", "errors", "fields", "generator_config", "keywords", "metrics"),
     *("parallel", "presets", "processes", "provenance", "rehearsal", "version", "voting"),
 )
 MOST_LINES = 300

@@ -187,18 +187,18 @@ def test_leaving_one_out_is_the_preset_and_one_option(change):
 
 def test_the_verb_reads_its_options_and_info_tells_what_differs(chain, tmp_path, call):
     line = ["finetune-gan", chain.ae, chain.latents, chain.train, "--preset", "improved-cpu", "--steps", 2]
-    done = call(*line, "--batch-size", 8, "--no-sn", "--betas", "0.1,0.9", "-o", "gan")
+    done = call(*line, "--batch-size", 8, "--no-sn", "--beta1", 0.1, "--beta2", 0.9, "-o", "gan")
     assert done.code == 0, done.err
     assert "differs from --preset paper: steps=2  batch_size=8" in done.err
     found = load_header(tmp_path / "gan").config
     assert (found["sn"], found["beta1"], found["d_norm"]) == (False, 0.1, "none")
     assert '"differs_from_paper": {' in call("info", "gan").out
     for bad, words in (
-        (["--betas", "1"], "--betas '1': expected two numbers"),
-        (["--betas", "0,1"], "--beta2 1: expected 0 to below 1"),
+        (["--betas", "0,1"], "--betas: was removed: it is two options now; give --beta1 and --beta2"),
+        (["--beta2", "1"], "--beta2 1: expected 0 to below 1"),
         (["--ema", "1"], "--ema 1: expected 0 to below 1"),
         (["--d-norm", "gn"], "--d-norm 'gn': expected one of bn, none"),
-        (["--r1", "-1"], "--r1 -1.0: must be positive"),
+        (["--r1", "-1"], "--r1 -1: expected at least 0"),
     ):
         done = call(*line, *bad, "-o", "out")
         assert (done.code, words in done.err) == (2, True), done.err

@@ -162,7 +162,7 @@ def test_components_cannot_be_trained(chain, linear, tmp_path):
 
 @pytest.mark.parametrize("option", ["--steps", "--batch-size", "--lr", "--width"])
 def test_options_of_a_training_are_refused(chain, call, option):
-    done = call("pretrain-ae", chain.train, "-o", "x", "--latent", "pca", option, "1")
+    done = call("pretrain-ae", chain.train, "-o", "x", "--latent", "pca", option, "2")
     assert done.code == 2
     assert f"{option}: nothing is trained with --latent pca" in done.err
 

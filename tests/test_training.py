@@ -158,7 +158,7 @@ def test_how_often_the_state_is_saved_is_an_option(verb, chain, call, monkeypatc
 
 @pytest.mark.parametrize("option", ["lr", "lr_g", "lr_d"])
 def test_a_rate_beyond_float32_is_refused(option):
-    with pytest.raises(UsageError, match=rf"--{option.replace('_', '-')} 1e\+39: must be at most 1e\+30"):
+    with pytest.raises(UsageError, match=rf"--{option.replace('_', '-')} 1e\+39: expected a number up to 1e\+30"):
         override(GAN if "_" in option else AE, **{option: 1e39})
 
 
@@ -503,11 +503,11 @@ def test_mixed_rows_keep_the_accuracy_meaningful(rng, tmp_path):
         ({"loss": "hinge"}, "--loss 'hinge': expected one of cross-entropy, weighted, focal, logit-adjust"),
         ({"sampling": "random"}, "--sampling 'random': expected one of shuffled, balanced"),
         ({"spec_augment": "on"}, "--spec-augment 'on': expected one of none, weak, strong"),
-        ({"cut_paste": 1.5}, "--cut-paste 1.5: is a chance, at most 1"),
-        ({"cut_paste": -0.5}, "--cut-paste -0.5: must be positive"),
-        ({"mixup": -0.1}, "--mixup -0.1: must be positive"),
-        ({"mixup": math.inf}, "--mixup inf: must be positive"),
-        ({"mixup": math.nan}, "--mixup nan: must be positive"),
+        ({"cut_paste": 1.5}, "--cut-paste 1.5: expected 0 to 1"),
+        ({"cut_paste": -0.5}, "--cut-paste -0.5: expected 0 to 1"),
+        ({"mixup": -0.1}, "--mixup -0.1: expected at least 0"),
+        ({"mixup": math.inf}, "--mixup inf: expected a number up to 1e+30"),
+        ({"mixup": math.nan}, "--mixup nan: expected at least 0"),
         ({"loss": "weighted", "sampling": "balanced"}, "--loss weighted: together with --sampling balanced"),
         ({"loss": "logit-adjust", "sampling": "balanced"}, "correct class sizes twice"),
     ],

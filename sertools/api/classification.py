@@ -15,44 +15,30 @@ from sertools.api.running import (
     maybe,
     never,
     paths_of,
-    run_through,
+    run_training,
     silent,
-    telling,
+    takes,
     writing,
 )
-from sertools.config import SAVE_EVERY_MINUTES, check_vote
-from sertools.presets import override
-from sertools.presets import preset as preset_of
+from sertools.config import check_vote
+from sertools.keywords import ValidatedTraining, parted
+from sertools.presets import override, preset
 
 if TYPE_CHECKING:
+    from sertools.api.typed import TrainClf, Unpack
     from sertools.scoring.results.result import Result
     from sertools.training.loop import Record
 
 
+@takes("train-clf")
 def train_clf(
     stores: Paths,
     output: AnyPath,
     *,
-    val: AnyPath | None = None,
-    preset: str = "paper",
-    arch: str | None = None,
-    steps: int | None = None,
-    batch_size: int | None = None,
-    lr: float | None = None,
-    width: float | None = None,
-    loss: str | None = None,
-    sampling: str | None = None,
-    synthetic_share: float | None = None,
-    spec_augment: str | None = None,
-    cut_paste: float | None = None,
-    mixup: float | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    save_every: float = SAVE_EVERY_MINUTES,
     stop: Callable[[], bool] = never,
     tell: Tell = silent,
     progress: Progress[Record] = iter,
+    **options: Unpack[TrainClf],
 ) -> Record | None:
     """Train a classifier on any number of stores (§3.2).
 
@@ -62,28 +48,10 @@ def train_clf(
         Training stores: real, altered and generated rows add up.
     output : path
         The classifier (safetensors), written when complete, beside ``OUTPUT.log.ndjson``.
-    val : path, optional
-        Store to choose the best weights on; without it the last are kept.
-    arch : {"vgg19", "vgg19-bn", "crnn", "cnn"}, optional
-        The network.
-    loss : {"cross-entropy", "weighted", "focal", "logit-adjust"}, optional
-        What rare classes weigh in the loss.
-    sampling : {"shuffled", "balanced"}, optional
-        Rows as they come, or every class equally often.
-    synthetic_share : float, optional
-        The share of a class's draws that are altered or generated rows, where it has any, below 1; less where one of
-        them would then come oftener than a recorded one. Unless sampling is balanced, a class is drawn as often as it
-        has recorded rows.
-    spec_augment : {"none", "weak", "strong"}, optional
-        Masks, shifts and gains of training pictures.
-    cut_paste : float, optional
-        A row's chance of a region of another row of its class and batch; 0 is off.
-    mixup : float, optional
-        Mix pairs of rows, shares from Beta(mixup, mixup); 0 is off.
-    steps, batch_size, lr, width
-        In place of the preset's.
-    preset, seed, device, precision, save_every, stop, tell, progress
+    stop, tell, progress
         As of `pretrain_ae`.
+    **options
+        Those of ``sertools train-clf``; numbers stand in place of the preset's.
 
     Returns
     -------
@@ -96,30 +64,20 @@ def train_clf(
         If rows lack a label, the stores do not go together, `val` was trained on, or a loss is not finite.
     """
     from sertools.training.classifier import train_classifier
-    from sertools.training.distributed import join
-    from sertools.training.loop import Run
-    from sertools.training.runtime import pick_precision
 
-    config = override(
-        preset_of(preset).classifier,
-        arch=arch,
-        steps=steps,
-        batch_size=batch_size,
-        lr=lr,
-        width=width,
-        loss=loss,
-        sampling=sampling,
-        synthetic_share=synthetic_share,
-        spec_augment=spec_augment,
-        cut_paste=cut_paste,
-        mixup=mixup,
+    how, numbers = parted("train-clf", ValidatedTraining, options)
+    config = override(preset(how.preset).classifier, **numbers)
+    return run_training(
+        output,
+        how,
+        lambda run: train_classifier(paths_of(stores), run, config, val_path=maybe(how.val)),
+        stage="classifier",
+        numbers=config,
+        stop=stop,
+        tell=tell,
+        progress=progress,
+        distributed=True,
     )
-    output = Path(output)
-    with writing(output, distributed=True):
-        on = join(device)
-        run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
-        trained = train_classifier(paths_of(stores), run, config, val_path=maybe(val))
-        return run_through(telling(trained, tell, "classifier", config), progress)
 
 
 def evaluate(

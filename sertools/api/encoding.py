@@ -15,45 +15,31 @@ from sertools.api.running import (
     maybe,
     never,
     paths_of,
-    run_through,
+    run_training,
     silent,
-    telling,
+    takes,
     writing,
 )
-from sertools.config import SAVE_EVERY_MINUTES
 from sertools.errors import SertoolsWarning, UsageError
-from sertools.presets import override
-from sertools.presets import preset as preset_of
+from sertools.fields import flag_of
+from sertools.keywords import AutoencoderTraining, parted
+from sertools.presets import override, preset
 
 if TYPE_CHECKING:
+    from sertools.api.typed import PretrainAe, Unpack
     from sertools.training.latents import ClassGaussians
     from sertools.training.loop import Record
 
 
+@takes("pretrain-ae")
 def pretrain_ae(
     stores: Paths,
     output: AnyPath,
     *,
-    val: AnyPath | None = None,
-    preset: str = "paper",
-    steps: int | None = None,
-    batch_size: int | None = None,
-    lr: float | None = None,
-    width: float | None = None,
-    latent: str = "conv",
-    latent_size: int | None = None,
-    arch: str = "paper",
-    up: str | None = None,
-    activation: str | None = None,
-    norm: bool | None = None,
-    dropout: float | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    save_every: float = SAVE_EVERY_MINUTES,
     stop: Callable[[], bool] = never,
     tell: Tell = silent,
     progress: Progress[Record] = iter,
+    **options: Unpack[PretrainAe],
 ) -> Mapping[str, Any]:
     """Train the autoencoder that the GAN starts from (§2.2); labels are not looked at.
 
@@ -62,32 +48,15 @@ def pretrain_ae(
     stores : path or paths
         Training stores.
     output : path
-        The autoencoder (safetensors), written when complete. ``OUTPUT.log.ndjson`` tells of every tenth step.
-    val : path, optional
-        Store to choose the best weights on; without it the last are kept.
-    preset : str
-        Where all other numbers come from: a key of `sertools.PRESETS`.
-    steps, batch_size, lr, width, latent_size, dropout
-        In place of the preset's; `width` scales the filters, 1 is the paper.
-    latent : {"conv", "pca"}
-        A trained autoencoder, or principal components, for which nothing is trained.
-    arch : {"paper", "bagan"}
-        The proposed nets, or those of the original BAGAN; `up`, `activation` and `norm` are its single switches.
-    seed : int
-        Fixes everything that is drawn.
-    device : str
-        auto, cpu or cuda.
-    precision : {"auto", "float32", "bf16"}
-        What nets compute in while they learn; weights, losses and updates are float32 in any case. ``auto`` is bf16
-        on a GPU that has it.
-    save_every : float
-        Minutes between two saved states.
+        The autoencoder (safetensors), written when complete. ``OUTPUT.log.ndjson`` logs every tenth step.
     stop : callable
         Asked after each step; if true, the state is saved and `Stopped` raised. The same call goes on from there.
     tell : callable
         Called with the stage and all its numbers before anything is trained.
     progress : callable
         Passes the records on and shows them, such as ``tqdm.tqdm``.
+    **options
+        Those of ``sertools pretrain-ae``; numbers stand in place of the preset's.
 
     Returns
     -------
@@ -100,30 +69,29 @@ def pretrain_ae(
     SertoolsError
         If options contradict each other, the stores do not go together, or a loss is not finite.
     """
-    from sertools.architectures import gan_arch
+    from sertools.architectures import GAN_ARCHS
     from sertools.training.autoencoder import pretrain_autoencoder
     from sertools.training.checkpoint import load_header
-    from sertools.training.distributed import join
-    from sertools.training.loop import Run
-    from sertools.training.runtime import pick_precision
 
-    given: dict[str, object] = {"--steps": steps, "--batch-size": batch_size, "--lr": lr, "--width": width}
-    given |= {"--arch": None if arch == "paper" else arch, "--up": up, "--activation": activation}
-    given |= {"--norm/--no-norm": norm, "--dropout": dropout}
-    needless = [name for name, value in given.items() if value is not None]
-    if latent == "pca" and needless:
-        raise UsageError(f"{needless[0]}: nothing is trained with --latent pca; leave it out")
-    base = preset_of(preset).autoencoder
-    net = override(base.net, width=width, latent=latent, latent_size=latent_size, **gan_arch(arch))
-    net = override(net, dropout=dropout, up=up, activation=activation, norm=norm)
-    config = override(base, steps=steps, batch_size=batch_size, lr=lr, net=net)
+    how, numbers = parted("pretrain-ae", AutoencoderTraining, options)
+    if numbers.get("latent") == "pca":
+        given = {**numbers, "arch": None if how.arch == "paper" else how.arch}
+        for name in (name for name, value in given.items() if value is not None and not name.startswith("latent")):
+            raise UsageError(f"{flag_of(name)}: nothing is trained with --latent pca; leave it out")
+    config = override(override(preset(how.preset).autoencoder, **GAN_ARCHS[how.arch]), **numbers)
     output = Path(output)
-    with writing(output, distributed=True):
-        on = join(device)
-        run = Run(output, seed, on, stop, save_every, precision=pick_precision(precision, on))
-        records = pretrain_autoencoder(paths_of(stores), run, config, maybe(val))
-        run_through(telling(records, tell, "autoencoder", config), progress)
-        facts = load_header(output).facts
+    run_training(
+        output,
+        how,
+        lambda run: pretrain_autoencoder(paths_of(stores), run, config, maybe(how.val)),
+        stage="autoencoder",
+        numbers=config,
+        stop=stop,
+        tell=tell,
+        progress=progress,
+        distributed=True,
+    )
+    facts = load_header(output).facts
     if facts["mse"] > facts.get("pca_mse", facts["mse"]):
         warnings.warn(
             f"{output}: loses to PCA; give --latent pca --latent-size {facts['pca_size']}, or more --steps",

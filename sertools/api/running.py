@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import textwrap
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sertools.claim import claimed
+from sertools.fields import REQUIRED
+from sertools.keywords import Training, described, keywords
 from sertools.processes import check_alone, processes
 from sertools.rehearsal import rehearsing
 
+if TYPE_CHECKING:
+    from sertools.training.loop import Record, Run
+
 Item = TypeVar("Item")
+Function = TypeVar("Function", bound=Callable[..., Any])
 AnyPath = str | os.PathLike[str]
 # A path, or several.
 Paths = AnyPath | Sequence[AnyPath]
@@ -92,3 +100,78 @@ def never() -> bool:
 def maybe(path: AnyPath | None) -> Path | None:
     """Make a path of what is given, if anything is."""
     return None if path is None else Path(path)
+
+
+def takes(verb: str) -> Callable[[Function], Function]:
+    """Let a function's signature and help list its ``**options``, which are those of a verb."""
+
+    def tell(function: Function) -> Function:
+        known, signature = keywords(verb).values(), inspect.signature(function)
+        own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        listed = [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if each.default is REQUIRED else each.default,
+                annotation=f"{each.kind.__name__}{' | None' if each.default is None else ''}",
+            )
+            for each in known
+        ]
+        function.__dict__["__signature__"] = signature.replace(parameters=[*own, *listed])
+        words = "".join(
+            f"{each.name} : {each.option.choices or each.kind.__name__}\n"
+            + textwrap.indent(textwrap.fill(described(each), 100), "    ")
+            + "\n"
+            for each in known
+        )
+        before, mark, after = (function.__doc__ or "").partition("    **options\n")
+        # The line behind the mark says where the words are for who reads the source.
+        _, _, after = after.partition("\n")
+        function.__doc__ = before + textwrap.indent(words, "    ") + after if mark else before
+        return function
+
+    return tell
+
+
+def run_training(
+    output: AnyPath,
+    how: Training,
+    learn: Callable[[Run], Iterator[Record]],
+    *,
+    stage: str,
+    numbers: object,
+    stop: Callable[[], bool],
+    tell: Tell,
+    progress: Progress[Record],
+    distributed: bool = False,
+    stop_at_collapse: bool = False,
+) -> Record | None:
+    """Run a training to its end; return its last record.
+
+    Parameters
+    ----------
+    output
+        The model.
+    how
+        Device, seed and the like.
+    learn
+        What trains it.
+    stage, numbers
+        What is trained, and with which numbers: told before the first record.
+    stop, tell, progress
+        As of `sertools.pretrain_ae`.
+    distributed
+        Whether several processes may train it together.
+    stop_at_collapse
+        Whether a collapse ends the training.
+    """
+    from sertools.training.distributed import join
+    from sertools.training.loop import Run
+    from sertools.training.runtime import pick_device, pick_precision
+
+    output = Path(output)
+    with writing(output, distributed=distributed):
+        on = join(how.device) if distributed else pick_device(how.device)
+        precision = pick_precision(how.precision, on)
+        run = Run(output, how.seed, on, stop, how.save_every, stop_at_collapse, precision)
+        return run_through(telling(learn(run), tell, stage, numbers), progress)

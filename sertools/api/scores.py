@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sertools.api.running import AnyPath, Paths, maybe, paths_of, writing
 from sertools.errors import UsageError
+from sertools.keywords import PICTURES, SEED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +54,7 @@ def score(
     from sertools.scoring.synthetic.score import score as run
     from sertools.training.runtime import pick_device
 
+    SEED.check(seed)
     return run(
         Path(real),
         Path(synth),
@@ -177,6 +179,8 @@ def plot(
     from sertools.reporting.plots.pictures import draw
     from sertools.reporting.plots.style import METADATA, save
 
+    SEED.check(seed)
+    PICTURES.check(n)
     paths = paths_of(files)
     options: dict[str, Any] = {"kind": kind, "n_each": n, "seed": seed, "title": title, "names": names}
     options["baseline"] = baseline

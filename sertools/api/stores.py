@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from sertools.api.running import AnyPath, Paths, Progress, maybe, paths_of, run_through, writing
 from sertools.config import FrontEnd
 from sertools.errors import UsageError, one_of
+from sertools.keywords import ITERATIONS, JOBS, SEED, WAVS
 
 if TYPE_CHECKING:
     from sertools.balance.augmentation import AugmentProgress
@@ -102,6 +103,7 @@ def extract(
     from sertools.store.select import parse_part
 
     one_of("--on-error", on_error, ("fail", "skip"))
+    JOBS.check(jobs)
     part = parse_part(shard, "--shard") if shard else None
     many: Sequence[AnyPath | Recording] = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     recordings = [each for each in many if isinstance(each, Recording)]
@@ -165,6 +167,7 @@ def select(
     """
     from sertools.store.select import Selection, parse_condition, parse_keep, parse_part, select_store
 
+    SEED.check(seed)
     selection = Selection(
         where=tuple(map(parse_condition, [where] if isinstance(where, str) else where)),
         fold=parse_part(fold, "--fold") if fold else None,
@@ -246,6 +249,8 @@ def augment(
     from sertools.sound.noise import open_noise
     from sertools.store.reader import open_store
 
+    SEED.check(seed)
+    JOBS.check(jobs)
     chosen, source, output = find(strategy), Path(store), Path(output)
     seconds = open_store(source).contents.front_end.segment_seconds if noise is not None else 0.0
     folder = open_noise(Path(noise), seconds) if noise is not None else None
@@ -288,5 +293,8 @@ def to_wav(
     """
     from sertools.store.listening import to_wav as run
 
+    SEED.check(seed)
+    ITERATIONS.check(iterations)
+    WAVS.check(per_class)
     steps = run(Path(store), Path(folder), per_class=per_class, n_iter=iterations, seed=seed)
     return run_through(steps, progress)

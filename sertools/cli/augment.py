@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from sertools.balance.strategies import STRATEGIES
-from sertools.cli.options import Seed, output
+from sertools.cli.options import Jobs, Seed, output
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
+from sertools.keywords import JOBS
 
 
 @verb(dry_run=True)
@@ -24,7 +25,7 @@ def augment(
     audio_root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the corpus lies; no path is followed out of it.")
     ] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Processes.")] = 1,
+    jobs: Jobs = JOBS.default,
     seed: Seed = 0,
 ) -> None:
     """Balance a training store without a GAN.

@@ -3,14 +3,15 @@
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sertools.cli.options import output
+from sertools.cli.options import Jobs, output
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
-from sertools.config import FITS, PADS, TAILS, FrontEnd
+from sertools.config import FrontEnd
+from sertools.keywords import JOBS
 
 
 @verb(dry_run=True)
@@ -25,7 +26,7 @@ def extract(
     ],
     out: Annotated[Path, output("S.h5", "The store.")],
     labels: Annotated[Path | None, typer.Option(metavar="CSV", help="What the audio of SRC is.")] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Processes.")] = 1,
+    jobs: Jobs = JOBS.default,
     shard: Annotated[
         str | None, typer.Option(metavar="K/N", help="Only the K-th of N parts; `merge` joins them.")
     ] = None,
@@ -39,27 +40,7 @@ def extract(
             help="fail: list all bad files, write nothing; skip: record them in the store.",
         ),
     ] = "fail",
-    sr: Annotated[int, typer.Option(help="Sampling rate in Hz.")] = FrontEnd.sr,
-    seconds: Annotated[float, typer.Option(help="Length of a segment.")] = FrontEnd.segment_seconds,
-    mels: Annotated[int, typer.Option(help="Mel bands.")] = FrontEnd.n_mels,
-    frames: Annotated[int, typer.Option(help="Frames of a picture.")] = FrontEnd.n_frames,
-    fit: Annotated[str, typer.Option(metavar="|".join(FITS), help="How 121 frames become 128.")] = FrontEnd.fit,
-    tail: Annotated[
-        str,
-        typer.Option(metavar="|".join(TAILS), help="The last piece: pad it, or let it overlap the one before."),
-    ] = FrontEnd.tail,
-    pad: Annotated[
-        str, typer.Option(metavar="|".join(PADS), help="What short pieces are padded with.")
-    ] = FrontEnd.pad,
-    min_tail: Annotated[
-        float, typer.Option(help="A last piece shorter than this many seconds joins the one before.")
-    ] = FrontEnd.min_tail_seconds,
-    trim: Annotated[
-        float,
-        typer.Option(
-            metavar="DB", help="Leave out silence at both ends, this far below the loudest; 35 is usual, 0 keeps it."
-        ),
-    ] = FrontEnd.trim_db,
+    **front_end: Any,
 ) -> None:
     """Turn audio into a store of log-mel spectrograms.
 
@@ -73,17 +54,6 @@ def extract(
     """
     from sertools import api
 
-    front_end = FrontEnd(
-        sr=sr,
-        segment_seconds=seconds,
-        n_mels=mels,
-        n_frames=frames,
-        fit=fit,
-        tail=tail,
-        pad=pad,
-        min_tail_seconds=min_tail,
-        trim_db=trim,
-    )
     last = api.extract(
         sources,
         out,
@@ -92,7 +62,7 @@ def extract(
         jobs=jobs,
         shard=shard,
         on_error=on_error,
-        front_end=front_end,
+        front_end=FrontEnd(**front_end),
         stdin=io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline=""),
         progress=showing("extract", lambda p: (p.done, p.total, f"{p.n_rows} rows")),
     )

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Seed, output
+from sertools.cli.options import Seed, option_of, output
 from sertools.cli.verbs import verb
+from sertools.keywords import PICTURES
 
 
 @verb()
@@ -29,7 +30,7 @@ def plot(
             show_default=False,
         ),
     ] = "",
-    n: Annotated[int, typer.Option("-n", min=1, max=16, help="Spectrograms a class and store.")] = 4,
+    n: Annotated[int, option_of(PICTURES)] = PICTURES.default,
     title: Annotated[str, typer.Option(help="A line above.")] = "",
     name: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A store's name, in their order; repeat it for each.")

@@ -12,7 +12,10 @@ _NO_CHOICE = "no critic chose better rows (docs/results.md); leave it out"
 # Verb → removed option → why, and what to do instead.
 REMOVED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "pretrain-ae": {"--class-loss": "it did harm (docs/generator.md); leave it out"},
-    "finetune-gan": {"--diffaug": _NO_HELP, "--real-sampling": _NO_HELP, "--cond-ramp": _NO_HELP},
+    "finetune-gan": {
+        **{"--diffaug": _NO_HELP, "--real-sampling": _NO_HELP, "--cond-ramp": _NO_HELP},
+        "--betas": "it is two options now; give --beta1 and --beta2",
+    },
     "generate": {"--critic": _NO_CHOICE, "--best-of": _NO_CHOICE},
     "train-clf": {"--init": "it did not help (docs/results.md); give all stores to one training"},
 }

@@ -5,19 +5,18 @@ from typing import Annotated
 
 import typer
 
-from sertools.cli.options import Seed
+from sertools.cli.options import Seed, option_of
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
+from sertools.keywords import ITERATIONS, WAVS
 
 
 @verb()
 def to_wav(
     store: Annotated[Path, typer.Argument(metavar="STORE.h5", help="Any store.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="One wav a row.", show_default=False)],
-    per_class: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="That many rows of each class; without it all.")
-    ] = None,
-    iterations: Annotated[int, typer.Option(min=1, max=1000, help="Rounds of Griffin-Lim.")] = 32,
+    per_class: Annotated[int | None, option_of(WAVS)] = None,
+    iterations: Annotated[int, option_of(ITERATIONS)] = ITERATIONS.default,
     seed: Seed = 0,
 ) -> None:
     """Listen to a store: spectrograms back to sound.

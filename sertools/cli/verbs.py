@@ -5,16 +5,18 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
 from sertools.cli.completion import choices
+from sertools.cli.options import parameters
 from sertools.cli.progress import voice
 from sertools.cli.signals import signals_unwind
 from sertools.errors import Followed, SertoolsError, SertoolsWarning, lost_connection, out_of_memory
+from sertools.keywords import keywords
 from sertools.processes import Processes, check_alone, processes
 from sertools.rehearsal import rehearsal
 
@@ -44,10 +46,12 @@ def verb(*, dry_run: bool = False, distributed: bool = False) -> Callable[[Verb]
 
 
 def _mannered(function: Verb, dry_run: bool, distributed: bool) -> Verb:
+    name = function.__name__.rstrip("_").replace("_", "-")
+
     def run(**options: Any) -> None:
         quiet, verbose, debug = (options.pop(name, False) for name, _ in _SHARED)
         voice.quiet, voice.verbose, voice.stopped = quiet, verbose, None
-        name, here = function.__name__.rstrip("_").replace("_", "-"), Processes()
+        here = Processes()
         try:
             here = processes()
             voice.quiet = quiet or not here.leads
@@ -85,7 +89,11 @@ def _mannered(function: Verb, dry_run: bool, distributed: bool) -> Verb:
             raise typer.Exit(1) from None
 
     signature = inspect.signature(function)
-    _offer_choices(signature)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    if len(own) < len(signature.parameters):
+        # Its **options are those of its function in Python.
+        own += parameters(keywords(name).values())
+    _offer_choices(own)
     own_v = "invert" in signature.parameters  # grep's -v
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=False)
@@ -94,14 +102,14 @@ def _mannered(function: Verb, dry_run: bool, distributed: bool) -> Verb:
     ]
     # What typer reads: the function's own parameters and the shared ones.
     run.__name__, run.__doc__ = function.__name__, function.__doc__
-    run.__annotations__ = {**function.__annotations__, **{p.name: p.annotation for p in added}}
-    run.__dict__["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *added])
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
+    run.__dict__["__signature__"] = signature.replace(parameters=[*own, *added])
     return run
 
 
-def _offer_choices(signature: inspect.Signature) -> None:
+def _offer_choices(parameters: Iterable[inspect.Parameter]) -> None:
     """Let a shell complete options whose help names their values, as in ``a|b``."""
-    for parameter in signature.parameters.values():
+    for parameter in parameters:
         for option in getattr(parameter.annotation, "__metadata__", ()):
             if option.autocompletion is None and "|" in (option.metavar or ""):
                 option.autocompletion = choices(option.metavar.split("|"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -17,14 +17,18 @@ AnyAutoencoder = Autoencoder | LinearAutoencoder
 
 @dataclass(frozen=True)
 class _Family:
-    autoencoder: type[AnyAutoencoder]
-    encoder: type[Encoder | LinearEncoder]
-    decoder: type[Generator | LinearDecoder]
+    autoencoder: Callable[[Shape, NetConfig], AnyAutoencoder]
+    encoder: Callable[[Shape, NetConfig], Encoder | LinearEncoder]
+    decoder: Callable[[Shape, NetConfig], Generator | LinearDecoder]
 
 
 _FAMILIES: Mapping[str, _Family] = {
     "conv": _Family(Autoencoder, Encoder, Generator),
-    "pca": _Family(LinearAutoencoder, LinearEncoder, LinearDecoder),
+    "pca": _Family(
+        lambda shape, config: LinearAutoencoder(shape, config.latent_size),
+        lambda shape, config: LinearEncoder(shape, config.latent_size),
+        lambda shape, config: LinearDecoder(shape, config.latent_size),
+    ),
 }
 
 

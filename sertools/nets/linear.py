@@ -9,8 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sertools.config import NetConfig
-
 
 class _Linear(nn.Module):
     """The mean picture and the principal components, as buffers: no optimiser moves them."""
@@ -18,12 +16,12 @@ class _Linear(nn.Module):
     mean: Tensor
     components: Tensor
 
-    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+    def __init__(self, shape: tuple[int, int], latent_size: int) -> None:
         super().__init__()
         self.shape = shape
         n_pixels = shape[0] * shape[1]
         self.register_buffer("mean", torch.zeros(n_pixels))
-        self.register_buffer("components", torch.zeros(config.latent_size, n_pixels))
+        self.register_buffer("components", torch.zeros(latent_size, n_pixels))
 
 
 class LinearEncoder(_Linear):
@@ -45,10 +43,10 @@ class LinearDecoder(_Linear):
 class LinearAutoencoder(nn.Module):
     """Encoder and decoder that share a mean and components."""
 
-    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+    def __init__(self, shape: tuple[int, int], latent_size: int) -> None:
         super().__init__()
-        self.encoder = LinearEncoder(shape, config)
-        self.decoder = LinearDecoder(shape, config)
+        self.encoder = LinearEncoder(shape, latent_size)
+        self.decoder = LinearDecoder(shape, latent_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Reconstruct."""

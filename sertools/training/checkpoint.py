@@ -19,8 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sertools.config import REMOVED_FIELDS, FrontEnd, NetConfig
+from sertools.config import FrontEnd, NetConfig
 from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError, why_not
+from sertools.presets import REMOVED_FIELDS
 from sertools.provenance import atomic_output, canonical_json, flat
 from sertools.store.lineage import Lineage
 from sertools.training.scaling import Scaler
@@ -246,8 +247,7 @@ def load_state(path: Path, signature: Mapping[str, Any]) -> tuple[int, dict[str,
         left, step = dict(described["signature"]), int(described["step"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged resume state; remove it to start again") from error
-    off = {f"options.{name}": value for name, value in REMOVED_FIELDS.items()}
-    left = {name: value for name, value in flat(left).items() if name not in off or value != off[name]}
+    left = dict(pair for pair in flat(left).items() if pair not in flat({"options": REMOVED_FIELDS}).items())
     wanted = flat(json.loads(canonical_json(dict(signature))))
     differing = sorted(name for name in {*left, *wanted} if left.get(name) != wanted.get(name))
     if differing:

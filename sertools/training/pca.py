@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 
 from sertools.arrays import Matrix
-from sertools.config import NetConfig
 from sertools.nets.linear import LinearAutoencoder
 from sertools.training.batches import Rows
 from sertools.training.scaling import Scaler
@@ -125,6 +124,6 @@ def fit_pca(rows: Rows, scaler: Scaler, size: int) -> LinearAutoencoder:
             yield scaler.scale(pictures).reshape(len(pictures), n_pixels).astype(np.float64)
 
     found = principal_components(blocks, len(index), n_pixels, size)
-    net = LinearAutoencoder(rows.shape, NetConfig(latent="pca", latent_size=len(found.basis)))
+    net = LinearAutoencoder(rows.shape, len(found.basis))
     net.set(torch.from_numpy(found.mean), torch.from_numpy(found.basis))
     return net
