@@ -6,8 +6,6 @@ Values are fields of `config.NetConfig`, whose defaults are the paper. The origi
 
 from collections.abc import Mapping
 
-from sertools.errors import one_of
-
 LATENTS = ("conv", "pca")
 UPSAMPLINGS = ("transposed", "upsample")  # (a)
 ACTIVATIONS = ("leaky", "relu")  # (b) in the generator: the original's trunk was leaky already
@@ -26,15 +24,3 @@ GAN_ARCHS: Mapping[str, Mapping[str, str | bool | float]] = {
         "dropout": 0.3,
     },
 }
-
-
-def gan_arch(name: str) -> Mapping[str, str | bool | float]:
-    """Look up an architecture by name.
-
-    Raises
-    ------
-    UsageError
-        If there is no such architecture.
-    """
-    one_of("--arch", name, tuple(GAN_ARCHS))
-    return GAN_ARCHS[name]

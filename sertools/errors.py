@@ -7,7 +7,7 @@ labels are others' words: `printable` stands between them and a terminal.
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -131,29 +131,3 @@ def one_of(option: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
         hint = did_you_mean(str(value), allowed)
         raise UsageError(f"{option} {value!r}: expected one of {', '.join(allowed)}{hint}")
-
-
-def check_choices(config: object, choices: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse a field whose value is none of its choices.
-
-    Raises
-    ------
-    UsageError
-        Naming the option, the value and the choices.
-    """
-    for name, allowed in choices.items():
-        one_of(f"--{name.replace('_', '-')}", getattr(config, name), allowed)
-
-
-def check_shares(config: object, *names: str) -> None:
-    """Refuse a field that is not from 0 to below 1.
-
-    Raises
-    ------
-    UsageError
-        Naming the option and the value.
-    """
-    for name in names:
-        value = getattr(config, name)
-        if not 0 <= value < 1:
-            raise UsageError(f"--{name.replace('_', '-')} {value:g}: expected 0 to below 1")

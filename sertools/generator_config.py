@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sertools.config import BATCH_SIZE, DECAY, LR, SAMPLING, STEPS, WIDTH, Checked, NetConfig
-from sertools.errors import UsageError
 from sertools.fields import option
 
 CVAE, DIFFUSION = "cvae", "diffusion"
@@ -64,9 +63,3 @@ class DiffusionConfig(_Training):
 
 GeneratorConfig = CvaeConfig | DiffusionConfig
 CONFIGS: Mapping[str, type[CvaeConfig | DiffusionConfig]] = {CVAE: CvaeConfig, DIFFUSION: DiffusionConfig}
-
-
-def check_kind(kind: str) -> None:
-    """Raise `UsageError` unless there are generators of this kind."""
-    if kind not in KINDS:
-        raise UsageError(f"--kind {kind!r}: expected one of {', '.join(KINDS)}; GANs are of `finetune-gan`")

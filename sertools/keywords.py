@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sertools.architectures import GAN_ARCHS
 from sertools.config import (
@@ -25,7 +25,7 @@ from sertools.config import (
 from sertools.errors import did_you_mean
 from sertools.fields import NOT_NEGATIVE, REQUIRED, Bounds, Keyword, Option, keywords_of, option
 from sertools.generator_config import CONFIGS, KINDS
-from sertools.presets import PRESETS, held
+from sertools.presets import PRESETS, held, override
 
 # What several verbs have.
 SEED = Keyword("seed", int, 0, Option("Fixes everything that is drawn.", bounds=NOT_NEGATIVE))
@@ -144,7 +144,6 @@ VERBS: Mapping[str, tuple[type[Checked], Mapping[str, Mapping[str, Keyword]]]] =
 }
 # These stand before the numbers in a help text, the others behind.
 _FIRST = ("kind", "val", "preset", "arch")
-How = TypeVar("How", bound=Checked)
 
 
 @functools.cache
@@ -169,7 +168,7 @@ def described(keyword: Keyword) -> str:
     return f"{option.help} [{notes}]" if notes else option.help
 
 
-def parted(verb: str, how: type[How], given: Mapping[str, Any]) -> tuple[How, dict[str, Any]]:
+def parted(verb: str, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Part what a function was given into how it runs, and the numbers that stand in place of a preset's.
 
     Raises
@@ -186,8 +185,16 @@ def parted(verb: str, how: type[How], given: Mapping[str, Any]) -> tuple[How, di
     for name, keyword in known.items():
         if keyword.default is REQUIRED and name not in given:
             raise TypeError(f"{function}() missing 1 required keyword-only argument: {name!r}")
-    own = keywords_of(how)
-    numbers = {name: value for name, value in given.items() if name not in own}
+    numbers = {name: value for name, value in given.items() if known[name].stages}
     for name, value in numbers.items():
         known[name].check(value)
-    return how(**{name: value for name, value in given.items() if name in own}), numbers
+    how, _ = VERBS[verb]
+    return how(**{name: value for name, value in given.items() if name not in numbers}), numbers
+
+
+def configured(verb: str, how: Any, numbers: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the stage of a preset that a training has its numbers from, and its config."""
+    _, stages = VERBS[verb]
+    stage = getattr(how, "kind", next(iter(stages)))
+    of_arch = GAN_ARCHS[how.arch] if isinstance(how, AutoencoderTraining) else {}
+    return stage, override(override(getattr(PRESETS[how.preset], stage), **of_arch), **numbers)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sertools.config import AutoencoderConfig, ClassifierConfig, GanConfig, NetConfig
-from sertools.errors import one_of
 from sertools.fields import Keyword
 from sertools.generator_config import CvaeConfig, DiffusionConfig
 from sertools.provenance import flat
@@ -113,18 +112,6 @@ def override(config: Config, **given: Any) -> Config:
     if of_net:
         changes["net"] = dataclasses.replace(getattr(config, "net"), **of_net)  # noqa: B009 - not all have one
     return dataclasses.replace(config, **changes)
-
-
-def preset(name: str) -> Preset:
-    """Look up a preset by name.
-
-    Raises
-    ------
-    UsageError
-        If there is no such preset.
-    """
-    one_of("--preset", name, tuple(PRESETS))
-    return PRESETS[name]
 
 
 def held(keyword: Keyword) -> str:

@@ -108,7 +108,7 @@ def test_large_rooms_go_one_way_too(outer):
         ("soundfile", ("sound/", "corpora/")),
         ("soxr", ("sound/",)),
         ("h5py", ("store/", "training/latents.py")),
-        ("matplotlib", ("reporting/plots/", "reporting/reports/page.py", "api/scores.py")),
+        ("matplotlib", ("reporting/plots/", "reporting/reports/page.py", "api/showing.py")),
         ("jinja2", ("reporting/reports/page.py",)),
         ("sklearn", ("training/latents.py", "scoring/synthetic/usefulness.py")),
         ("pyarrow", ("corpora/audformat.py", "reporting/exports/store.py")),

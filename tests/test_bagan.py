@@ -12,9 +12,10 @@ from chains import AE, CPU, FRONT_END, GAN, NET, assert_one_adam_step, finetune,
 from test_nets import FULL, GENERATOR_DECONVOLUTIONS, SMALL, layout, leaves, meta, sizes
 from torch import nn
 
-from sertools.architectures import GAN_ARCHS, gan_arch
+from sertools.architectures import GAN_ARCHS
 from sertools.config import NetConfig
 from sertools.errors import ModelError, UsageError
+from sertools.keywords import AutoencoderTraining
 from sertools.nets.gan import (
     Autoencoder,
     Discriminator,
@@ -95,7 +96,7 @@ def test_a_switch_of_the_nets_changes_what_it_says_and_nothing_else(switch):
 def test_the_four_switches_less_biases_and_more_dropout_are_the_original():
     one_by_one = NetConfig(**SWITCHES, batches="mixed", bias=False, dropout=0.3)
     assert one_by_one == ORIGINAL
-    assert NetConfig(**gan_arch("paper")) == NetConfig()
+    assert NetConfig(**GAN_ARCHS["paper"]) == NetConfig()
 
 
 @pytest.mark.parametrize("switches", [GAN_ARCHS["bagan"], *({name: value} for name, value in SWITCHES.items())])
@@ -117,7 +118,7 @@ def test_every_variant_returns_pictures_of_the_same_shape_and_learns(switches, s
         ("--up 'pixel': expected one of transposed, upsample", lambda: NetConfig(up="pixel")),
         ("--activation 'gelu': expected one of leaky, relu", lambda: NetConfig(activation="gelu")),
         ("--batches 'none': expected one of separate, mixed", lambda: NetConfig(batches="none")),
-        ("--arch 'vgg': expected one of paper, bagan", lambda: gan_arch("vgg")),
+        ("--arch 'vgg': expected one of paper, bagan", lambda: AutoencoderTraining(arch="vgg")),
     ],
 )
 def test_an_unknown_choice_is_refused_by_name(words, make):

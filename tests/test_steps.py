@@ -12,7 +12,7 @@ from chains import AE, CLF, CPU, NET, assert_one_adam_step, noise, write_rows
 from sertools.config import AutoencoderConfig, ClassifierConfig, GanConfig
 from sertools.errors import TrainingError
 from sertools.nets.classifiers import build_classifier
-from sertools.presets import preset
+from sertools.presets import PRESETS
 from sertools.training.autoencoder import AutoencoderTrainer
 from sertools.training.batches import open_rows
 from sertools.training.classifier import ClassifierTrainer
@@ -102,7 +102,7 @@ def test_a_batch_too_large_is_one_line(tmp_path, monkeypatch, words):
 
 def test_the_papers_numbers():
     """§2.3, and the choices of docs/paper.md."""
-    paper = preset("paper")
+    paper = PRESETS["paper"]
     assert paper.autoencoder == AutoencoderConfig(steps=10_000, batch_size=64, lr=5e-5, beta1=0.5, beta2=0.999)
     assert paper.gan == GanConfig(steps=10_000, batch_size=64, lr_g=1e-6, lr_d=1e-6, beta1=0.5, beta2=0.999)
     assert paper.classifier == ClassifierConfig("vgg19", 1.0, 20_000, 32, 1e-4, "constant", 0.0)

@@ -7,13 +7,11 @@ Errors are `SertoolsError` and name the file, the bad value and the remedy; rema
 from collections.abc import Callable
 from typing import ParamSpec
 
-from sertools.api.classification import evaluate, train_clf
-from sertools.api.encoding import fit_latents, pretrain_ae
-from sertools.api.foreign import export
-from sertools.api.generator import train_generator
-from sertools.api.scores import info, plot, report, score
+from sertools.api.scores import evaluate, score
+from sertools.api.showing import export, info, plot, report
 from sertools.api.stores import augment, corpus, extract, merge, select, to_wav
-from sertools.api.synthesis import finetune_gan, generate
+from sertools.api.synthesis import fit_latents, generate
+from sertools.api.training import finetune_gan, pretrain_ae, train_clf, train_generator
 from sertools.errors import UsageError
 from sertools.rehearsal import Plan, rehearsal
 

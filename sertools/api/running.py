@@ -8,16 +8,13 @@ import textwrap
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sertools.claim import claimed
 from sertools.fields import REQUIRED
-from sertools.keywords import Training, described, keywords
+from sertools.keywords import described, keywords
 from sertools.processes import check_alone, processes
 from sertools.rehearsal import rehearsing
-
-if TYPE_CHECKING:
-    from sertools.training.loop import Record, Run
 
 Item = TypeVar("Item")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -76,27 +73,6 @@ def run_through(records: Iterator[Item], progress: Progress[Item]) -> Item | Non
     return last
 
 
-# Hears of a training's stage, and of all its numbers.
-Tell = Callable[[str, object], None]
-
-
-def silent(stage: str, numbers: object) -> None:
-    """Tell nobody."""
-
-
-def telling(records: Iterator[Item], tell: Tell, stage: str, numbers: object) -> Iterator[Item]:
-    """Tell of a stage's numbers once its first record is there: what fails before says why, and no more."""
-    for first in records:
-        tell(stage, numbers)
-        yield first
-        yield from records
-
-
-def never() -> bool:
-    """Never stop a training."""
-    return False
-
-
 def maybe(path: AnyPath | None) -> Path | None:
     """Make a path of what is given, if anything is."""
     return None if path is None else Path(path)
@@ -131,47 +107,3 @@ def takes(verb: str) -> Callable[[Function], Function]:
         return function
 
     return tell
-
-
-def run_training(
-    output: AnyPath,
-    how: Training,
-    learn: Callable[[Run], Iterator[Record]],
-    *,
-    stage: str,
-    numbers: object,
-    stop: Callable[[], bool],
-    tell: Tell,
-    progress: Progress[Record],
-    distributed: bool = False,
-    stop_at_collapse: bool = False,
-) -> Record | None:
-    """Run a training to its end; return its last record.
-
-    Parameters
-    ----------
-    output
-        The model.
-    how
-        Device, seed and the like.
-    learn
-        What trains it.
-    stage, numbers
-        What is trained, and with which numbers: told before the first record.
-    stop, tell, progress
-        As of `sertools.pretrain_ae`.
-    distributed
-        Whether several processes may train it together.
-    stop_at_collapse
-        Whether a collapse ends the training.
-    """
-    from sertools.training.distributed import join
-    from sertools.training.loop import Run
-    from sertools.training.runtime import pick_device, pick_precision
-
-    output = Path(output)
-    with writing(output, distributed=distributed):
-        on = join(how.device) if distributed else pick_device(how.device)
-        precision = pick_precision(how.precision, on)
-        run = Run(output, how.seed, on, stop, how.save_every, stop_at_collapse, precision)
-        return run_through(telling(learn(run), tell, stage, numbers), progress)

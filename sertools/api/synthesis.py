@@ -1,89 +1,66 @@
-"""The GAN and the rows that it generates."""
+"""Class Gaussians, and the rows that are generated."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sertools.api.running import (
-    AnyPath,
-    Paths,
-    Progress,
-    Tell,
-    maybe,
-    never,
-    paths_of,
-    run_through,
-    run_training,
-    silent,
-    takes,
-    writing,
-)
+from sertools.api.running import AnyPath, Paths, Progress, maybe, paths_of, run_through, takes, writing
 from sertools.errors import SertoolsWarning, UsageError
-from sertools.keywords import GanTraining, Generating, parted
-from sertools.presets import override, preset
+from sertools.keywords import parted
 
 if TYPE_CHECKING:
-    from sertools.api.typed import FinetuneGan, Generate, Unpack
+    from sertools.api.typed import Generate, Unpack
     from sertools.generation.rows import GenerateProgress
-    from sertools.training.loop import Record
+    from sertools.training.latents import ClassGaussians
 
 
-@takes("finetune-gan")
-def finetune_gan(
-    autoencoder: AnyPath,
-    latents: AnyPath,
-    stores: Paths,
-    output: AnyPath,
-    *,
-    stop: Callable[[], bool] = never,
-    tell: Tell = silent,
-    progress: Progress[Record] = iter,
-    **options: Unpack[FinetuneGan],
-) -> Record | None:
-    """Train the conditional GAN (§2.2, §2.3).
+def fit_latents(
+    autoencoder: AnyPath, stores: Paths, output: AnyPath, *, cov: str = "empirical", device: str = "auto"
+) -> ClassGaussians:
+    """Model each class as a Gaussian in the latent space (§2.2).
 
     Parameters
     ----------
-    autoencoder, latents : path
-        From `pretrain_ae` and `fit_latents`.
+    autoencoder : path
+        From `pretrain_ae`.
     stores : path or paths
         Training stores.
     output : path
-        The GAN with its latents (safetensors), written when complete, beside ``OUTPUT.log.ndjson``.
-    stop, tell, progress
-        As of `pretrain_ae`.
-    **options
-        Those of ``sertools finetune-gan``; numbers stand in place of the preset's.
+        The class Gaussians (HDF5), written when complete.
+    cov : {"empirical", "ledoit-wolf", "oas", "pooled", "diagonal"}
+        How a covariance is estimated.
+    device : str
+        auto, cpu or cuda.
 
     Returns
     -------
-    Record or None
-        The last losses; None without steps.
+    ClassGaussians
+        Classes, means, covariances, rows.
 
     Raises
     ------
     SertoolsError
-        If the files do not go together, or a loss is not finite.
+        If the files do not go together, or a class has fewer than two rows.
     """
-    from sertools.training.adversarial import finetune_gan as finetune
+    from sertools.training.latents import FEW_ROWS
+    from sertools.training.latents import fit_latents as fit
+    from sertools.training.runtime import pick_device
 
-    how, numbers = parted("finetune-gan", GanTraining, options)
-    config = override(preset(how.preset).gan, **numbers)
-    return run_training(
-        output,
-        how,
-        lambda run: finetune(Path(autoencoder), Path(latents), paths_of(stores), run, config),
-        stage="gan",
-        numbers=config,
-        stop=stop,
-        tell=tell,
-        progress=progress,
-        distributed=True,
-        stop_at_collapse=how.on_collapse == "stop",
-    )
+    output = Path(output)
+    with writing(output):
+        gaussians = fit(Path(autoencoder), paths_of(stores), output, cov, pick_device(device))
+    few = [name for name, n in zip(gaussians.classes, gaussians.n_rows, strict=True) if n < FEW_ROWS]
+    if few and cov == "empirical":
+        warnings.warn(
+            f"fewer than {FEW_ROWS} rows for {gaussians.mean.shape[1]} dimensions in {', '.join(few)}; "
+            "--cov pooled is steadier",
+            SertoolsWarning,
+            stacklevel=2,
+        )
+    return gaussians
 
 
 @takes("generate")
@@ -119,7 +96,7 @@ def generate(
     from sertools.training.batches import open_rows
     from sertools.training.runtime import pick_device
 
-    how, _ = parted("generate", Generating, options)
+    how, _ = parted("generate", options)
     balance = maybe(how.balance)
     if (balance is not None) + (how.per_class is not None) + bool(how.count) != 1:
         raise UsageError("give one of --balance TRAIN.h5, --per-class N and --count CLASS=N")
