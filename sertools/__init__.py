@@ -6,6 +6,7 @@ The rooms, in the order the data flows; each imports only from those before it:
 ``sound``       audio files → log-mel segments
 ``store``       the spectrogram store: write, read, select, merge, trace
 ``balance``     augmentation strategies and balancing plans
+``experiment``  methods, cells and settings as data; the rules of `make` that follow from them
 ``nets``        the networks of the paper
 ``training``    autoencoder, class Gaussians, GAN, other generators, classifier
 ``generation``  rows from a trained generator: drawn, or moved

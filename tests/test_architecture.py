@@ -14,7 +14,7 @@ from sertools.cli import VERBS
 PACKAGE = Path(sertools.__file__).parent
 # In the order in which data flows; each imports only from those before it.
 ROOMS = (
-    *("corpora", "sound", "store", "balance", "nets", "training", "generation"),
+    *("corpora", "sound", "store", "balance", "experiment", "nets", "training", "generation"),
     *("scoring", "reporting", "api", "cli"),
 )
 # And within the largest of them.
@@ -139,6 +139,15 @@ def test_the_command_line_starts_with_the_standard_library_and_typer():
             assert others(name, at_start=True) <= {*sys.stdlib_module_names, "typer", "sertools"}, name
 
 
+def test_the_rules_of_make_are_written_by_the_standard_library_alone():
+    lean = {"experiment", "errors", "version", "__init__", "balance"}
+    read = {"balance/__init__.py", "balance/strategies.py"}
+    for name in SOURCES:
+        if room(name) == "experiment" or name in read:
+            assert others(name) <= {*sys.stdlib_module_names, "sertools"}, name
+            assert own(name) <= lean, name
+
+
 def test_no_package_is_imported_that_is_not_declared():
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -153,7 +162,7 @@ def test_no_package_is_imported_that_is_not_declared():
 def test_no_two_modules_share_a_name():
     # A file of `cli` has the name of its verb.
     files = [Path(name).name for name in SOURCES if room(name) != "cli"]
-    assert [name for name in {*files} if files.count(name) > 1 and name != "__init__.py"] == []
+    assert [name for name in {*files} if files.count(name) > 1 and not name.startswith("__")] == []
 
 
 def test_no_two_things_share_a_name():

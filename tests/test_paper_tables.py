@@ -122,8 +122,8 @@ def test_rows_stand_in_the_order_of_the_paper_whatever_their_case_and_rivals_las
         ("Signal-based augmentation", "SARS", "SARS"),
         ("Generation", "Proposed approach", "GAN"),
         *[("Generation", name, name) for name in ("gauss", "smote", "potcut")],
-        ("Free rivals", "mixup", "mixup"),
         ("Free rivals", "weighted", "weighted"),
+        ("Free rivals", "mixup", "mixup"),
     ]
     table = cells(render_layout(summarise([make_run(name) for name in names]), "table3"))
     assert [line[0] for line in table if len(line) == 4] == [

@@ -23,8 +23,8 @@ SMALL = {
     "GAN_OPTS": "--batch-size 8 --device cpu --steps 20",
     "CLF_OPTS": "--batch-size 8 --device cpu --steps 30",
 }
-MADE = ("specs.h5", "test.h5", "train.h5", "ae.safetensors", "latents.h5", "gan.safetensors", "synth.h5")
-MADE += ("clf.safetensors", "result.json")
+MADE = ("specs.h5", "test.h5", "train.h5", "ae.safetensors", "latents.h5", "gan.safetensors", "gan.h5")
+MADE += ("gan.clf.safetensors", "result.json")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_an_array_and_a_signalled_chain_end_with_the_bytes_of_one_run(cluster, t
     assert (state["JobState"], state["Restarts"]) == ("COMPLETED", "1"), said
     assert cluster.state(array)["JobState"] == "COMPLETED"
     assert re.search("pretrain-ae: stopped after step [0-9]+ of 300; the same command goes on", said)
-    assert "GAN" in said  # in the report
+    assert re.search("^gan ", said, re.MULTILINE)  # in the report
     assert not [name for name in os.listdir(out) if name.startswith(".")]
     without_slurm(cluster, labels, tmp_path / "plain", **settings)
     for name in MADE:

@@ -3,9 +3,9 @@
 #
 #   bash examples/slurm/experiment.sh labels.csv out/        submits both; run it on the login node
 #
-# Settings come from the environment: SHARDS (8), FOLD (1/5), REDUCED (angry), PRESET (paper), options of extract and
-# of the trainings (FRONT_END, AE_OPTS, GAN_OPTS, CLF_OPTS), CPUS (4), GPUS (none), TASKS (1: processes, with a GPU
-# each, that train one net together), and SBATCH_PARTITION, SBATCH_TIMELIMIT, … which sbatch reads itself.
+# Settings come from the environment: SHARDS (8), FOLD (1/5), REDUCED (angry), METHOD (gan; of those that `make
+# settings` shows), CPUS (4), GPUS (none), TASKS (1: processes, with a GPU each, that train one net together), others
+# that `make settings` shows (PRESET, FRONT_END, AE_OPTS, …), and SBATCH_PARTITION, SBATCH_TIMELIMIT, … of sbatch.
 # `sertools` must be on PATH in the jobs. A job that runs out of time, or is preempted, is queued again and goes on.
 #SBATCH --job-name=sertools
 #SBATCH --open-mode=append
@@ -14,13 +14,18 @@
 set -euo pipefail
 
 if [ "$#" -lt 2 ]; then
-    sed -n '2,10s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 2
 fi
 labels=$1 out=$2 role=${3:-submit}
-: "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${PRESET:=paper}" "${CPUS:=4}" "${TASKS:=1}"
-: "${FRONT_END:=}" "${AE_OPTS:=}" "${GAN_OPTS:=}" "${CLF_OPTS:=}"
-export SHARDS FOLD REDUCED PRESET CPUS TASKS FRONT_END AE_OPTS GAN_OPTS CLF_OPTS
+: "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${METHOD:=gan}" "${PRESET:=paper}" "${CPUS:=4}" "${TASKS:=1}"
+: "${FRONT_END:=}"
+if [ -z "${COMMANDS:-}" ]; then
+    # From the training store to the method's classifier: a file and its command per line. The jobs inherit them.
+    COMMANDS=$(PYTHONPATH=$(dirname "$0")/../.. python3 -m sertools.experiment --steps \
+        METHODS="$METHOD" CLASSES="$REDUCED" PROFILE=paper PRESET="$PRESET")
+fi
+export SHARDS FOLD REDUCED METHOD CPUS TASKS FRONT_END COMMANDS
 
 # Runs a command with a signal to stop it by. The shell must wait in the background of SLURM's signal, or bash would
 # hold it back until the command ends.
@@ -42,13 +47,13 @@ stage() {
 
 # A stage whose output is there is done: a requeued job passes it by.
 make_once() {
-    [ -e "$1" ] || stage TERM sertools "${@:2}" -o "$1"
+    [ -e "$1" ] || stage TERM sertools "${@:2}"
 }
 
 train_once() {
     local several=()
     [ "$TASKS" -eq 1 ] || several=(srun --ntasks="$TASKS" --cpus-per-task="$CPUS" --kill-on-bad-exit "$RANK_SH")
-    [ -e "$1" ] || stage USR1 ${several[@]+"${several[@]}"} sertools "${@:2}" --preset "$PRESET" -o "$1"
+    [ -e "$1" ] || stage USR1 ${several[@]+"${several[@]}"} sertools "${@:2}"
 }
 
 case $role in
@@ -65,20 +70,23 @@ submit)
     ;;
 extract)
     make_once "$out/shards/$SLURM_ARRAY_TASK_ID.h5" \
-        extract "$labels" --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" --on-error skip $FRONT_END
+        extract "$labels" --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" --on-error skip $FRONT_END \
+        -o "$out/shards/$SLURM_ARRAY_TASK_ID.h5"
     ;;
 chain)
     cd "$out"
-    make_once specs.h5 merge shards/*.h5
-    make_once test.h5 select specs.h5 --fold "$FOLD"
-    make_once full.h5 select specs.h5 --fold "$FOLD" -v
-    make_once train.h5 select full.h5 --keep "$REDUCED=0.2"
-    train_once ae.safetensors pretrain-ae train.h5 $AE_OPTS
-    make_once latents.h5 fit-latents ae.safetensors train.h5
-    train_once gan.safetensors finetune-gan ae.safetensors latents.h5 train.h5 $GAN_OPTS
-    make_once synth.h5 generate gan.safetensors --balance train.h5
-    train_once clf.safetensors train-clf train.h5 synth.h5 $CLF_OPTS
-    make_once result.json evaluate clf.safetensors test.h5 --tag method=GAN --tag fold="${FOLD%/*}" --tag reduced="$REDUCED"
+    make_once specs.h5 merge shards/*.h5 -o specs.h5
+    make_once test.h5 select specs.h5 --fold "$FOLD" -o test.h5
+    make_once full.h5 select specs.h5 --fold "$FOLD" -v -o full.h5
+    make_once train.h5 select full.h5 --keep "$REDUCED=0.2" -o train.h5
+    while read -r target verb words; do
+        case $verb in
+        pretrain-ae | finetune-gan | train-clf) train_once "$target" "$verb" $words ;;
+        *) make_once "$target" "$verb" $words ;;
+        esac
+    done <<< "$COMMANDS"
+    make_once result.json evaluate "$METHOD.clf.safetensors" test.h5 -o result.json \
+        --tag method="$METHOD" --tag fold="${FOLD%/*}" --tag reduced="$REDUCED"
     sertools report result.json
     ;;
 esac

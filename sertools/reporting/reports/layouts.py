@@ -11,19 +11,20 @@ from math import nan
 from typing import Any, Literal, cast, get_args
 
 from sertools.errors import UsageError, one_of
+from sertools.experiment.methods import FREE_RIVALS, FULL, GENERATION, KNOWN, NO_CATEGORY, REMOVED
 from sertools.reporting.reports.formats import Format, TextTable, percent, rounded_percent, write_tables
-from sertools.reporting.reports.paper import GENERATION, NO_CATEGORY, TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
+from sertools.reporting.reports.paper import TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
 from sertools.reporting.reports.tables import render
-from sertools.scoring.comparing.comparison import GENERATORS, KIND, VERSION, Report, Row
+from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
 
 Layout = Literal["summary", "table2", "table3"]
 N_NAMES: dict[Layout, int] = {"summary": 1, "table2": 1, "table3": 2}  # columns of names
-FREE_RIVALS = "Free rivals"
-# Every method with a place of its own, in the paper's order, and its category in Table 3.
+# Every method with a place of its own, in the paper's order and then in ours, and its category in Table 3.
 _CATEGORY = {
-    "full": NO_CATEGORY,
+    FULL: NO_CATEGORY,
     **{method: row.category for method, row in TABLE_3.items()},
-    **dict.fromkeys(GENERATORS, GENERATION),
+    **{name.casefold(): method.group for name, method in KNOWN.items()},
+    **dict.fromkeys(REMOVED, GENERATION),  # of results that are there
 }
 _NOT_LEVELS = "Figures of another corpus are not comparable in level, only in what a method changes."
 _Scores = Mapping[str, tuple[float, float]]  # column → mean and deviation over seeds, fractions

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sertools.experiment.methods import GENERATION, NO_CATEGORY, SELECTION, SIGNAL
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table2Row:
@@ -59,11 +61,6 @@ TABLE_2: Mapping[str, Table2Row] = MappingProxyType(
         "gan": Table2Row(dataset="Proposed approach", angry=53.5, happy=55.2, sad=52.1, average=53.6),
     }
 )
-
-NO_CATEGORY = "-"
-SELECTION = "Random selection"
-SIGNAL = "Signal-based augmentation"
-GENERATION = "Generation"
 
 TABLE_3: Mapping[str, Table3Row] = MappingProxyType(
     {

@@ -6,24 +6,6 @@ from sertools.scoring.comparing.statistics import Interval
 
 KIND = "report"
 VERSION = 1
-FULL = "full"  # nothing removed
-IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
-# Rows of the summary: references, the paper's Tables 1 and 3, the GAN without and with adversarial training.
-# Of other generated rows than the paper's: latents of class Gaussians, between neighbours, carried over from other
-# classes as they are, within speakers, with a pasted region of a real row, and the best of several by a critic; other
-# models than GANs, and rows carried over by them; the GAN's rows that its discriminator likes best. "all": into every
-# class; "oracle": by a generator that has seen the removed rows.
-GENERATORS = (
-    *("gauss", "smote", "pot", "potw", "potcut", "potbest", "potall"),
-    *("cvae", "switch", "diffusion", "flow", "flowcut", "flowall", "ganbest"),
-    *("pot-oracle", "flow-oracle", "diffusion-oracle"),
-)
-ORDER = (
-    *(FULL, IMBALANCED),
-    *("CP", "SA", "SAR", "SARM", "SARB", "SARS", "RS0.4", "RS0.6", "RS0.8", "RS1.0"),
-    *GENERATORS,
-    "GAN",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +90,7 @@ class Report:
     Attributes
     ----------
     rows : tuple of Row
-        As `ORDER` has them, whatever their case; then the others as they came.
+        As the registry of methods has them, whatever their case; then the others as they came.
     classes, reduced : tuple of str
         All classes, and those that were reduced in some run.
     baseline : str or None

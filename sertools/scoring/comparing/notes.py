@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from sertools.scoring.comparing.comparison import FULL, IMBALANCED, Report
+from sertools.experiment.methods import FULL, IMBALANCED
+from sertools.scoring.comparing.comparison import Report
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.results.result import EXTERNAL, Result
 

@@ -4,8 +4,9 @@ A run is one classifier on one test fold. Its tags place it: method (a row), fol
 of two methods with the same fold, reduced class and seed are a pair. A method of which no run names a reduced
 class, such as training on everything, stands in for every reduced class.
 
-Rows stand as in `comparison.ORDER`, then in the order in which other methods first come among the results. No seconds
-are reported: results are the same bytes on every run, so they hold no clock; rows and updates say what training cost.
+Rows stand as in `experiment.methods`, then in the order in which other methods first come among the results. No
+seconds are reported: results are the same bytes on every run, so they hold no clock; rows and updates say what
+training cost.
 
 **Conventions.** Scores are fractions in memory and percent with one decimal in every format. A score that
 does not exist is NaN in memory, null in JSON, empty in CSV and a dash elsewhere.
@@ -19,8 +20,9 @@ from statistics import fmean
 import numpy as np
 
 from sertools.errors import ModelError, UsageError
+from sertools.experiment.methods import FULL, IMBALANCED, KNOWN
 from sertools.metrics import recalls
-from sertools.scoring.comparing.comparison import FULL, IMBALANCED, ORDER, Report, Row
+from sertools.scoring.comparing.comparison import Report, Row
 from sertools.scoring.comparing.notes import averaged_over, cautions, legend, trained_here
 from sertools.scoring.comparing.pairs import (
     NO_DIFFERENCES,
@@ -41,7 +43,7 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
     Parameters
     ----------
     results : sequence of Result
-        Every run; the order settles that of the methods that `ORDER` has not, and nothing else.
+        Every run; the order settles that of the methods that `experiment.methods` has not, and nothing else.
     baseline : str, optional
         Method that the others are compared with; by default "imbalanced" if there is one.
 
@@ -115,7 +117,7 @@ def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
             )
         places[place] = result.source
         methods.setdefault(method, []).append(result)
-    known = {name.casefold(): k for k, name in enumerate(ORDER)}
+    known = {name.casefold(): k for k, name in enumerate(KNOWN)}
     return {name: methods[name] for name in sorted(methods, key=lambda name: known.get(name.casefold(), len(known)))}
 
 

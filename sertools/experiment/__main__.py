@@ -1,0 +1,51 @@
+"""``python3 -m sertools.experiment``: the rules of the experiment, printed or written for make, and its settings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sertools.errors import SertoolsError, printable
+from sertools.experiment.fragment import fragment, write
+from sertools.experiment.guide import guide
+from sertools.experiment.settings import resolve
+from sertools.experiment.steps import commands
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run it; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m sertools.experiment",
+        description="Prints the experiment's rules for make. Settings that are not given come from the environment.",
+    )
+    parser.add_argument("words", nargs="*", metavar="NAME=VALUE|GOAL", help="settings, and goals of make")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--write", action="store_true", help="write the rules into OUT, and print where they are")
+    what.add_argument("--steps", action="store_true", help="print the commands of one cell of one method instead")
+    what.add_argument("--settings", action="store_true", help="print every setting with its value instead")
+    asked = parser.parse_args(words)
+    given = {**os.environ, **dict(word.split("=", 1) for word in asked.words if "=" in word)}
+    goals = [word for word in asked.words if "=" not in word]
+    try:
+        text = _said(asked, given, goals)
+    except SertoolsError as error:
+        print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
+        return error.exit_code
+    sys.stdout.buffer.write(os.fsencode(text))
+    return 0
+
+
+def _said(asked: argparse.Namespace, given: Mapping[str, str], goals: Sequence[str]) -> str:
+    if asked.settings:
+        return guide(given)
+    if asked.steps:
+        return commands(given)
+    rules = fragment(given, goals)
+    return f"{write(rules, Path(resolve(given)['OUT']))}\n" if asked.write else rules
+
+
+if __name__ == "__main__":
+    sys.exit(main())

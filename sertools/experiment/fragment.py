@@ -1,0 +1,154 @@
+"""The rules of the whole experiment as one file for make, with the goals that a user types."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sertools.errors import SertoolsError
+from sertools.experiment.figures import ablation, figures, pictures
+from sertools.experiment.paper_tables import corpus_stores, folds, table2, table3, table_text
+from sertools.experiment.rules import OUT, needed
+from sertools.experiment.settings import SETTINGS, resolve
+
+_HEAD = """\
+# Rules of the experiment, written by `python3 -m sertools.experiment`: change its settings, not this file.
+# {given}
+
+OUT := {OUT}
+"""
+# Thin nets gain more from cells side by side than from threads; and one thread gives the same bytes on any machine.
+_ONE_THREAD = "OMP_NUM_THREADS=1 "
+_BESIDE = "$(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) "
+_GOALS = """\
+# ---- What is typed ----
+
+table2 table3 ablation: $(READY)
+	{make} $(OUT)/$@.txt
+	@cat $(OUT)/$@.txt
+
+demo: $(READY)
+	{make} $(OUT)/table2.txt pictures
+	@echo
+	@cat $(OUT)/table2.txt
+	@echo
+	@echo 'pictures: $(OUT)/real-and-generated.png $(OUT)/confusion.png'
+
+pictures: $(OUT)/real-and-generated.png $(OUT)/confusion.png
+
+{figures}
+# For examples/slurm/table2.sh: the stores that all cells share, the cells' folders, and all results of one.
+stores2: {stores}
+
+cells2:
+	@printf '%s\\n' $(sort $(dir $(results_table2)))
+
+cell: $(filter $(CELL)%,$(results_table2))
+"""
+_CELL_THREAD = "cell: export OMP_NUM_THREADS = 1\n"
+_FIGURES = """\
+fig2 fig3: $(READY)
+	{make} $(OUT)/$@.png
+	@echo 'picture: $(OUT)/$@.png'
+"""
+# What has hardly been trained makes no picture: cpu's it is.
+_FIGURES_SMOKE = """\
+fig2 fig3: figures ; @:
+figures:
+	@$(MAKE) --no-print-directory $(filter fig2 fig3,$(MAKECMDGOALS)) PROFILE=cpu
+"""
+
+
+def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
+    """Write the rules that make includes.
+
+    Parameters
+    ----------
+    given
+        Name → value of the settings that are given; other names are left out.
+    goals
+        What make was asked for: a file that no table needs gets its rule only if it is among them.
+
+    Returns
+    -------
+    str
+        A makefile without functions of ours: explicit rules, for the variables ``SERTOOLS``, ``BIN``, ``READY`` and
+        ``JOBS`` of the file that includes it.
+
+    Raises
+    ------
+    UsageError
+        If a setting is wrong, or a method unknown.
+    """
+    plain = resolve(given)
+    settings = {name: value.replace("$", "$$") for name, value in plain.items()}
+    second, third = table2(settings), table3(settings)
+    sections = [
+        corpus_stores(settings),
+        *second.sections,
+        table_text("table2", second, settings),
+        *([pictures(settings, second)] if settings["CLASSES"] else []),
+        *third.sections,
+        table_text("table3", third, settings),
+        figures(settings),
+        ablation(settings),
+    ]
+    stores = [store for fold in folds(settings) for store in fold.stores]
+    texts = [f"{OUT}/{name}.txt" for name in ("table2", "table3", "ablation")]
+    shown = [f"{OUT}/{name}.png" for name in ("fig2", "fig3", "real-and-generated", "confusion")]
+    asked = [goal.replace(f"{plain['OUT']}/", f"{OUT}/", 1) for goal in goals]
+    kept = needed(sections, (*stores, *second.results, *third.results, *texts, *shown, *asked))
+    words = [f"{name}={given[name]}" for name in SETTINGS if name in given]
+    head = _HEAD.format(
+        given=shlex.join(" ".join(word.splitlines()) for word in words) or "No setting is given.",
+        OUT=settings["OUT"].replace("#", "\\#"),
+    )
+    return "\n".join([head, *(section.text for section in kept), _goals(settings["PROFILE"], stores)])
+
+
+def _goals(profile: str, stores: Sequence[str]) -> str:
+    thin = profile != "paper"
+    make = f"{_ONE_THREAD}$(MAKE) {_BESIDE}" if thin else "$(MAKE)"
+    shown = _FIGURES_SMOKE if profile == "smoke" else _FIGURES.format(make=make)
+    text = _GOALS.format(make=make, figures=shown, stores=" ".join(stores))
+    return text + _CELL_THREAD if thin else text
+
+
+def write(text: str, folder: Path) -> Path:
+    """Put rules where make finds them: under a name that is theirs alone.
+
+    Jobs of a cluster start with the same rules, or with others, at the same time and in the same folder. So the name
+    follows from the text, what is there is left alone, and what is not comes in one step.
+
+    Parameters
+    ----------
+    text
+        What `fragment` gives.
+    folder
+        Is made if it is missing.
+
+    Returns
+    -------
+    Path
+        ``rules-DIGEST.mk`` in the folder.
+
+    Raises
+    ------
+    SertoolsError
+        If it cannot be written.
+    """
+    content = os.fsencode(text)
+    path = folder / f"rules-{hashlib.blake2b(content, digest_size=6).hexdigest()}.mk"
+    part = folder / f".{path.name}.{socket.gethostname()}.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_bytes() != content:
+            part.write_bytes(content)
+            part.replace(path)
+    except OSError as error:
+        raise SertoolsError(f"{path}: cannot be written ({error.strerror}); name another folder by OUT=") from error
+    return path

@@ -1,0 +1,182 @@
+"""The registry of methods: one row each, for the rules of make, the order of a report and the tests.
+
+A method trains a classifier on the training store, on that store altered by a strategy, or with generated rows beside
+it, by options of `train-clf`. Parts are joined by `+`: `CP+specaug` trains on CP's store with specaug's options.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sertools.balance.strategies import STRATEGIES
+from sertools.errors import UsageError, did_you_mean
+
+FULL = "full"  # nothing removed
+IMBALANCED = "imbalanced"  # a class reduced, and nothing done about it
+# Groups: those of the paper's Table 3, and one of ours.
+NO_CATEGORY = "-"
+SELECTION = "Random selection"
+SIGNAL = "Signal-based augmentation"
+GENERATION = "Generation"
+FREE_RIVALS = "Free rivals"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A row of the tables, or what can be joined to one.
+
+    Attributes
+    ----------
+    name
+        The tag of its results; also the name of its store, if it has one.
+    group
+        Where it stands in the layout of the paper's Table 3.
+    options
+        Of `train-clf`.
+    strategy
+        Of `augment`, whose store takes the place of the training store; empty: none.
+    model
+        The artefact whose rows are added to the training store; empty: none.
+    moves
+        Options of `generate` for rows that are not drawn.
+    setting
+        Name of the setting with further options of `generate`.
+    oracle
+        True if the model has seen the rows that were removed: no method, but what one could give at best.
+    share
+        True if it sets what share of their class's draws new rows get: no method, but to be joined to one.
+    """
+
+    name: str
+    group: str
+    options: str = ""
+    strategy: str = ""
+    model: str = ""
+    moves: str = ""
+    setting: str = ""
+    oracle: bool = False
+    share: bool = False
+
+
+_MOVED = "--translate {train}"
+_BALANCED = "--sampling balanced --loss cross-entropy"
+
+# In the order of a report's rows.
+METHODS = (
+    Method(name=FULL, group=NO_CATEGORY),
+    Method(name=IMBALANCED, group=NO_CATEGORY),
+    *(
+        Method(name=name, group=SIGNAL if strategy.ratio is None else SELECTION, strategy=name)
+        for name, strategy in STRATEGIES.items()
+    ),
+    # Rows drawn from the class Gaussians, and between neighbours.
+    Method(name="gauss", group=GENERATION, model="gauss"),
+    Method(name="smote", group=GENERATION, model="gauss", moves="--smote {train}"),
+    # Rows of other classes, moved by optimal transport between principal components; within speakers; pasted.
+    Method(name="pot", group=GENERATION, model="gan0-pca", moves=_MOVED),
+    Method(name="potw", group=GENERATION, model="gan0-pca", moves=f"{_MOVED} --within-speaker"),
+    Method(name="potcut", group=GENERATION, model="gan0-pca", moves=f"{_MOVED} --paste"),
+    # Rows drawn from a VAE or a diffusion model, and rows of other classes moved by them.
+    Method(name="cvae", group=GENERATION, model="cvae"),
+    Method(name="switch", group=GENERATION, model="cvae", moves=_MOVED),
+    Method(name="diffusion", group=GENERATION, model="diffusion"),
+    Method(name="flow", group=GENERATION, model="diffusion", moves=_MOVED, setting="FLOW_OPTS"),
+    Method(name="pot-oracle", group=GENERATION, model="gan0-pca", moves=_MOVED, oracle=True),
+    Method(name="flow-oracle", group=GENERATION, model="diffusion", moves=_MOVED, setting="FLOW_OPTS", oracle=True),
+    Method(name="diffusion-oracle", group=GENERATION, model="diffusion", oracle=True),
+    Method(name="gan", group=GENERATION, model="gan"),
+    # What needs no new row.
+    Method(name="weighted", group=FREE_RIVALS, options="--loss weighted"),
+    Method(name="focal", group=FREE_RIVALS, options="--loss focal"),
+    Method(name="logit-adjust", group=FREE_RIVALS, options="--loss logit-adjust"),
+    Method(name="balanced", group=FREE_RIVALS, options=_BALANCED),
+    Method(name="specaug", group=FREE_RIVALS, options="--spec-augment strong"),
+    Method(name="cutpaste", group=FREE_RIVALS, options="--cut-paste 0.5"),
+    Method(name="mixup", group=FREE_RIVALS, options="--mixup 0.3"),
+    # `natural` makes no class larger, and goes with a loss: flow+natural+logit-adjust.
+    Method(name="natural", group=FREE_RIVALS, options="--synthetic-share 0.5", share=True),
+    Method(name="quarter", group=FREE_RIVALS, options=f"{_BALANCED} --synthetic-share 0.25", share=True),
+    Method(name="half", group=FREE_RIVALS, options=f"{_BALANCED} --synthetic-share 0.5", share=True),
+    Method(name="most", group=FREE_RIVALS, options=f"{_BALANCED} --synthetic-share 0.75", share=True),
+)
+KNOWN = {method.name: method for method in METHODS}
+REMOVED = ("potall", "potbest", "ganbest", "flowall", "flowcut", "tuned")
+
+_FREE = tuple(method.name for method in METHODS if method.group == FREE_RIVALS and not method.share)
+_SELECTIONS = tuple(method.name for method in METHODS if method.group == SELECTION)
+# What the tables hold where METHODS is empty.
+TABLE_2 = (FULL, IMBALANCED, *_FREE, "CP", "SA", "smote", "gauss", "gan")
+TABLE_2_SMOKE = (FULL, IMBALANCED, "CP", "gauss", "gan")
+TABLE_3 = (
+    *(IMBALANCED, *_SELECTIONS, "CP", "SA", "SAR", "SARM", "SARB", "SARS"),
+    *(*_FREE, "smote", "gauss", "gan"),
+)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A method as it is asked for: one row of the registry, or several joined.
+
+    Attributes
+    ----------
+    name
+        The tag of its results.
+    parts
+        Rows of the registry, at least one.
+    """
+
+    name: str
+    parts: tuple[Method, ...]
+
+    @property
+    def options(self) -> str:
+        """Options of `train-clf`."""
+        return " ".join(part.options for part in self.parts if part.options)
+
+    @property
+    def strategies(self) -> tuple[Method, ...]:
+        """Parts that alter the training store; at most one."""
+        return tuple(part for part in self.parts if part.strategy)
+
+    @property
+    def generated(self) -> tuple[Method, ...]:
+        """Parts with a store of generated rows."""
+        return tuple(part for part in self.parts if part.model)
+
+    @property
+    def shared(self) -> bool:
+        """Whether new rows get a share of their class's draws."""
+        return any(part.share for part in self.parts)
+
+    @property
+    def needs_reduction(self) -> bool:
+        """Whether it stands in Table 2 alone: without a reduced class there is nothing that it could know."""
+        return self.name == FULL or any(part.oracle for part in self.parts)
+
+
+def joined(name: str) -> Joined:
+    """Look up a method by name.
+
+    Parameters
+    ----------
+    name
+        A row of the registry, or several joined by ``+``.
+
+    Raises
+    ------
+    UsageError
+        If a part is unknown, with the one that is most like it, or was removed; or if the parts do not go together.
+    """
+    parts = name.split("+")
+    for part in parts:
+        if part in REMOVED:
+            raise UsageError(f"METHODS: {name}: {part!r} was removed, for it won nothing; see docs/results.md")
+        if part not in KNOWN:
+            hint = did_you_mean(part, KNOWN) or ";"
+            raise UsageError(f"METHODS: {name}: no method is called {part!r}{hint} known are {' '.join(KNOWN)}")
+    if FULL in parts and len(parts) > 1:
+        raise UsageError(f"METHODS: {name}: {FULL!r} is joined to nothing")
+    found = Joined(name, tuple(KNOWN[part] for part in parts))
+    if len(found.strategies) > 1:
+        raise UsageError(f"METHODS: {name}: one strategy makes the store, not {len(found.strategies)}")
+    return found

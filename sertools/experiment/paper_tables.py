@@ -1,0 +1,236 @@
+"""Tables 2 and 3 as rules: the corpus, its folds, a result for each method and cell, and the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sertools.experiment.methods import FULL, TABLE_2, TABLE_2_SMOKE, TABLE_3, Joined, joined
+from sertools.experiment.places import Cell
+from sertools.experiment.rules import OUT, Rule, Section, by_tool, fill
+from sertools.experiment.settings import Settings
+
+ALL = f"{OUT}/all.h5"
+SPECS = f"{OUT}/specs.h5"
+WILD = f"{OUT}/wild"
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of the paper.
+
+    Attributes
+    ----------
+    sections : tuple of Section
+        What its results stem from.
+    results : tuple of str
+        Paths, in the order in which the methods were asked for.
+    """
+
+    sections: tuple[Section, ...]
+    results: tuple[str, ...]
+
+
+def corpus_stores(settings: Settings) -> Section:
+    """Give the rules from the recordings to the store of Table 2's classes."""
+    if settings["CORPUS"]:
+        labels = f"{OUT}/labels.csv"
+        relabel = " ".join(f"--relabel {pair}" for pair in settings["RELABEL"].split())
+        read = fill("corpus {READER} {CORPUS} {relabel} > $@", {**settings, "relabel": relabel})
+        lines = ("@mkdir -p $(@D)", f"$(SERTOOLS) {read}")
+        rule = Rule(target=labels, needs=(), lines=lines, first=("$(READY)",))
+    else:
+        labels = f"{OUT}/corpus/labels.csv"
+        spoken = (f"@mkdir -p {OUT}", "rm -rf $(@D)", "$(BIN)/python $< $(@D)")
+        rule = Rule(target=labels, needs=("examples/demo_corpus.py",), lines=spoken, first=("$(READY)",))
+    return Section(
+        "The corpus",
+        (
+            rule,
+            by_tool(ALL, (labels,), "extract $< -o $@ --jobs $(JOBS) {FRONT_END}", settings),
+            by_tool(SPECS, (ALL,), "select $< {where} -o $@", _where(settings["EMOTIONS"])),
+        ),
+    )
+
+
+def _where(classes: str) -> dict[str, str]:
+    return {"where": f"--where emotion={','.join(classes.split())}" if classes else ""}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of Table 2: its number, from 1."""
+
+    number: str
+    settings: Settings
+
+    @property
+    def folder(self) -> str:
+        """Its folder."""
+        return f"{OUT}/{self.number}"
+
+    @property
+    def test(self) -> str:
+        """The store to test on."""
+        return f"{self.folder}/test.h5"
+
+    @property
+    def full(self) -> str:
+        """The training store with nothing removed."""
+        return f"{self.folder}/{'full' if self.settings['VAL'] else 'rest'}.h5"
+
+    @property
+    def val(self) -> str:
+        """The store to choose operating points on; empty: none."""
+        return f"{self.folder}/val.h5" if self.settings["VAL"] else ""
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """What all of its cells share."""
+        return (self.full, self.test, *([self.val] if self.val else []))
+
+    def rules(self) -> Section:
+        """Give the rules of its stores."""
+        rest = f"{self.folder}/rest.h5"
+        part = f"select $< --fold {self.number}/{{FOLDS}} --by {{BY}}"
+        val = "select $< --fold 1/{VAL} --by {VAL_BY}"
+        made = (
+            (self.test, SPECS, f"{part} -o $@"),
+            (rest, SPECS, f"{part} -v -o $@"),
+            (f"{self.folder}/val.h5", rest, f"{val} -o $@"),
+            (f"{self.folder}/full.h5", rest, f"{val} -v -o $@"),
+        )
+        rules = (by_tool(target, (source,), line, self.settings) for target, source, line in made)
+        return Section(f"Fold {self.number}", tuple(rules))
+
+    def cell(self, seed: str, reduced: str = "") -> Cell:
+        """Give the cell of a seed and a reduced class; without a class that of everything."""
+        everything = f"{self.folder}/seed{seed}"
+        folder = f"{self.folder}/{reduced}/seed{seed}"
+        return Cell(
+            folder=folder if reduced else everything,
+            train=f"{folder}/train.h5" if reduced else self.full,
+            seed=seed,
+            settings=self.settings,
+            test=self.test,
+            val=self.val,
+            fold=self.number,
+            reduced=reduced,
+            oracles=everything,
+        )
+
+    def reduction(self, cell: Cell) -> Rule:
+        """Give the rule of a cell's training store."""
+        line = "select $< --keep {reduced}={KEEP} --seed {seed} -o $@"
+        return cell.rule(cell.train, (self.full,), line, reduced=cell.reduced)
+
+
+def folds(settings: Settings) -> tuple[Fold, ...]:
+    """Give all folds of Table 2."""
+    return tuple(Fold(str(number), settings) for number in range(1, int(settings["FOLDS"]) + 1))
+
+
+def rows(table: str, settings: Settings) -> tuple[Joined, ...]:
+    """Give the methods of ``table2`` or ``table3``: those that are asked for, or the table's own.
+
+    Raises
+    ------
+    UsageError
+        If one is unknown.
+    """
+    own = TABLE_3 if table == "table3" else TABLE_2_SMOKE if settings["PROFILE"] == "smoke" else TABLE_2
+    asked = [joined(name) for name in dict.fromkeys(settings["METHODS"].split() or own)]
+    return tuple(method for method in asked if table == "table2" or not method.needs_reduction)
+
+
+def table2(settings: Settings) -> PaperTable:
+    """Give the rules of Table 2: folds, reduced classes, seeds.
+
+    Raises
+    ------
+    UsageError
+        If a method is unknown.
+    """
+    asked = rows("table2", settings)
+    everything = [method for method in asked if method.name == FULL]
+    reduced = [method for method in asked if method.name != FULL]
+    seeds, classes = settings["SEEDS"].split(), settings["CLASSES"].split()
+    sections = []
+    for fold in folds(settings):
+        sections.append(fold.rules())
+        for seed in seeds:
+            whole = fold.cell(seed)
+            sections.append(_section(f"Fold {fold.number}, all rows, seed {seed}", whole, everything))
+            for name in classes:
+                cell = fold.cell(seed, name)
+                title = f"Fold {fold.number}, {name} reduced, seed {seed}"
+                sections.append(_section(title, cell, reduced, fold.reduction(cell)))
+    results = [fold.cell(seed).result(m) for m in everything for fold in folds(settings) for seed in seeds]
+    results += [
+        fold.cell(seed, name).result(method)
+        for method in reduced
+        for fold in folds(settings)
+        for name in classes
+        for seed in seeds
+    ]
+    return PaperTable(tuple(sections), tuple(results))
+
+
+def _section(title: str, cell: Cell, asked: Sequence[Joined], *before: Rule) -> Section:
+    trained = (rule for method in asked for rule in cell.classifier(method))
+    return Section(title, (*before, *cell.artefacts(), *cell.stores(), *trained))
+
+
+def table3(settings: Settings) -> PaperTable:
+    """Give the rules of Table 3: a corpus as it is, 80 % to train on and 20 % to validate, and a test set apart.
+
+    Raises
+    ------
+    UsageError
+        If a method is unknown.
+    """
+    whole, rest, pool, val = (f"{WILD}/{name}.h5" for name in ("all", "rest", "pool", "val"))
+    test = settings["TEST"] or f"{WILD}/test.h5"
+    thin = " ".join(f"--keep {pair}" for pair in settings["THIN"].split())
+    values = {**settings, **_where(settings["WILD"]), "thin": thin}
+    made: list[tuple[str, str, str]] = [(whole, ALL, "select $< {where} -o $@")]
+    if not settings["TEST"]:
+        made += [
+            (test, whole, "select $< --fold 1/3 --by {BY} -o $@"),
+            (rest, whole, "select $< --fold 1/3 --by {BY} -v -o $@"),
+        ]
+    made += [
+        (pool, whole if settings["TEST"] else rest, "select $< {thin} -o $@"),
+        (val, pool, "select $< --fold 1/5 --by utterance -o $@"),
+        (f"{WILD}/train.h5", pool, "select $< --fold 1/5 --by utterance -v -o $@"),
+    ]
+    stores = tuple(by_tool(target, (source,), line, values) for target, source, line in made)
+    sections = [Section("The corpus as it is", stores)]
+    asked = rows("table3", settings)
+    cells = [
+        Cell(
+            folder=f"{WILD}/seed{seed}",
+            train=f"{WILD}/train.h5",
+            seed=seed,
+            settings=settings,
+            test=test,
+            val=val,
+            fold="1",
+        )
+        for seed in settings["SEEDS"].split()
+    ]
+    sections += [_section(f"The corpus as it is, seed {cell.seed}", cell, asked) for cell in cells]
+    return PaperTable(tuple(sections), tuple(cell.result(method) for method in asked for cell in cells))
+
+
+def table_text(table: str, results: PaperTable, settings: Settings) -> Section:
+    """Give the rule of a table's text: the paper's layout, then scores and intervals."""
+    lines = (
+        f"$(BIN)/sertools report $^ --layout {table} --paper > $@.part",
+        "echo >> $@.part",
+        "$(BIN)/sertools report $^ >> $@.part",
+        "mv $@.part $@",
+    )
+    needs = (f"$(results_{table})", *settings["RIVALS"].split())
+    rule = Rule(target=f"{OUT}/{table}.txt", needs=needs, lines=lines)
+    return Section(f"Table {table[-1]}", (rule,), {f"results_{table}": results.results})

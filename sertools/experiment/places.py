@@ -1,0 +1,205 @@
+"""What is made in one folder from its training store: generators, stores, classifiers and their results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from posixpath import join
+
+from sertools.balance.strategies import STRATEGIES
+from sertools.experiment.methods import METHODS, Joined, Method
+from sertools.experiment.rules import Rule, by_tool
+from sertools.experiment.settings import Settings
+
+TRAIN = "train"  # among what an artefact needs: the training store, wherever it lies
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefact:
+    """A file between a training store and generated rows.
+
+    Attributes
+    ----------
+    file
+        Its name in the folder.
+    needs
+        Names of others in the folder, or `TRAIN`.
+    line
+        Verb and options; in braces settings, the seed, and what a figure or an ablation adds.
+    """
+
+    file: str
+    needs: tuple[str, ...]
+    line: str
+
+
+ARTEFACTS = (
+    Artefact(
+        file="ae.safetensors",
+        needs=(TRAIN,),
+        line="pretrain-ae $< -o $@ --preset {PRESET} --seed {seed} --device {DEVICE} {ae} {width} {AE_OPTS}",
+    ),
+    Artefact(
+        file="latents.h5",
+        needs=("ae.safetensors", TRAIN),
+        line="fit-latents $^ -o $@ --device {DEVICE} {COV_OPTS}",
+    ),
+    Artefact(
+        file="gan.safetensors",
+        needs=("ae.safetensors", "latents.h5", TRAIN),
+        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {seed} --device {DEVICE} {gan} {GAN_OPTS}",
+    ),
+    Artefact(
+        file="gauss.safetensors",
+        needs=("ae.safetensors", "latents.h5", TRAIN),
+        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {seed} --device {DEVICE} --steps 0",
+    ),
+    *(
+        Artefact(
+            file=f"{kind}.safetensors",
+            needs=(TRAIN,),
+            line=f"train-generator $< -o $@ --kind {kind} --preset {{PRESET}} --seed {{seed}} --device {{DEVICE}} "
+            "{gen} {width} {GEN_OPTS}",
+        )
+        for kind in ("cvae", "diffusion")
+    ),
+    Artefact(
+        file="ae-pca.safetensors",
+        needs=(TRAIN,),
+        line="pretrain-ae $< -o $@ --latent pca --latent-size {PCA}",
+    ),
+    Artefact(
+        file="latents-pca.h5",
+        needs=("ae-pca.safetensors", TRAIN),
+        line="fit-latents $^ -o $@ --cov pooled --device {DEVICE}",
+    ),
+    Artefact(
+        file="gan0-pca.safetensors",
+        needs=("ae-pca.safetensors", "latents-pca.h5", TRAIN),
+        line="finetune-gan $^ -o $@ --seed {seed} --device {DEVICE} --steps 0",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A folder in which generators are trained.
+
+    Attributes
+    ----------
+    folder, train, seed : str
+        Its path, its training store and its seed.
+    settings : dict of str to str
+        Every setting's name → its value.
+    added : dict of str to str
+        ``ae``, ``gan`` or ``gen`` → further options of that training.
+    """
+
+    folder: str
+    train: str
+    seed: str
+    settings: Settings
+    added: Mapping[str, str] = field(default_factory=dict)
+
+    def path(self, name: str) -> str:
+        """Give the path of a file in the folder."""
+        return join(self.folder, name)
+
+    def rule(self, target: str, needs: Sequence[str], line: str, **more: str) -> Rule:
+        """Give the rule of a file, whose line may name settings, ``width``, ``train``, ``seed`` and `more`."""
+        width = self.settings["WIDTH"] and f"--width {self.settings['WIDTH']}"
+        values = {**self.settings, "ae": "", "gan": "", "gen": "", **self.added, "width": width}
+        return by_tool(target, needs, line, {**values, "train": self.train, "seed": self.seed, **more})
+
+    def artefacts(self) -> Iterator[Rule]:
+        """Give the rules of all `ARTEFACTS`."""
+        for made in ARTEFACTS:
+            needs = tuple(self.train if name == TRAIN else self.path(name) for name in made.needs)
+            yield self.rule(self.path(made.file), needs, made.line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(Place):
+    """A folder in which methods are compared: one fold, seed and, in Table 2, reduced class.
+
+    Attributes
+    ----------
+    test, val : str
+        Stores to test on, and to choose operating points on; `val` may be empty.
+    fold : str
+        Its number, for the tag.
+    reduced : str
+        The class; empty: none.
+    oracles : str
+        Folder of generators that have seen the removed rows; empty: there are none.
+    """
+
+    test: str
+    val: str
+    fold: str
+    reduced: str = ""
+    oracles: str = ""
+
+    def stores(self) -> Iterator[Rule]:
+        """Give the rules of every store that a method may train on."""
+        for method in METHODS:
+            if method.strategy:
+                yield self._altered(method)
+            elif method.model and (self.oracles or not method.oracle):
+                yield self._generated(method)
+                if self.reduced:
+                    line = "select $< --where emotion={reduced} -o $@"
+                    yield self.rule(self._alone(method), (self._store(method),), line, reduced=self.reduced)
+
+    def classifier(self, method: Joined) -> tuple[Rule, Rule]:
+        """Give the rules of a method's classifier and of its result."""
+        # The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
+        val = f"--val {self.val}" if self.val else ""
+        trained = self.rule(
+            self.path(f"{method.name}.clf.safetensors"),
+            self._trained_on(method),
+            "train-clf $^ -o $@ --preset {PRESET} --seed {seed} --device {DEVICE} {val} {width} {own} {CLF_OPTS}",
+            val=val if self.settings["PRESET"] == "paper" else "",
+            own=method.options,
+        )
+        tags = {"method": method.name, "fold": self.fold, "reduced": self.reduced, "seed": self.seed}
+        evaluated = self.rule(
+            self.result(method),
+            (trained.target, self.test, *([self.val] if self.val else [])),
+            "evaluate $< {test} -o $@ --device {DEVICE} {val} {tags}",
+            test=self.test,
+            val=val,
+            tags=" ".join(f"--tag {name}={value}" for name, value in tags.items() if value),
+        )
+        return trained, evaluated
+
+    def result(self, method: Joined) -> str:
+        """Give the path of a method's result."""
+        return self.path(f"{method.name}.json")
+
+    def _trained_on(self, method: Joined) -> tuple[str, ...]:
+        # Shares are those of the reduced class, the one that is asked about.
+        generated = self._alone if self.reduced and method.shared else self._store
+        return (
+            *([self._store(part) for part in method.strategies] or [self.train]),
+            *(generated(part) for part in method.generated),
+        )
+
+    def _store(self, method: Method) -> str:
+        return self.path(f"{method.name}.h5")
+
+    def _alone(self, method: Method) -> str:
+        return self.path(f"{method.name}-alone.h5")
+
+    def _altered(self, method: Method) -> Rule:
+        noisy = "background_noise" in STRATEGIES[method.strategy].transforms
+        noise = self.settings["NOISE"] if noisy else ""
+        line = "augment $< --strategy {strategy} {noise} --seed {seed} -o $@"
+        added = {"strategy": method.strategy, "noise": noise and f"--noise {noise}"}
+        return self.rule(self._store(method), (self.train,), line, **added)
+
+    def _generated(self, method: Method) -> Rule:
+        model = join(self.oracles if method.oracle else self.folder, f"{method.model}.safetensors")
+        line = f"generate $< --balance {{train}} {method.moves} --seed {{seed}} --device {{DEVICE}} -o $@ {{more}}"
+        more = self.settings[method.setting] if method.setting else ""
+        return self.rule(self._store(method), (model, self.train), line, more=more)
