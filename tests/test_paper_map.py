@@ -3,7 +3,7 @@
 import ast
 import re
 import shlex
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,9 @@ from typer.main import get_command
 from sertools.balance.strategies import STRATEGIES
 from sertools.cli import app
 from sertools.corpora import READERS
+from sertools.experiment.methods import KNOWN as METHODS
+from sertools.experiment.settings import PROFILES
+from sertools.experiment.settings import SETTINGS as EXPERIMENT
 
 ROOT = Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -49,18 +52,9 @@ OPTIONS = {
     }
     for verb, command in _COMMANDS.items()
 }
-SETTINGS = set(re.findall(r"^([A-Z_]+) *\?=", MAKEFILE, re.MULTILINE))
-PROFILES = set(re.findall(r"^CLASSES_(\w+) *:=", MAKEFILE, re.MULTILINE))
-TARGETS = set(" ".join(re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)).split())
-METHODS = {
-    "full",
-    "imbalanced",
-    "tuned",
-    *chain.from_iterable(
-        line.split()
-        for line in re.findall(r"^(?:STRATEGIES|GENERATORS|ORACLES|FREE|SHARES) *:= (.*)$", MAKEFILE, re.MULTILINE)
-    ),
-}
+# Of the experiment, and of the Makefile itself.
+SETTINGS = {*EXPERIMENT, *re.findall(r"^([A-Z_]+) *\?=", MAKEFILE, re.MULTILINE)}
+TARGETS = set(" ".join(re.findall(r"^(?:experiments|others) *:= (.*)$", MAKEFILE, re.MULTILINE)).split())
 CHOICES = {
     word for options in OPTIONS.values() for text in options.values() if "|" in text for word in text.split("|")
 }
@@ -105,7 +99,7 @@ def wrong_setting(word: str) -> str:
     name, _, value = word.partition("=")
     if name not in SETTINGS:
         return f"the Makefile has no setting {name}"
-    known = {"PROFILE": PROFILES, "READER": set(READERS), "METHODS": METHODS}.get(name)
+    known = {"PROFILE": set(PROFILES), "READER": set(READERS), "METHODS": set(METHODS)}.get(name)
     # Methods may be joined: pot+half.
     words = value.replace("+", " ") if name == "METHODS" else value
     strange = set(words.split()) - known if known else set()

@@ -79,12 +79,13 @@ chain)
     make_once test.h5 select specs.h5 --fold "$FOLD" -o test.h5
     make_once full.h5 select specs.h5 --fold "$FOLD" -v -o full.h5
     make_once train.h5 select full.h5 --keep "$REDUCED=0.2" -o train.h5
-    while read -r target verb words; do
+    # By a stream of its own: srun reads standard input.
+    while read -r target verb words <&3; do
         case $verb in
         pretrain-ae | finetune-gan | train-clf) train_once "$target" "$verb" $words ;;
         *) make_once "$target" "$verb" $words ;;
         esac
-    done <<< "$COMMANDS"
+    done 3<<< "$COMMANDS"
     make_once result.json evaluate "$METHOD.clf.safetensors" test.h5 -o result.json \
         --tag method="$METHOD" --tag fold="${FOLD%/*}" --tag reduced="$REDUCED"
     sertools report result.json

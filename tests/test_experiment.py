@@ -1,0 +1,223 @@
+"""The experiment as data: methods and what may be joined, settings, and the rules that follow from them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sertools.balance.strategies import STRATEGIES
+from sertools.errors import SertoolsError, UsageError
+from sertools.experiment.__main__ import main
+from sertools.experiment.fragment import fragment, write
+from sertools.experiment.methods import KNOWN, METHODS, REMOVED, TABLE_2, TABLE_2_SMOKE, TABLE_3, joined
+from sertools.experiment.rules import Rule, Section, needed
+from sertools.experiment.settings import PROFILES, SETTINGS, resolve
+from sertools.experiment.steps import commands
+
+ROOT = Path(__file__).parent.parent
+FUNCTION = re.compile(r"\$\((\w+) ")
+
+
+def rules(text: str) -> list[list[str]]:
+    """The lines of every explicit rule."""
+    joined_lines = text.replace("\\\n", " ")
+    blocks = [block.splitlines() for block in joined_lines.split("\n\n")]
+    return [block for block in blocks if re.match(r"[^\s#][^=]*:(?!=)", block[0])]
+
+
+def test_names_are_used_once_and_every_strategy_is_a_method():
+    assert len(KNOWN) == len(METHODS)
+    assert len({name.casefold() for name in KNOWN}) == len(METHODS)
+    assert {method.strategy for method in METHODS} - {""} == set(STRATEGIES)
+    assert {*TABLE_2, *TABLE_2_SMOKE, *TABLE_3} <= set(KNOWN)
+    assert not set(REMOVED) & set(KNOWN)
+    assert {method.setting for method in METHODS} - {""} <= set(SETTINGS)
+
+
+def test_parts_add_their_options_in_order():
+    method = joined("potcut+natural+logit-adjust")
+    assert method.options == "--synthetic-share 0.5 --loss logit-adjust"
+    assert [part.name for part in method.generated] == ["potcut"]
+    assert method.shared
+    assert not method.needs_reduction
+    assert joined("pot-oracle+half").needs_reduction
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gann", "no method is called 'gann'; did you mean 'gan'?"),
+        ("pot+", "no method is called ''; known are full imbalanced"),
+        ("full+mixup", "'full' is joined to nothing"),
+        ("CP+SA", "one strategy makes the store, not 2"),
+        *((name, f"{name!r} was removed, for it won nothing; see docs/results.md") for name in REMOVED),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(name, words):
+    with pytest.raises(UsageError, match=re.escape(words)):
+        joined(name)
+
+
+def test_findings_of_removed_methods_stand_where_the_message_says():
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert [name for name in REMOVED if name not in text] == []
+
+
+def test_what_is_not_given_comes_from_the_profile():
+    values = resolve({"PROFILE": "cpu", "VAL": "", "HOME": "/root"})
+    assert set(values) == set(SETTINGS)
+    assert (values["VAL"], values["FOLDS"], values["OUT"], values["PRESET"]) == ("", "3", "build/demo-cpu", "cpu")
+    assert resolve({"CORPUS": "/c", "READER": "iemocap"})["OUT"] == "build/iemocap-smoke"
+    assert resolve({"METHODS": "\n full\ngan "})["METHODS"] == "full gan"
+
+
+def test_noise_beside_the_corpus_is_found(tmp_path):
+    (tmp_path / "noise").mkdir()
+    assert resolve({"CORPUS": f"{tmp_path}/speech/"})["NOISE"] == f"{tmp_path}/noise"
+    assert resolve({"CORPUS": f"{tmp_path}/speech/", "NOISE": ""})["NOISE"] == ""
+
+
+@pytest.mark.parametrize("given", ["FOLDS=two", "FOLDS=0", "VAL=-1", "SEEDS=", "PROFILE=big"])
+def test_a_wrong_setting_is_named(given):
+    name, value = given.split("=")
+    with pytest.raises(UsageError, match=f"^{name}"):
+        resolve({name: value})
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_rules_are_plain(profile):
+    text = fragment({"PROFILE": profile, "FOLDS": "2"})
+    found = rules(text)
+    # Where goals are typed, make's own words are needed.
+    cells, goals = text.split("# ---- What is typed ----")
+    assert FUNCTION.findall(cells) == []
+    assert not {"eval", "call", "foreach"} & {*FUNCTION.findall(goals)}
+    targets = [lines[0].split(":")[0] for lines in found]
+    assert len(targets) == len(set(targets)) > 100
+    made = [lines for lines in found if "$(SERTOOLS)" in "".join(lines)]
+    assert all(sum(not line.startswith(("\t@", "\tmv ")) for line in lines[1:]) == 1 for lines in made)
+    # Every file that a rule needs is made by another, but for the demo's own speech.
+    needs = {word for lines in found for word in lines[0].split(":", 1)[1].split() if word.startswith("$(OUT)/")}
+    assert needs <= set(targets)
+
+
+def test_rules_for_two_folds_can_be_read():
+    text = fragment({"FOLDS": "2", "METHODS": "full imbalanced gan"})
+    table = text.split("# ---- Table 2 ----")[0]
+    assert table.count("\n") < 150
+    assert max(map(len, table.splitlines())) < 180
+    assert (
+        "# ---- Fold 2, angry reduced, seed 0 ----\n\n"
+        "$(OUT)/2/angry/seed0/train.h5: $(OUT)/2/rest.h5\n"
+        "\t@mkdir -p $(@D)\n"
+        "\t$(SERTOOLS) select $< --keep angry=0.2 --seed 0 -o $@\n"
+    ) in table
+
+
+def test_a_file_that_no_table_needs_has_a_rule_if_it_is_asked_for():
+    path = "build/demo-smoke/1/angry/seed0/cvae.h5"
+    assert "cvae" not in fragment({})
+    assert "$(OUT)/1/angry/seed0/cvae.h5: $(OUT)/1/angry/seed0/cvae.safetensors" in fragment({}, [path])
+
+
+def test_what_only_a_reduced_class_can_ask_stays_out_of_table_3():
+    text = fragment({"METHODS": "full pot-oracle pot"})
+    assert "$(OUT)/1/angry/seed0/pot-oracle.h5: $(OUT)/1/seed0/gan0-pca.safetensors" in text
+    assert "wild/seed0/pot.json" in text
+    assert not re.search("wild/seed0/(full|pot-oracle)", text)
+
+
+def test_needed_rules_are_those_that_a_goal_stems_from():
+    one, two, three = (Rule(target=t, needs=(n,), lines=()) for t, n in (("b", "a"), ("c", "b"), ("d", "b")))
+    sections = [Section("first", (one, three)), Section("second", (two,))]
+    assert [[rule.target for rule in section.rules] for section in needed(sections, ["c", "z"])] == [["b"], ["c"]]
+    assert [section.title for section in needed(sections, ["d"])] == ["first"]
+
+
+def test_rules_are_written_once_whoever_comes_first(tmp_path):
+    words = [sys.executable, "-m", "sertools.experiment", "--write", f"OUT={tmp_path}"]
+    started = [subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    paths = {process.communicate()[0] for process in started}
+    assert [process.returncode for process in started] == [0] * 6
+    (path,) = tmp_path.iterdir()
+    assert paths == {f"{path}\n"}
+    os.utime(path, ns=(0, 0))
+    assert main(words[3:]) == 0
+    assert path.stat().st_mtime_ns == 0  # left alone
+    # Other settings lie beside it; what was damaged is written anew.
+    assert main([*words[3:], "KEEP=0.1"]) == 0
+    assert len([*tmp_path.iterdir()]) == 2
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    assert main(words[3:]) == 0
+    assert path.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SertoolsError, match=r"rules-\w+\.mk: cannot be written \(.+\); name another folder by OUT="):
+        write("", tmp_path / "file")
+
+
+def test_the_commands_of_a_cell_run_in_their_order():
+    lines = [line.split() for line in commands({"METHODS": "CP+potcut+half", "CLASSES": "sad"}).splitlines()]
+    made = ["train.h5"]
+    for target, verb, *words in lines:
+        read = words[: words.index("-o")]
+        assert {word for word in read if word.endswith((".h5", ".safetensors"))} <= set(made), verb
+        made.append(target)
+    assert made[-1] == "CP+potcut+half.clf.safetensors"
+    for methods in ("", "gan pot", "full", "pot-oracle"):
+        with pytest.raises(UsageError, match="expected one method that needs"):
+            commands({"METHODS": methods})
+
+
+def test_every_setting_and_method_is_shown(capsysbinary):
+    assert main(["--settings", "PROFILE=cpu", "METHODS=gan+half"]) == 0
+    text = " ".join(capsysbinary.readouterr().out.decode().split())
+    assert [name for name in SETTINGS if f" {name} " not in f" {text} "] == []
+    assert [name for name in KNOWN if f" {name} " not in f" {text} "] == []
+    assert "Table 2: gan+half Table 3: gan+half" in text
+    assert main(["METHODS=potall"]) == 2
+    assert b"docs/results.md" in capsysbinary.readouterr().err
+
+
+ROW = '    Method(name="brand-new", group=GENERATION, model="diffusion", moves="--guidance 3"),\n'
+ASK = """
+import json, sys
+sys.path.insert(0, "tests")
+from test_report import make_run
+from sertools.experiment.fragment import fragment
+from sertools.reporting.reports.layouts import render_layout
+from sertools.scoring.comparing.summary import summarise
+report = summarise([make_run(name) for name in ("stranger", "mixup", "brand-new", "cp", "imbalanced")])
+table = json.loads(render_layout(report, "table3", "json"))["rows"]
+print(json.dumps([fragment({"METHODS": "brand-new+half"}), [row.method for row in report.rows], table]))
+"""
+
+
+def test_a_new_method_is_one_row(tmp_path):
+    shutil.copytree(ROOT / "sertools", tmp_path / "sertools", ignore=shutil.ignore_patterns("__pycache__"))
+    registry = tmp_path / "sertools" / "experiment" / "methods.py"
+    before = '    Method(name="gan", group=GENERATION, model="gan"),\n'
+    text = registry.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    registry.write_text(text.replace(before, ROW + before), encoding="utf-8")
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    rules_of_it, order, rows = json.loads(done.stdout)
+    cell = "$(OUT)/1/angry/seed0"
+    assert f"{cell}/brand-new+half.clf.safetensors: {cell}/train.h5 {cell}/brand-new-alone.h5\n" in rules_of_it
+    assert (
+        "$(SERTOOLS) generate $< --balance $(OUT)/1/angry/seed0/train.h5 --guidance 3 --seed 0 --device auto -o $@"
+    ) in rules_of_it
+    assert order == ["imbalanced", "cp", "brand-new", "mixup", "stranger"]
+    assert {row["method"]: row["category"] for row in rows}["brand-new"] == "Generation"
