@@ -32,6 +32,7 @@ from sertools.training.calibration import LatentSampler
 from sertools.training.checkpoint import load_header
 from sertools.training.latents import fit_gaussians, fit_latents
 from sertools.training.loop import Run
+from sertools.training.task import Task
 
 ORIGINAL = NetConfig(**GAN_ARCHS["bagan"])
 SWITCHES = {"up": "upsample", "activation": "relu", "norm": False}
@@ -139,11 +140,8 @@ def trainer(rng, tmp_path):
         generator_from(net.decoder, shape, net_config).train(),
         discriminator_from(net.encoder, shape, 3, net_config).train(),
         LatentSampler(gaussians, CPU),
-        rows,
-        torch.from_numpy(rows.labels(gaussians.classes)),
-        rows.fit_scaler(),
+        Task("finetune-gan", {}, Run(tmp_path / "gan"), rows),
         dataclasses.replace(GAN, batches="mixed"),
-        Run(tmp_path / "gan"),
     )
 
 

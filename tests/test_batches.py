@@ -27,6 +27,7 @@ from sertools.training.losses import make_loss
 from sertools.training.order import balanced_indices, batch_indices, natural_indices
 from sertools.training.reading import BatchReader
 from sertools.training.scaling import Scaler
+from sertools.training.task import Task
 
 FIRST = Selection(where=(Condition("speaker", ("1",)),))
 
@@ -334,12 +335,11 @@ def test_the_loss_knows_classes_by_their_recorded_rows_alone(rng, tmp_path):
     real = write_rows(tmp_path / "r.h5", noise(rng, 8), [*["angry"] * 2, *["sad"] * 6])
     made = write_rows(tmp_path / "m.h5", noise(rng, 4), ["angry"] * 4, origin="generated")
     rows = open_rows([real, made])
-    labels = rows.labels(("angry", "sad"))
     logits, targets = torch.randn(3, 2), torch.eye(2)[[0, 1, 1]]
     for share, counts in ((0.5, [2, 6]), (None, [6, 6])):
         config = dataclasses.replace(CLF, loss="logit-adjust", synthetic_share=share)
         net = build_classifier(config.arch, rows.shape, 2, config.width)
-        trainer = ClassifierTrainer(net, rows, labels, None, rows.fit_scaler(), config, Run(tmp_path / "clf"))
+        trainer = ClassifierTrainer(net, Task("train-clf", {}, Run(tmp_path / "clf"), rows), config)
         assert trainer.loss(logits, targets) == make_loss(config, np.array(counts), CPU)(logits, targets)
     only = write_rows(tmp_path / "o.h5", noise(rng, 2), ["happy"] * 2, origin="generated")
     with pytest.raises(UsageError, match=r"o\.h5: a class has no recorded row, which --synthetic-share needs"):

@@ -29,6 +29,7 @@ from sertools.training.batches import Rows, open_rows
 from sertools.training.calibration import LatentSampler
 from sertools.training.latents import ClassGaussians
 from sertools.training.loop import Run
+from sertools.training.task import Task
 
 DEVICE = torch.device("meta")
 CLASSES = ("a", "b", "c")
@@ -89,13 +90,13 @@ def rows(rng: Any, tmp_path: Path, monkeypatch: Any) -> Rows:
 
 
 def trainer_of(kind: str, rows: Rows, run: Run) -> Any:
-    scaler, labels = rows.fit_scaler(), rows.labels(CLASSES)
+    task = Task(kind, {}, run, rows)
     if kind == "autoencoder":
-        return autoencoder.AutoencoderTrainer(rows, None, AE, scaler, run)
+        return autoencoder.AutoencoderTrainer(task, AE)
     if kind == "classifier":
         config = dataclasses.replace(CLF, loss="focal", mixup=0.2, spec_augment="weak", sampling="balanced")
         net = build_classifier(config.arch, rows.shape, len(CLASSES), config.width)
-        return classifier.ClassifierTrainer(net, rows, labels, None, scaler, config, run)
+        return classifier.ClassifierTrainer(net, task, config)
     if kind == "gan":
         config = GanConfig(batch_size=8, sn=True, r1=1.0, ema=0.9)
         net = Autoencoder(rows.shape, NET)
@@ -104,11 +105,8 @@ def trainer_of(kind: str, rows: Rows, run: Run) -> Any:
             generator_from(net.decoder, rows.shape, NET),
             discriminator_from(net.encoder, rows.shape, len(CLASSES), NET, norm=False, spectral=True),
             LatentSampler(ClassGaussians(CLASSES, unit[:, 0], unit, (8, 8, 8)), DEVICE),
-            rows,
-            torch.from_numpy(labels).to(DEVICE),
-            scaler,
+            task,
             config,
-            run,
         )
     if kind == "cvae":
         config = CvaeConfig(net=NET, batch_size=8)
@@ -116,7 +114,7 @@ def trainer_of(kind: str, rows: Rows, run: Run) -> Any:
     else:
         config = DiffusionConfig(width=1 / 8, batch_size=8)
         net = Edm(rows.shape, len(CLASSES), config)
-    return likelihood.GeneratorTrainer(net, rows, labels, None, config, run, scaler, CLASSES)
+    return likelihood.GeneratorTrainer(net, task, config)
 
 
 @pytest.mark.parametrize("stay", [True, False], ids=["resident", "read"])

@@ -20,6 +20,7 @@ from sertools.training.gan_file import load_generator
 from sertools.training.latents import fit_gaussians
 from sertools.training.loop import Run
 from sertools.training.order import batch_indices
+from sertools.training.task import Task
 from sertools.training.vitals import frozen_statistics
 
 N_CLASSES = 3
@@ -51,11 +52,8 @@ def trainer(rng, tmp_path):
         generator_from(net.decoder, shape, NET).train(),
         discriminator_from(net.encoder, shape, N_CLASSES, NET).train(),
         Recorder(gaussians, CPU),
-        rows,
-        torch.from_numpy(rows.labels(gaussians.classes)),
-        rows.fit_scaler(),
+        Task("finetune-gan", {}, Run(tmp_path / "gan"), rows),
         GAN,
-        Run(tmp_path / "gan"),
     )
 
 

@@ -18,6 +18,7 @@ from sertools.training.calibration import LatentSampler
 from sertools.training.checkpoint import load_header
 from sertools.training.latents import fit_gaussians
 from sertools.training.loop import Run
+from sertools.training.task import Task
 
 SHAPE = (FRONT_END.n_mels, FRONT_END.n_frames)
 PLAIN = dataclasses.replace(NET, dropout=0.0)
@@ -42,11 +43,8 @@ def make(rng, tmp_path):
             generator_from(net.decoder, SHAPE, PLAIN).train(),
             discriminator.train(),
             LatentSampler(gaussians, CPU),
-            rows,
-            torch.from_numpy(rows.labels(gaussians.classes)),
-            rows.fit_scaler(),
+            Task("finetune-gan", {}, Run(tmp_path / "gan"), rows),
             config,
-            Run(tmp_path / "gan"),
         )
 
     return make

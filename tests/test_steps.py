@@ -18,6 +18,7 @@ from sertools.training.batches import open_rows
 from sertools.training.classifier import ClassifierTrainer
 from sertools.training.loop import Run, train
 from sertools.training.order import batch_indices
+from sertools.training.task import Task
 
 STEP, SEED = 3, 5
 
@@ -35,7 +36,7 @@ def batch(rows):
 
 def test_the_autoencoder_follows_the_squared_error_of_its_batch(rows, tmp_path):
     config = dataclasses.replace(AE, net=dataclasses.replace(NET, dropout=0.0))
-    trainer = AutoencoderTrainer(rows, None, config, rows.fit_scaler(), Run(tmp_path / "ae", seed=SEED))
+    trainer = AutoencoderTrainer(Task("pretrain-ae", {}, Run(tmp_path / "ae", seed=SEED), rows), config)
     by_hand = copy.deepcopy(trainer.net).train()
     trainer.net.eval()  # as a validation leaves it
     loss = trainer.step(STEP)["mse"]
@@ -50,9 +51,8 @@ def test_the_autoencoder_follows_the_squared_error_of_its_batch(rows, tmp_path):
 def test_the_classifier_follows_the_cross_entropy_of_its_batch(rows, tmp_path):
     torch.manual_seed(0)
     net = build_classifier("cnn", rows.shape, 3, 1 / 4)
-    labels = rows.labels(("a", "b", "c"))
     by_hand = copy.deepcopy(net).train()
-    trainer = ClassifierTrainer(net, rows, labels, None, rows.fit_scaler(), CLF, Run(tmp_path / "clf", seed=SEED))
+    trainer = ClassifierTrainer(net, Task("train-clf", {}, Run(tmp_path / "clf", seed=SEED), rows), CLF)
     trainer.net.eval()
     values = trainer.step(STEP)
     index, x = batch(rows)

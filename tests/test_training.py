@@ -35,6 +35,7 @@ from sertools.training.classifier import (
     posteriors,
 )
 from sertools.training.loop import Run
+from sertools.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -402,12 +403,11 @@ def test_each_rival_changes_the_weights_and_is_written_down(option, rng, tmp_pat
 
 def test_a_balanced_batch_reaches_the_net_with_its_own_labels(rng, tmp_path):
     """Pictures of one level a class: what was drawn shows in them."""
-    labels = np.array([0] * 30 + [1] * 3)
     pictures = np.repeat([-60.0, -20.0], (30, 3))[:, None, None] + noise(rng, 33, -1.0, 1.0)
     store = write_rows(tmp_path / "s.h5", pictures.astype(np.float32), ["angry"] * 30 + ["sad"] * 3)
     rows, config = open_rows([store]), dataclasses.replace(CLF, sampling="balanced")
     net = build_classifier("cnn", rows.shape, 2, 1 / 16)
-    trainer = ClassifierTrainer(net, rows, labels, None, rows.fit_scaler(), config, Run(tmp_path / "clf"))
+    trainer = ClassifierTrainer(net, Task("train-clf", {}, Run(tmp_path / "clf"), rows), config)
     for step in range(5):
         x, targets = trainer.batch(step)
         assert targets.sum(0).tolist() == [4, 4]
@@ -456,8 +456,8 @@ def test_every_step_draws_its_own_changes(option, rng, tmp_path):
     """Eight times the same picture, each a class of its own: the order of the rows shows nowhere."""
     store = write_rows(tmp_path / "s.h5", noise(rng, 1).repeat(8, axis=0), list("abcdefgh"))
     rows, config = open_rows([store]), dataclasses.replace(CLF, **option)
-    net, run = build_classifier("cnn", rows.shape, 8, 1 / 16), Run(tmp_path / "clf")
-    trainer = ClassifierTrainer(net, rows, rows.labels(rows.classes()), None, rows.fit_scaler(), config, run)
+    net = build_classifier("cnn", rows.shape, 8, 1 / 16)
+    trainer = ClassifierTrainer(net, Task("train-clf", {}, Run(tmp_path / "clf"), rows), config)
     seen: list[torch.Tensor] = []
     if "mixup" in option:
         seen = [trainer.batch(step)[1].amax(1) for step in (0, 1, 0)]
@@ -475,8 +475,8 @@ def test_pasted_regions_are_of_the_rows_own_class_and_new_at_every_step(rng, tmp
     pictures = np.broadcast_to(levels[:, None, None], (16, 32, 32)).astype(np.float32)
     store = write_rows(tmp_path / "s.h5", pictures, ["angry"] * 8 + ["sad"] * 8)
     rows, config = open_rows([store]), dataclasses.replace(CLF, cut_paste=1.0, batch_size=16)
-    net, run = build_classifier("cnn", rows.shape, 2, 1 / 16), Run(tmp_path / "clf")
-    trainer = ClassifierTrainer(net, rows, rows.labels(rows.classes()), None, rows.fit_scaler(), config, run)
+    net = build_classifier("cnn", rows.shape, 2, 1 / 16)
+    trainer = ClassifierTrainer(net, Task("train-clf", {}, Run(tmp_path / "clf"), rows), config)
     kept = []
     for step in (0, 1, 0):
         x, targets = trainer.batch(step)

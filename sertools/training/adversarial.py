@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,30 +25,22 @@ from sertools.config import GanConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.devices import onto
 from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_from
-from sertools.provenance import digest_file, history_line, join_histories
-from sertools.store.format import same_front_end
 from sertools.training.autoencoder import load_autoencoder
-from sertools.training.batches import Rows, open_rows
 from sertools.training.calibration import LatentSampler, calibrate
-from sertools.training.checkpoint import (
-    Header,
-    optimiser_tensors,
-    prefixed,
-    restore_optimiser,
-    save_model,
-)
+from sertools.training.checkpoint import prefixed
 from sertools.training.distributed import parallel, spread, together
 from sertools.training.ema import Average
 from sertools.training.forecast import without_steps
 from sertools.training.gan_file import KIND
 from sertools.training.health import GanWatch
 from sertools.training.latents import load_latents
-from sertools.training.loop import Health, Record, Run, train
+from sertools.training.loop import Health, Record, Run
 from sertools.training.optimisers import Adam
 from sertools.training.order import batch_indices
 from sertools.training.reading import BatchReader
-from sertools.training.runtime import place, seed_torch, told
-from sertools.training.scaling import Scaler
+from sertools.training.runtime import place, seed_torch
+from sertools.training.task import Task, open_task
+from sertools.training.validated import Resumable
 from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
 
 
@@ -67,35 +59,29 @@ def r1_penalty(real: Tensor, logits: Tensor) -> Tensor:
     return 0.5 * gradient.square().sum(dim=(1, 2, 3)).mean()
 
 
-class GanTrainer:
+class GanTrainer(Resumable):
     """G, D and their optimisers."""
 
     def __init__(
-        self,
-        generator: Generator,
-        discriminator: nn.Module,
-        sampler: LatentSampler,
-        rows: Rows,
-        labels: Tensor,
-        scaler: Scaler,
-        config: GanConfig,
-        run: Run,
+        self, generator: Generator, discriminator: nn.Module, sampler: LatentSampler, task: Task, config: GanConfig
     ) -> None:
         if config.r1 and together():
             raise UsageError("--r1: takes second derivatives, which several processes cannot; use one")
-        self.generator = place(generator, run.device)
-        self.discriminator = place(discriminator, run.device)
+        self.rows, self.scaler, self.run, device = task.rows, task.scaler, task.run, task.run.device
+        self.sampler, self.config = sampler, config
+        self.generator, self.discriminator = place(generator, device), place(discriminator, device)
         self.parallel_g, self.parallel_d = parallel(self.generator), parallel(self.discriminator)
-        self.sampler, self.rows, self.labels = sampler, rows, labels
-        self.scaler, self.config, self.run = scaler, config, run
-        self._spread = partial(spread, precision=run.precision)
-        self.reader = BatchReader(
-            rows, lambda step: batch_indices(len(rows), config.batch_size, step, run.seed), scaler, run.device
-        )
+        self.labels = torch.from_numpy(self.rows.labels(sampler.classes)).to(device)
+        self._spread = partial(spread, precision=self.run.precision)
+        order = partial(batch_indices, len(self.rows), config.batch_size, seed=self.run.seed)
+        self.reader = BatchReader(self.rows, order, self.scaler, device)
         betas = (config.beta1, config.beta2)
         self.adam_g = Adam(generator.parameters(), lr=config.lr_g, betas=betas)
         self.adam_d = Adam(discriminator.parameters(), lr=config.lr_d, betas=betas)
         self.average = Average(generator, config.ema) if config.ema else None
+        nets = {"generator": self.generator, "discriminator": self.discriminator}
+        nets |= {"average": self.average.net} if self.average else {}
+        super().__init__(nets, {"adam_g": self.adam_g, "adam_d": self.adam_d})
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update of D, then one of G."""
@@ -163,25 +149,6 @@ class GanTrainer:
         self.adam_g.step()
         return {"g": loss.detach()}
 
-    def state(self) -> dict[str, Tensor]:
-        """Weights and optimisers."""
-        return {
-            **prefixed(self.generator, "generator."),
-            **prefixed(self.discriminator, "discriminator."),
-            **optimiser_tensors(self.adam_g, "adam_g."),
-            **optimiser_tensors(self.adam_d, "adam_d."),
-            **(prefixed(self.average.net, "average.") if self.average else {}),
-        }
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go back to a state."""
-        nets: list[tuple[nn.Module, str]] = [(self.generator, "generator."), (self.discriminator, "discriminator.")]
-        nets += [(self.average.net, "average.")] if self.average else []
-        for net, prefix in nets:
-            net.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        restore_optimiser(self.adam_g, tensors, "adam_g.")
-        restore_optimiser(self.adam_d, tensors, "adam_d.")
-
 
 def finetune_gan(
     autoencoder_path: Path, latents_path: Path, train_paths: Sequence[Path], run: Run, config: GanConfig
@@ -206,20 +173,18 @@ def finetune_gan(
             "of `pretrain-ae --latent conv`"
         )
     latents = load_latents(latents_path)
-    ae_digest = digest_file(autoencoder_path)
-    if latents.autoencoder_digest != ae_digest:
-        raise ModelError(f"{latents_path}: was fitted with another autoencoder than {autoencoder_path}; fit it again")
-    rows = open_rows(train_paths)
-    run.refuse_clobber([autoencoder_path, latents_path, *rows.files])
-    same_front_end(ae.front_end, rows.front_end, str(autoencoder_path), rows.name)
-    gaussians = latents.gaussians
-    labels = torch.from_numpy(rows.labels(gaussians.classes)).to(run.device)
     # G and D inherit the sizes of the autoencoder they start from, and how D is fed where nothing else is said.
     fed = dataclasses.replace(ae.net, batches=config.batches or ae.net.batches)
     config = dataclasses.replace(config, batches=fed.batches)
     options = {**dataclasses.asdict(config), "net": ae.config["net"]}
-    inputs = {"autoencoder": ae_digest, "latents": digest_file(latents_path), "train": rows.digests}
-    signature = {"verb": "finetune-gan", "options": options, "seed": run.seed, "inputs": inputs}
+    task = open_task(
+        *("finetune-gan", options, run, train_paths),
+        parents={"autoencoder": (autoencoder_path, ae), "latents": (latents_path, latents)},
+    )
+    if latents.autoencoder_digest != task.inputs["autoencoder"]:
+        raise ModelError(f"{latents_path}: was fitted with another autoencoder than {autoencoder_path}; fit it again")
+    gaussians = latents.gaussians
+    task.rows.labels(gaussians.classes)  # refuses a class without a Gaussian, whatever the number of steps
     seed_torch(run.seed, KIND, "init")
     tensors = prefixed(decoder, "generator.")
     if isinstance(encoder, Encoder) and isinstance(decoder, Generator):
@@ -228,44 +193,25 @@ def finetune_gan(
             encoder, ae.shape, len(gaussians.classes), ae.net, norm=config.d_norm == "bn", spectral=config.sn
         )
         sampler = LatentSampler(gaussians, run.device)
-        trainer = GanTrainer(generator, discriminator, sampler, rows, labels, ae.scaler, config, run)
-        yield from train(trainer, config.steps, run, signature, _health(trainer, gaussians.classes))
+        trainer = GanTrainer(generator, discriminator, sampler, task, config)
+        yield from task.train(trainer, _health(trainer))
         calibrate(trainer.chosen, sampler, config.calibration_batches, run.seed)
         tensors = {**prefixed(trainer.chosen, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
     else:
-        without_steps(rows, "take no step", run.output, run.log_path)
-    header = Header(
-        kind=KIND,
-        config=options,
-        front_end=ae.front_end,
-        scaler=ae.scaler,
-        history=join_histories(
-            [ae.history, latents.history, *rows.histories],
-            history_line("finetune-gan", options, inputs, run.seed),
-        ),
-        lineage=ae.lineage | latents.lineage | rows.lineage(),
-        classes=gaussians.classes,
-        facts={
-            "n_rows": len(rows),
-            "updates": config.steps,
-            "latent_rows": list(gaussians.n_rows),
-            "cov": latents.method,
-            **told(run.precision),
-        },
-    )
+        without_steps(task.rows, "take no step", run.output, run.log_path)
     tensors |= {
         # Left as it was, so that `generate` can place real rows among the latents.
         **prefixed(encoder, "encoder."),
         "latents.mean": torch.from_numpy(gaussians.mean),
         "latents.covariance": torch.from_numpy(gaussians.covariance),
     }
-    save_model(run.output, header, tensors)
-    run.state_path.unlink(missing_ok=True)
+    facts = {"n_rows": len(task.rows), "latent_rows": list(gaussians.n_rows), "cov": latents.method}
+    task.save(KIND, tensors, facts, classes=gaussians.classes)
 
 
-def _health(trainer: GanTrainer, classes: Sequence[str]) -> Health:
+def _health(trainer: GanTrainer) -> Health:
     """Watch a GAN from here on."""
-    seed, sampler = trainer.run.seed, trainer.sampler
+    seed, sampler, classes = trainer.run.seed, trainer.sampler, trainer.sampler.classes
     seed_torch(seed, KIND, "vitals")
     labels = torch.arange(len(classes)).repeat_interleave(rows_a_class(len(classes))).to(trainer.run.device)
     settle = partial(calibrate, sampler=sampler, n_batches=1, seed=seed)  # enough to say how far statistics move

@@ -161,6 +161,12 @@ class Rows:
             return kept[onto(device, torch.from_numpy(index))]
         return onto(device, self.read(index, scaler))
 
+    def evaluated(self, scaler: Scaler, device: torch.device, index: Index | None = None) -> Iterator[torch.Tensor]:
+        """Give scaled pictures of all rows, or of those in `index`, to a net that does not learn, some at a time."""
+        index = np.arange(len(self)) if index is None else index
+        for first in range(0, len(index), EVALUATION_BATCH):
+            yield self.tensor(index[first : first + EVALUATION_BATCH], scaler, device)
+
     def read(self, index: Index, scaler: Scaler) -> torch.Tensor:
         """Read scaled pictures from the stores, whether or not they stay somewhere."""
         return torch.from_numpy(scaler.scale(self.pictures(index))[:, None])

@@ -28,7 +28,7 @@ class LatentSampler:
     """Draws latents of given classes on the device."""
 
     def __init__(self, gaussians: ClassGaussians, device: torch.device) -> None:
-        self.n_classes = len(gaussians.classes)
+        self.classes, self.n_classes = gaussians.classes, len(gaussians.classes)
         self._mean = torch.from_numpy(gaussians.mean).float().to(device)
         self._factors = torch.from_numpy(gaussians.factors()).float().to(device)
         self._device = device

@@ -172,7 +172,7 @@ def rebuild(build: Callable[[], Net], tensors: Mapping[str, Tensor], prefix: str
     ModelError
         If the header's sizes make no net, or the tensors do not fit it.
     """
-    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    own = under(tensors, prefix)
     try:
         with torch.device("meta"):
             net = build()
@@ -195,38 +195,9 @@ def prefixed(net: nn.Module, prefix: str) -> dict[str, Tensor]:
     return {prefix + name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
-    """Return an optimiser's state as named tensors."""
-    return {
-        f"{prefix}{number}.{name}": value.detach().cpu().contiguous()
-        for number, state in optimiser.state_dict()["state"].items()
-        for name, value in state.items()
-    }
-
-
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Undo `optimiser_tensors`.
-
-    Raises
-    ------
-    KeyError, ValueError
-        If a tensor is missing, or of another size than its parameter.
-    """
-    parameters = dict(enumerate(p for group in optimiser.param_groups for p in group["params"]))
-    states: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith(prefix):
-            number, key = name.removeprefix(prefix).split(".", 1)
-            parameter = parameters[int(number)]
-            # In the parameter's own memory layout: fused kernels take both element by element as they lie.
-            if key != "step" and value.shape == parameter.shape:
-                value = torch.empty_like(parameter).copy_(value)
-            elif key != "step" or value.numel() != 1:
-                raise ValueError(f"an optimiser's {key} does not fit its parameter")
-            states.setdefault(int(number), {})[key] = value
-    if states.keys() != parameters.keys() or len({frozenset(state) for state in states.values()}) != 1:
-        raise KeyError("an optimiser's tensor is missing")
-    optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those of some tensors whose names start with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def save_state(path: Path, signature: Mapping[str, Any], step: int, tensors: Mapping[str, Tensor]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +23,20 @@ from sertools.config import SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.devices import onto
-from sertools.provenance import history_line, join_histories
-from sertools.training.autoencoder import open_validation
-from sertools.training.batches import EVALUATION_BATCH, Rows, open_rows
-from sertools.training.checkpoint import Header, load_model, rebuild, save_model
+from sertools.training.batches import Rows
+from sertools.training.checkpoint import Header, load_model, rebuild
 from sertools.training.cut_paste import cut_paste
 from sertools.training.distributed import parallel, spread
-from sertools.training.loop import Record, Run, train
+from sertools.training.loop import Record, Run
 from sertools.training.losses import make_loss
 from sertools.training.mixup import mix
 from sertools.training.optimisers import AdamW
 from sertools.training.order import Made, balanced_indices, batch_indices, natural_indices
 from sertools.training.reading import BatchReader
-from sertools.training.runtime import mixed_seed, place, seed_torch, told
+from sertools.training.runtime import mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
+from sertools.training.task import Task, open_task
 from sertools.training.validated import ValidatedTrainer, Validation
 from sertools.voting import utterance_uar
 
@@ -59,22 +59,18 @@ def learning_rate(step: int, config: ClassifierConfig) -> float:
 class ClassifierTrainer(ValidatedTrainer[nn.Module]):
     """The classifier, its optimiser, and the best weights so far where there is a validation set."""
 
-    def __init__(
-        self,
-        net: nn.Module,
-        rows: Rows,
-        labels: Index,
-        validate: Callable[[nn.Module], float] | None,
-        scaler: Scaler,
-        config: ClassifierConfig,
-        run: Run,
-    ) -> None:
-        net = place(net, run.device)
+    def __init__(self, net: nn.Module, task: Task, config: ClassifierConfig) -> None:
+        self.rows, self.scaler, self.run, self.config = task.rows, task.scaler, task.run, config
+        rows, classes, device = self.rows, self.rows.classes(), self.run.device
+        net = place(net, device)
         optimiser = AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-        super().__init__(net, optimiser, Validation("uar", True, validate, config.validate_every, config.steps))
+        score = None
+        if task.val:
+            truth = task.val.labels(classes)
+            score = partial(_uar, rows=task.val, truth=truth, scaler=self.scaler, device=device)
+        super().__init__(net, optimiser, Validation("uar", True, score, config.validate_every, config.steps))
         self.parallel = parallel(net)
-        self.rows, self.labels = rows, labels
-        self.scaler, self.config, self.run = scaler, config, run
+        self.labels = labels = rows.labels(classes)
         self._made: Made | None = None if config.synthetic_share is None else rows.origin != "real"
         counts = np.bincount(labels)
         if self._made is not None and config.sampling != "balanced":
@@ -85,9 +81,9 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
                 f"{rows.name}: a class has no recorded row, which --synthetic-share needs; leave that out, or give "
                 "--sampling balanced"
             )
-        self.targets = torch.eye(len(counts), device=run.device)[torch.from_numpy(labels)]
-        self.loss = make_loss(config, counts, run.device)
-        self.reader = BatchReader(rows, self._order, scaler, run.device)
+        self.targets = torch.eye(len(counts), device=device)[torch.from_numpy(labels)]
+        self.loss = make_loss(config, counts, device)
+        self.reader = BatchReader(rows, self._order, self.scaler, device)
 
     def _order(self, step: int) -> Index:
         config, seed, share = self.config, self.run.seed, self.config.synthetic_share or 0.0
@@ -150,62 +146,32 @@ def train_classifier(
     UsageError
         If the pictures are too small for the net.
     """
-    rows = open_rows(train_paths)
-    classes = rows.classes()
+    task = open_task("train-clf", dataclasses.asdict(config), run, train_paths, val_path)
+    rows, classes = task.rows, task.rows.classes()
     if config.arch.startswith("vgg") and min(rows.shape) < 32:
         raise UsageError(f"--arch {config.arch}: needs pictures of at least 32×32, not {rows.shape}; use --arch cnn")
-    lineage = rows.lineage()
-    val = open_validation(val_path, rows) if val_path else None
-    run.refuse_clobber([*rows.files, *(val.files if val else [])])
-    scaler = rows.fit_scaler()
-    inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
-    options = dataclasses.asdict(config)
-    signature = {"verb": "train-clf", "options": options, "seed": run.seed, "inputs": inputs}
     seed_torch(run.seed, KIND, "init")
     net = build_classifier(config.arch, rows.shape, len(classes), config.width)
-    validate = None
-    if val:
-        truth = val.labels(classes)
-
-        def validate(net: nn.Module) -> float:
-            found = posteriors(net, val, scaler, run.device)
-            # The loop reports it, as it does a loss.
-            return utterance_uar(truth, found, val.utterance) if np.isfinite(found).all() else math.nan
-
-        lineage = lineage.selected(val.seen)
-    trainer = ClassifierTrainer(net, rows, rows.labels(classes), validate, scaler, config, run)
-    yield from train(trainer, config.steps, run, signature)
+    trainer = ClassifierTrainer(net, task, config)
+    yield from task.train(trainer)
     origins, counts = np.unique(rows.origin, return_counts=True)
-    facts: dict[str, object] = {
-        "n_train_rows": dict(zip(origins.tolist(), counts.tolist(), strict=True)),
-        "updates": config.steps,
-        "speakers": sorted(set(rows.utterance_column("speaker").tolist()) - {""}),
-        **trainer.facts(),
-        **told(run.precision),
-    }
-    header = Header(
-        kind=KIND,
-        config=options,
-        front_end=rows.front_end,
-        scaler=scaler,
-        history=join_histories(rows.histories, history_line("train-clf", options, inputs, run.seed)),
-        lineage=lineage,
-        classes=classes,
-        facts=facts,
-    )
-    save_model(run.output, header, trainer.chosen())
-    run.state_path.unlink(missing_ok=True)
+    n_rows = dict(zip(origins.tolist(), counts.tolist(), strict=True))
+    speakers = sorted(set(rows.utterance_column("speaker").tolist()) - {""})
+    facts = {"n_train_rows": n_rows, "speakers": speakers, **trainer.facts()}
+    task.save(KIND, trainer.chosen(), facts, classes=classes)
+
+
+def _uar(net: nn.Module, rows: Rows, truth: Index, scaler: Scaler, device: torch.device) -> float:
+    found = posteriors(net, rows, scaler, device)
+    # The loop reports it, as it does a loss.
+    return utterance_uar(truth, found, rows.utterance) if np.isfinite(found).all() else math.nan
 
 
 @torch.inference_mode()
 def posteriors(net: nn.Module, rows: Rows, scaler: Scaler, device: torch.device) -> Posteriors:
     """Class posteriors of all rows, in eval mode [shape=(N, n_classes)]."""
     net.eval()
-    parts = []
-    for first in range(0, len(rows), EVALUATION_BATCH):
-        index = np.arange(first, min(first + EVALUATION_BATCH, len(rows)))
-        parts.append(F.softmax(net(rows.tensor(index, scaler, device)).double(), dim=1).cpu().numpy())
-    return np.concatenate(parts)
+    return np.concatenate([F.softmax(net(x).double(), dim=1).cpu().numpy() for x in rows.evaluated(scaler, device)])
 
 
 def load_classifier(path: Path) -> tuple[Header, nn.Module]:
@@ -238,9 +204,6 @@ def features(
     seen: list[Tensor] = []
     hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     net.eval()
-    said = []
-    for first in range(0, len(index), EVALUATION_BATCH):
-        x = rows.tensor(index[first : first + EVALUATION_BATCH], scaler, device)
-        said.append(F.softmax(net(x).double(), dim=1).cpu().numpy())
+    said = [F.softmax(net(x).double(), dim=1).cpu().numpy() for x in rows.evaluated(scaler, device, index)]
     hook.remove()
     return torch.cat(seen).double().cpu().numpy(), np.concatenate(said)

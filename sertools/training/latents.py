@@ -19,8 +19,6 @@ import torch
 from sertools.arrays import Matrix
 from sertools.config import COVARIANCES, FrontEnd
 from sertools.errors import ModelError, SertoolsError, StoreError, one_of
-from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
-from sertools.store.format import same_front_end
 from sertools.store.guard import check_hdf5
 from sertools.store.image import hdf5_output
 from sertools.store.lineage import Lineage
@@ -34,7 +32,8 @@ from sertools.store.parsing import (
 )
 from sertools.store.writer import text_column, text_scalar, write_header
 from sertools.training.autoencoder import encode, load_autoencoder
-from sertools.training.batches import open_rows
+from sertools.training.loop import Run
+from sertools.training.task import open_task
 
 KIND = "latents"
 VERSION = 1
@@ -166,28 +165,17 @@ def fit_latents(
     """
     one_of("--cov", method, COVARIANCES)
     header, encoder, _ = load_autoencoder(autoencoder_path)
-    rows = open_rows(train_paths)
-    refuse_clobber(output, [autoencoder_path, *rows.files])
-    same_front_end(header.front_end, rows.front_end, str(autoencoder_path), rows.name)
+    parents = {"autoencoder": (autoencoder_path, header)}
+    task = open_task("fit-latents", {"cov": method}, Run(output, device=device), train_paths, parents=parents)
+    rows = task.rows
     rows.classes()
     latents = encode(encoder.to(device), rows, header.scaler, device)
     try:
         gaussians = fit_gaussians(latents, rows.emotion.tolist(), method)
     except StoreError as error:
         raise StoreError(f"{rows.name}: {error}") from error
-    digest = digest_file(autoencoder_path)
-    line = history_line("fit-latents", {"cov": method}, {"autoencoder": digest, "train": rows.digests})
-    _write(
-        output,
-        Latents(
-            gaussians,
-            method,
-            digest,
-            header.front_end,
-            join_histories([header.history, *rows.histories], line),
-            header.lineage | rows.lineage(),
-        ),
-    )
+    digest = task.inputs["autoencoder"]
+    _write(output, Latents(gaussians, method, digest, header.front_end, task.history, task.lineage))
     return gaussians
 
 

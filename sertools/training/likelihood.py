@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,20 +32,19 @@ from sertools.nets.cvae import Cvae
 from sertools.nets.devices import onto
 from sertools.nets.edm import Edm
 from sertools.processes import check_alone
-from sertools.provenance import history_line, join_histories
-from sertools.training.autoencoder import open_validation
-from sertools.training.batches import EVALUATION_BATCH, Rows, open_rows
+from sertools.training.batches import EVALUATION_BATCH, Rows
 from sertools.training.calibration import calibrate
-from sertools.training.checkpoint import Header, load_header, load_model, prefixed, rebuild, save_model
+from sertools.training.checkpoint import Header, load_header, load_model, prefixed, rebuild
 from sertools.training.drawing import BLOCK, Drawn
 from sertools.training.ema import Average
 from sertools.training.health import GeneratorWatch
-from sertools.training.loop import Health, Record, Run, train
+from sertools.training.loop import Health, Record, Run
 from sertools.training.optimisers import Adam
 from sertools.training.order import balanced_indices, batch_indices
-from sertools.training.runtime import computing, mixed_seed, place, seed_torch, told
+from sertools.training.runtime import computing, mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
 from sertools.training.spec_augment import spec_augment
+from sertools.training.task import Task, open_task
 from sertools.training.validated import ValidatedTrainer, Validation
 from sertools.training.vitals import MEASURE_EVERY, norm
 
@@ -60,25 +59,20 @@ _CALIBRATION_BATCHES = 32
 class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
     """The net, its optimiser, the average of its weights, and the best average where there is a validation set."""
 
-    def __init__(
-        self, net: GeneratorNet, rows: Rows, labels: Index, val: Rows | None, config: GeneratorConfig, run: Run,
-        scaler: Scaler, classes: Sequence[str],
-    ) -> None:  # fmt: skip
-        net = place(net, run.device)
-        self.average = Average(net, config.ema)
+    def __init__(self, net: GeneratorNet, task: Task, config: GeneratorConfig) -> None:
+        self.rows, self.scaler, self.run, self.config = task.rows, task.scaler, task.run, config
+        net = place(net, self.run.device)
         self._first = [p.detach().clone() for p in net.parameters()]
+        classes = self.rows.classes()
         score = None
-        if val is not None:
-            score = partial(held_out_loss, rows=val, labels=val.labels(classes), scaler=scaler, run=run)
+        if task.val:
+            labels = task.val.labels(classes)
+            score = partial(held_out_loss, rows=task.val, labels=labels, scaler=self.scaler, run=self.run)
         adam = Adam(net.parameters(), lr=config.lr, betas=(0.9, 0.999))
-        super().__init__(net, adam, Validation("loss", False, score, config.validate_every, config.steps))
-        self.rows, self.labels, self.config, self.run, self.scaler = rows, labels, config, run, scaler
-        self._classes = torch.from_numpy(labels).to(run.device)
-
-    @property
-    def judged(self) -> GeneratorNet:
-        """The average."""
-        return self.average.net
+        how = Validation("loss", False, score, config.validate_every, config.steps)
+        super().__init__(net, adam, how, Average(net, config.ema))
+        self.labels = self.rows.labels(classes)
+        self._classes = torch.from_numpy(self.labels).to(self.run.device)
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Do one update."""
@@ -97,7 +91,8 @@ class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
             losses = self.net.losses(x, self._classes[onto(run.device, torch.from_numpy(index))], step / config.steps)
         losses["loss"].backward()
         self.optimiser.step()
-        self.average.update(self.net, step)
+        if self.average:
+            self.average.update(self.net, step)
         return {name: value.detach() for name, value in losses.items()} | self.validate(step)
 
     def measure(self) -> dict[str, float]:
@@ -108,16 +103,6 @@ class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
             "grad_norm": norm([p.grad for p in weights if p.grad is not None]),
             "weight_change": norm(moved) / norm(self._first),
         }
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights, their average, optimiser and best weights."""
-        return {**super().state(), **prefixed(self.average.net, "average.")}
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go back to a state."""
-        super().restore(tensors)
-        own = {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
-        self.average.net.load_state_dict(own)
 
 
 @torch.no_grad()
@@ -154,45 +139,24 @@ def train_generator(
         If this is one of several processes, which do not share the steps.
     """
     check_alone("train-generator")
-    rows = open_rows(train_paths)
-    classes = rows.classes()
-    labels = rows.labels(classes)
-    _check_counts(rows, labels, classes)
-    val = open_validation(val_path, rows) if val_path else None
-    run.refuse_clobber([*rows.files, *(val.files if val else [])])
-    scaler = rows.fit_scaler()
     kind = CVAE if isinstance(config, CvaeConfig) else DIFFUSION
-    options = dataclasses.asdict(config)
-    inputs = {"train": rows.digests, **({"val": val.digests} if val else {})}
-    signature = {"verb": "train-generator", "options": {"kind": kind, **options}, "seed": run.seed, "inputs": inputs}
+    described = dataclasses.asdict(config)
+    task = open_task("train-generator", {"kind": kind, **described}, run, train_paths, val_path)
+    rows, classes = task.rows, task.rows.classes()
+    _check_counts(rows, classes)
     seed_torch(run.seed, "generator", "init")
     net = _build(rows.shape, len(classes), config)
     if isinstance(net, Edm):
-        net.centre(*_mean_and_sd(rows, scaler))
-    trainer = GeneratorTrainer(net, rows, labels, val, config, run, scaler, classes)
-    yield from train(
-        trainer, config.steps, run, signature, Health(GeneratorWatch(), dict, trainer.measure, MEASURE_EVERY)
-    )
+        net.centre(*_mean_and_sd(rows, task.scaler))
+    trainer = GeneratorTrainer(net, task, config)
+    yield from task.train(trainer, Health(GeneratorWatch(), dict, trainer.measure, MEASURE_EVERY))
     net = trainer.judged
     net.load_state_dict(trainer.chosen())
     if isinstance(net, Cvae):
         # The decoder has seen latents of real rows in batches; from now on it sees the prior's.
         calibrate(net.decoder, net, _CALIBRATION_BATCHES, run.seed)
-    lineage = rows.lineage()
-    header = Header(
-        kind=kind,
-        config=options,
-        front_end=rows.front_end,
-        scaler=scaler,
-        history=join_histories(
-            rows.histories, history_line("train-generator", {"kind": kind, **options}, inputs, run.seed)
-        ),
-        lineage=lineage.selected(val.seen) if val else lineage,
-        classes=classes,
-        facts={"n_rows": len(rows), "updates": config.steps, **trainer.facts(), **told(run.precision)},
-    )
-    save_model(run.output, header, prefixed(net, "net."))
-    run.state_path.unlink(missing_ok=True)
+    facts = {"n_rows": len(rows), **trainer.facts()}
+    task.save(kind, prefixed(net, "net."), facts, classes=classes, config=described)
 
 
 def _build(shape: tuple[int, int], n_classes: int, config: GeneratorConfig) -> GeneratorNet:
@@ -201,8 +165,8 @@ def _build(shape: tuple[int, int], n_classes: int, config: GeneratorConfig) -> G
     return Edm(shape, n_classes, config)
 
 
-def _check_counts(rows: Rows, labels: Index, classes: Sequence[str]) -> None:
-    counts = np.bincount(labels)
+def _check_counts(rows: Rows, classes: Sequence[str]) -> None:
+    counts = np.bincount(rows.labels(classes))
     for name, count in zip(classes, counts.tolist(), strict=True):
         if count < FEWEST_ROWS:
             raise StoreError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +20,6 @@ from torch import Tensor
 
 from sertools.config import SAVE_EVERY_MINUTES
 from sertools.errors import ModelError, SertoolsWarning, Stopped, TrainingError, out_of_memory
-from sertools.provenance import refuse_clobber
 from sertools.rehearsal import begin
 from sertools.training import distributed
 from sertools.training.batches import Rows
@@ -85,18 +84,6 @@ class Run:
     def log_path(self) -> Path:
         """Where the log lies."""
         return self.output.with_name(f"{self.output.name}.log.ndjson")
-
-    def refuse_clobber(self, inputs: Iterable[Path]) -> None:
-        """Refuse an output, or a log, that is also an input or cannot be written at all.
-
-        Raises
-        ------
-        UsageError
-            Naming it.
-        """
-        inputs = list(inputs)
-        refuse_clobber(self.output, inputs)
-        refuse_clobber(self.log_path, inputs)
 
 
 class Trainer(Protocol):

@@ -1,4 +1,4 @@
-"""What the trainers of one net share: its state, and the choice of its best weights on a validation set."""
+"""What trainers share: a state of named tensors, and the choice of the best weights on a validation set."""
 
 from __future__ import annotations
 
@@ -9,9 +9,66 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from sertools.training.checkpoint import optimiser_tensors, prefixed, restore_optimiser
+from sertools.training.checkpoint import prefixed, under
+from sertools.training.ema import Average
 
 Net = TypeVar("Net", bound=nn.Module)
+
+
+class Resumable:
+    """Gives the state of nets and optimisers, and goes back to one.
+
+    Parameters
+    ----------
+    nets, optimisers
+        Each under the name that leads its tensors' names.
+    """
+
+    def __init__(self, nets: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]) -> None:
+        self._nets, self._optimisers = nets, optimisers
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that `restore` needs."""
+        tensors: dict[str, Tensor] = {}
+        for name, net in self._nets.items():
+            tensors |= prefixed(net, f"{name}.")
+        for name, optimiser in self._optimisers.items():
+            tensors |= {
+                f"{name}.{number}.{key}": value.detach().cpu().contiguous()
+                for number, state in optimiser.state_dict()["state"].items()
+                for key, value in state.items()
+            }
+        return tensors
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state.
+
+        Raises
+        ------
+        KeyError, ValueError, RuntimeError
+            If a tensor is missing, or of another size than its parameter.
+        """
+        for name, net in self._nets.items():
+            net.load_state_dict(under(tensors, f"{name}."))
+        for name, optimiser in self._optimisers.items():
+            _restore(optimiser, under(tensors, f"{name}."))
+
+
+def _restore(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    parameters = dict(enumerate(p for group in optimiser.param_groups for p in group["params"]))
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, key = name.split(".", 1)
+        parameter = parameters[int(number)]
+        # In the parameter's own memory layout: fused kernels take both element by element as they lie.
+        if key != "step" and value.shape == parameter.shape:
+            value = torch.empty_like(parameter).copy_(value)
+        elif key != "step" or value.numel() != 1:
+            raise ValueError(f"an optimiser's {key} does not fit its parameter")
+        states.setdefault(int(number), {})[key] = value
+    if states.keys() != parameters.keys() or len({frozenset(state) for state in states.values()}) != 1:
+        raise KeyError("an optimiser's tensor is missing")
+    optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 @dataclass(frozen=True)
@@ -39,18 +96,25 @@ class Validation(Generic[Net]):
     n_steps: int
 
 
-class ValidatedTrainer(Generic[Net]):
-    """A net, its optimiser, and its best weights so far where there is a validation set."""
+class ValidatedTrainer(Resumable, Generic[Net]):
+    """A net, its optimiser, its average if it has one, and its best weights so far if there is a validation set."""
 
-    def __init__(self, net: Net, optimiser: torch.optim.Optimizer, validation: Validation[Net]) -> None:
-        self.net, self.optimiser, self._validation = net, optimiser, validation
+    def __init__(
+        self,
+        net: Net,
+        optimiser: torch.optim.Optimizer,
+        validation: Validation[Net],
+        average: Average[Net] | None = None,
+    ) -> None:
+        super().__init__({"net": net, **({"average": average.net} if average else {})}, {"adam": optimiser})
+        self.net, self.optimiser, self.average, self._validation = net, optimiser, average, validation
         self._best: dict[str, Tensor] = {}
         self._best_score = torch.tensor(-torch.inf if validation.highest else torch.inf)
 
     @property
     def judged(self) -> Net:
-        """The net that is scored and kept: the one that is trained, or what a subclass makes of it."""
-        return self.net
+        """The net that is scored and kept: the average where there is one, or what is trained."""
+        return self.average.net if self.average else self.net
 
     def validate(self, step: int) -> dict[str, Tensor]:
         """Score the net after a step where one is due, and keep its weights if none before were better."""
@@ -73,15 +137,13 @@ class ValidatedTrainer(Generic[Net]):
     def state(self) -> dict[str, Tensor]:
         """Weights, optimiser and best weights."""
         return {
-            **prefixed(self.net, "net."),
-            **optimiser_tensors(self.optimiser, "adam."),
+            **super().state(),
             **{f"best.{name}": value for name, value in self._best.items()},
             f"best_{self._validation.measure}": self._best_score,
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to a state."""
-        self.net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
-        restore_optimiser(self.optimiser, tensors, "adam.")
-        self._best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
+        super().restore(tensors)
+        self._best = under(tensors, "best.")
         self._best_score = tensors[f"best_{self._validation.measure}"]

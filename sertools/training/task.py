@@ -1,0 +1,141 @@
+"""What every training does around its steps: open and check what is read, train, and save with its ancestry.
+
+A learner says only what it learns, on what, and what a step is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
+from sertools.store.format import same_front_end
+from sertools.store.lineage import Lineage, union
+from sertools.training.batches import Rows, open_rows
+from sertools.training.checkpoint import Header, save_model
+from sertools.training.loop import Health, Record, Run, Trainer, train
+from sertools.training.runtime import told
+from sertools.training.scaling import Scaler
+
+if TYPE_CHECKING:
+    from sertools.training.latents import Latents
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: what is read, with which numbers, and what its file says of that.
+
+    Attributes
+    ----------
+    verb
+        Who trains, for the history.
+    options
+        The numbers that decide the result; `steps` among them where something is learnt in steps, which draw by
+        the seed and choose on `val`.
+    rows, val
+        What is learnt from, and what the weights are chosen on.
+    parents
+        By role, the files that are gone on from, and what they say of themselves.
+    """
+
+    verb: str
+    options: Mapping[str, Any]
+    run: Run
+    rows: Rows
+    val: Rows | None = None
+    parents: Mapping[str, tuple[Path, Header | Latents]] = field(default_factory=dict)
+
+    @cached_property
+    def scaler(self) -> Scaler:
+        """That of a model that is gone on from, or one fitted to the rows."""
+        given = [parent.scaler for _, parent in self.parents.values() if isinstance(parent, Header)]
+        return given[0] if given else self.rows.fit_scaler()
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """Digests of what is read, by role."""
+        parents = {role: digest_file(path) for role, (path, _) in self.parents.items()}
+        return {**parents, "train": self.rows.digests, **({"val": self.val.digests} if self.val else {})}
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """History of what is made."""
+        line = history_line(self.verb, self.options, self.inputs, self.run.seed if "steps" in self.options else None)
+        return join_histories([*(parent.history for _, parent in self.parents.values()), *self.rows.histories], line)
+
+    @property
+    def lineage(self) -> Lineage:
+        """Lineage of what is made."""
+        lineage = union([*(parent.lineage for _, parent in self.parents.values()), self.rows.lineage()])
+        return lineage.selected(self.val.seen) if self.val and "steps" in self.options else lineage
+
+    def train(self, trainer: Trainer, health: Health | None = None) -> Iterator[Record]:
+        """Take the steps; see `loop.train`."""
+        signature = {"verb": self.verb, "options": self.options, "seed": self.run.seed, "inputs": self.inputs}
+        return train(trainer, self.options["steps"], self.run, signature, health)
+
+    def save(
+        self, kind: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object], *,
+        classes: Sequence[str] = (), config: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Write the model, and remove the resume state.
+
+        Parameters
+        ----------
+        facts
+            What else is worth knowing of it; updates and precision are added.
+        config
+            What rebuilds the nets, where that is not `options`.
+        """
+        if "steps" in self.options:
+            facts = {"updates": self.options["steps"], **facts, **told(self.run.precision)}
+        header = Header(
+            kind=kind,
+            config=config or self.options,
+            front_end=self.rows.front_end,
+            scaler=self.scaler,
+            history=self.history,
+            lineage=self.lineage,
+            classes=tuple(classes),
+            facts=facts,
+        )
+        save_model(self.run.output, header, tensors)
+        self.run.state_path.unlink(missing_ok=True)
+
+
+def open_task(
+    verb: str,
+    options: Mapping[str, Any],
+    run: Run,
+    train_paths: Sequence[Path],
+    val_path: Path | None = None,
+    parents: Mapping[str, tuple[Path, Header | Latents]] | None = None,
+) -> Task:
+    """Open the stores of a task, and check that they go together and that the output is none of them.
+
+    Raises
+    ------
+    LineageError
+        If the validation store holds utterances that are trained on.
+    StoreError
+        If the stores or the parents do not go together.
+    UsageError
+        If the output is read here, or cannot be written.
+    """
+    rows, val, parents = open_rows(train_paths), None, parents or {}
+    if val_path:
+        val = open_rows([val_path])
+        same_front_end(rows.front_end, val.front_end, rows.name, str(val_path))
+        remedy = "validate on other utterances (`select --fold K/N`)"
+        val.check_unseen_by(rows.lineage(), model=rows.name, remedy=remedy)
+    read = [*(path for path, _ in parents.values()), *rows.files, *(val.files if val else [])]
+    for path in (run.output, run.log_path):
+        refuse_clobber(path, read)
+    for path, parent in parents.values():
+        same_front_end(parent.front_end, rows.front_end, str(path), rows.name)
+    return Task(verb, options, run, rows, val, parents)
