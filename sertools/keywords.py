@@ -185,6 +185,11 @@ def parted(verb: str, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     for name, keyword in known.items():
         if keyword.default is REQUIRED and name not in given:
             raise TypeError(f"{function}() missing 1 required keyword-only argument: {name!r}")
+    # 3 for 3.0 is the same number, and stands in a history as the command line reads it.
+    given = {
+        name: float(value) if known[name].kind is float and type(value) is int else value
+        for name, value in given.items()
+    }
     numbers = {name: value for name, value in given.items() if known[name].stages}
     for name, value in numbers.items():
         known[name].check(value)

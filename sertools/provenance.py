@@ -1,8 +1,8 @@
 """Where a file comes from, and how it comes to its name.
 
 Every output carries a *history*: one JSON line a tool, with the verb, the options that change the result, the
-seed, the version and the digests of the inputs. No clock, host name or path is in it, so the same inputs and
-seed give the same bytes. Outputs are written beside their name and renamed when complete.
+seed, the version, the digests of the inputs and of the lines that made them. No clock, host name or path is in it, so
+the same inputs and seed give the same bytes. Outputs are written beside their name and renamed when complete.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,26 @@ from sertools.errors import SertoolsError, UsageError
 from sertools.version import __version__
 
 DIGEST_BYTES = 16
+_LINE_DIGITS = 12  # tell the lines of a history apart
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a tool reads.
+
+    Attributes
+    ----------
+    digest
+        Of the file, or of what else is read.
+    history
+        Of the file; its last line made it.
+    """
+
+    digest: str
+    history: tuple[str, ...] = ()
+
+
+Inputs = Mapping[str, Input | Sequence[Input]]  # by role, such as "train"
 
 
 def digest_bytes(*parts: bytes | memoryview) -> str:
@@ -61,10 +82,10 @@ def flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def history_line(
-    verb: str, options: Mapping[str, Any], inputs: Mapping[str, Any] | None = None, seed: int | None = None
-) -> str:
-    """Describe one tool's run.
+def history(
+    verb: str, options: Mapping[str, Any], inputs: Inputs | None = None, seed: int | None = None
+) -> tuple[str, ...]:
+    """Write the history of an output: the lines of all inputs, each once, and a line of its own behind them.
 
     Parameters
     ----------
@@ -73,21 +94,46 @@ def history_line(
     options
         Those options that change the result, with their resolved values.
     inputs
-        Role → digest, or list of digests, of the input files.
+        Role → what is read. The line names the digest of each, and the line that made it as `line_digest` does.
     seed
         The seed, where the tool draws.
     """
+    given = inputs or {}
     line: dict[str, Any] = {"verb": verb, "version": __version__, "options": dict(options)}
-    if inputs:
-        line["inputs"] = dict(inputs)
+    if given:
+        line["inputs"] = digests_of(given)
+    makers = {role: _each(own, _maker) for role, own in given.items()}
+    if made_by := {role: made for role, made in makers.items() if any(made)}:
+        line["made_by"] = made_by
     if seed is not None:
         line["seed"] = seed
-    return canonical_json(line)
+    read = (one for own in given.values() for one in ([own] if isinstance(own, Input) else own))
+    return (*dict.fromkeys(entry for one in read for entry in one.history), canonical_json(line))
 
 
-def join_histories(histories: Iterable[Iterable[str]], line: str) -> tuple[str, ...]:
-    """Append `line` to the histories of all inputs; what several inputs share is kept once."""
-    return (*dict.fromkeys(entry for history in histories for entry in history), line)
+def digests_of(inputs: Inputs) -> dict[str, str | list[str]]:
+    """Return the digest, or digests, of each role."""
+    return {role: _each(own, lambda one: one.digest) for role, own in inputs.items()}
+
+
+def _each(own: Input | Sequence[Input], take: Callable[[Input], str]) -> str | list[str]:
+    return take(own) if isinstance(own, Input) else [take(one) for one in own]
+
+
+def _maker(one: Input) -> str:
+    return line_digest(one.history[-1]) if one.history else ""
+
+
+def line_digest(line: str) -> str:
+    """Return 12 hexadecimal digits that tell a line of a history from the others, however its JSON is spelled.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON.
+    """
+    spelled = json.dumps(json.loads(line), sort_keys=True, separators=(",", ":"))
+    return digest_bytes(spelled.encode())[:_LINE_DIGITS]
 
 
 def refuse_clobber(output: Path, inputs: Iterable[Path]) -> None:

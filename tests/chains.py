@@ -12,7 +12,7 @@ import torch
 from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
 from sertools.errors import SertoolsWarning
 from sertools.generation.rows import generate
-from sertools.provenance import history_line
+from sertools.provenance import history
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, picture_digest
 from sertools.store.lineage import Lineage
 from sertools.store.select import Condition, Selection, select_store
@@ -132,7 +132,7 @@ def write_rows(
                 for number, emotion in enumerate(emotions)
             ],
         ),
-        history=(history_line("extract", {}),),
+        history=history("extract", {}),
         lineage=lineage or Lineage(),
     )
     write_store(path, contents, [pictures])

@@ -14,7 +14,7 @@ import pytest
 from browser import Page, browser_page, find_browser
 from test_report import FULL, GAN, IMBALANCED, grid
 
-from sertools.provenance import history_line
+from sertools.provenance import Input, history
 from sertools.reporting.reports.page import render_page
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result_file import read_result
@@ -23,8 +23,8 @@ WIDTHS = (390, 1440)
 _TALK = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
 # A name with nowhere to break, as wide as a phone and more; a command as long as a real one.
 LONG = "a-method-" + "w" * 70
-COMMAND = history_line(
-    "train-clf", {"arch": "cnn", **{f"setting_{k}": k for k in range(30)}}, {"train": ["ab" * 16]}, 1
+(COMMAND,) = history(
+    "train-clf", {"arch": "cnn", **{f"setting_{k}": k for k in range(30)}}, {"train": [Input("ab" * 16)]}, 1
 )
 
 

@@ -114,7 +114,7 @@ def test_the_files_of_the_run_fit_together(folder):
     assert described["rows"] == len(synth)
     assert [entry["verb"] for entry in described["history"]] == [
         "extract",
-        *["select"] * 3,  # rest, full, train
+        *["select"] * 4,  # rest, full, train, val
         "pretrain-ae",
         "fit-latents",
         "finetune-gan",

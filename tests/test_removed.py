@@ -101,8 +101,8 @@ def test_a_result_with_removed_steps_is_reported(chain, tmp_path, call):
     done = call("report", "r.json", "--html", "r.html")
     assert done.code == 0, done.err
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "--init init-11111111" in page
-    assert "--critic critic-22222222" in page
+    assert "# gone since: best_of=3; no option reads: critic-22222222" in page
+    assert "; no option reads: init-11111111" in page
 
 
 def train(verb, chain, output, **run):

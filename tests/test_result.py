@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sertools.errors import ModelError, printable
 from sertools.metrics import scores
-from sertools.provenance import history_line
+from sertools.provenance import history
 from sertools.scoring.results.result import Result, Utterance
 from sertools.scoring.results.result_file import read_result, write_result
 from sertools.voting import vote
@@ -135,7 +135,7 @@ def test_nothing_that_steers_a_terminal_goes_in_or_out(tmp_path: Path) -> None:
 
 def test_a_line_of_the_history_stays_json_whatever_is_in_it(tmp_path: Path) -> None:
     chosen = ["emotion=très\xa0triste", "speaker=\x7f\u202e\ud800\U000e0001"]
-    again = read_text(as_text(make_result(history=(history_line("select", {"where": chosen}),))), tmp_path / "r.json")
+    again = read_text(as_text(make_result(history=history("select", {"where": chosen}))), tmp_path / "r.json")
     assert again.history[0].isprintable()
     assert json.loads(again.history[0])["options"] == {"where": chosen}
 

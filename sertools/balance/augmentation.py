@@ -26,7 +26,7 @@ from sertools.balance.strategies import Strategy
 from sertools.corpora.files import check_inside
 from sertools.errors import StoreError, UsageError
 from sertools.parallel import ordered_map
-from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.provenance import Input, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, counted, memory_so_far, seconds_of
 from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
 from sertools.store.format import OWN_PICTURES, Column, Contents, Table, unescape_name
@@ -130,7 +130,7 @@ def augment_store(
             segments=segments,
             utterances=utterances,
             lineage=contents.lineage.trained(contents.utterances["digest"].tolist()),
-            history=join_histories([contents.history], _history(contents, strategy, noise, seed)),
+            history=_history(contents, strategy, noise, seed),
             audio_root=moved_root(store, output),
             shard=None,
         )
@@ -179,9 +179,9 @@ def _tables(contents: Contents, rows: _Rows) -> tuple[Table, Table]:
     return segments.with_column("origin", origin).with_column("parent", parent), utterances
 
 
-def _history(contents: Contents, strategy: Strategy, noise: NoiseFolder | None, seed: int) -> str:
-    inputs = {"store": contents.digest(), **({"noise": noise.digest()} if noise else {})}
-    return history_line("augment", {"strategy": strategy.name}, inputs, seed)
+def _history(contents: Contents, strategy: Strategy, noise: NoiseFolder | None, seed: int) -> tuple[str, ...]:
+    inputs = {"store": contents.as_input(), **({"noise": Input(noise.digest())} if noise else {})}
+    return history("augment", {"strategy": strategy.name}, inputs, seed)
 
 
 def _needed_noise(strategy: Strategy, noise: NoiseFolder | None) -> NoiseFolder | None:

@@ -92,6 +92,11 @@ def _page(described: dict[str, Any]) -> None:
     for entry in described.get("history", []):
         seed = f", seed {entry['seed']}" if "seed" in entry else ""
         line("history", f"{entry['verb']} {_pairs(entry.get('options', {}))}{seed}")
+    for command in described.get("commands", []):
+        # Whole lines, so that they can be copied.
+        console.print(voice.safe(command), markup=False, highlight=False, soft_wrap=True)
+    for name, what in described.get("names", {}).items():
+        line(name, what)
 
 
 def _cell(value: Any) -> str:

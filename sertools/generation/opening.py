@@ -16,7 +16,7 @@ from sertools.generation.transport import GaussianMap
 from sertools.generator_config import DIFFUSION, KINDS
 from sertools.nets.cvae import Cvae
 from sertools.nets.folding import folded
-from sertools.provenance import digest_file
+from sertools.provenance import Input, Inputs, digest_file
 from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage
 from sertools.training.batches import Rows, open_rows
@@ -25,7 +25,7 @@ from sertools.training.drawing import FromLatents, RowMaker
 from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_encoder, load_generator
 from sertools.training.likelihood import FromNoise, load_net
-from sertools.training.runtime import place
+from sertools.training.runtime import computed_on, place
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Opened:
         For the history.
     word
         For the rows' names.
-    histories, lineage
+    lineage
         Of all that was read.
     files
         Those that may not be written over.
@@ -89,10 +89,9 @@ class Opened:
 
     header: Header
     source: RowMaker
-    inputs: Mapping[str, object]
+    inputs: Inputs
     options: Mapping[str, object]
     word: str
-    histories: tuple[tuple[str, ...], ...]
     lineage: Lineage
     files: tuple[Path, ...]
 
@@ -117,14 +116,13 @@ def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
         same_front_end(header.front_end, rows.front_end, str(path), rows.name)
     opening = _from_gan if header.kind == GAN else _from_another
     source, options, word = opening(path, header, ways, rows, device)
-    inputs: dict[str, object] = {"gan": digest_file(path)}
-    histories, lineage, files = [header.history], header.lineage, [path]
+    inputs: dict[str, Input | list[Input]] = {"gan": Input(digest_file(path), header.history)}
+    lineage, files = header.lineage, [path]
     if rows:
-        inputs["smote" if ways.smote else "translate"] = rows.digests
-        histories += rows.histories
+        inputs["smote" if ways.smote else "translate"] = rows.inputs
         lineage |= rows.lineage()
         files += rows.files
-    return Opened(header, source, inputs, options, word, tuple(histories), lineage, tuple(files))
+    return Opened(header, source, inputs, options | computed_on(device), word, lineage, tuple(files))
 
 
 def _check(path: Path, kind: str, ways: Ways) -> None:

@@ -16,7 +16,7 @@ from sertools.config import FrontEnd
 from sertools.errors import StoreError, UsageError, did_you_mean
 from sertools.generation.opening import OWN_WAY, Opened, Ways, open_generator
 from sertools.generator_config import KINDS
-from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.provenance import digests_of, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
 from sertools.store.format import (
     SEGMENT_COLUMNS,
@@ -102,7 +102,7 @@ def generate(
     refuse_clobber(output, opened.files)
     header = opened.header
     options = {"counts": dict(counts), **opened.options}
-    run_name = f"{opened.word}{str(opened.inputs['gan'])[:8]}-{seed}"
+    run_name = f"{opened.word}{digests_of(opened.inputs)['gan'][:8]}-{seed}"
     total, done = sum(counts.values()), 0
     begin(output, lambda: _plan(opened, output, counts, seed))
     segments: list[Table] = []
@@ -123,7 +123,7 @@ def generate(
             front_end=header.front_end,
             segments=_joined(segments, SEGMENT_COLUMNS),
             utterances=_joined(utterances, UTTERANCE_COLUMNS),
-            history=join_histories(opened.histories, history_line("generate", options, opened.inputs, seed)),
+            history=history("generate", options, opened.inputs, seed),
             lineage=opened.lineage,
         )
         spool.finish(contents)

@@ -22,7 +22,7 @@ from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
 from sertools.errors import AudioError, StoreError, printable
 from sertools.parallel import placed_map
-from sertools.provenance import history_line, refuse_clobber
+from sertools.provenance import Input, canonical_json, digest_each, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
 from sertools.store.format import (
     REJECTED_COLUMNS,
@@ -88,6 +88,7 @@ def extract(
     """
     refuse_clobber(output, [*listing.tables, *(Path(recording.file) for recording in listing.recordings)])
     jobs_listed = _named(listing)
+    corpus = Input(_digest(jobs_listed))
     for name in {name for recording in listing.recordings for name in recording.extra}:
         check_column_name(name)
     if shard:
@@ -125,7 +126,7 @@ def extract(
             segments=make_table(SEGMENT_COLUMNS, segments),
             utterances=make_table(UTTERANCE_COLUMNS, utterances, extra),
             rejected=make_table(REJECTED_COLUMNS, rejected),
-            history=(history_line("extract", _options(front_end)),),
+            history=history("extract", _options(front_end, shard, on_error), {"corpus": corpus}),
             audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.parent.resolve())),
             shard=shard,
         )
@@ -170,8 +171,20 @@ def _tried(listed: list[_Job], places: set[int], front_end: FrontEnd) -> list[De
     return try_out([listed[at].recording for at in sorted(places)], front_end)
 
 
-def _options(front_end: FrontEnd) -> dict[str, object]:
-    return {name: value for name, value in vars(front_end).items() if value != getattr(FrontEnd(), name)}
+def _options(front_end: FrontEnd, shard: tuple[int, int] | None, on_error: str) -> dict[str, object]:
+    usual = vars(FrontEnd())
+    # 35 for 35.0 is the same front end.
+    options = {name: type(usual[name])(value) for name, value in vars(front_end).items() if value != usual[name]}
+    if shard:
+        options["shard"] = f"{shard[0]}/{shard[1]}"
+    return options if on_error == "fail" else {**options, "on_error": on_error}
+
+
+def _digest(jobs: list[_Job]) -> str:
+    """Digest of what the recordings of a corpus are called and labelled; their audio is each row's to tell."""
+    rows = ({**vars(job.recording), "file": job.path, "id": job.id} for job in jobs)
+    # Names that are not UTF-8 are of lone surrogates.
+    return digest_each(canonical_json(row).encode("utf-8", "surrogatepass") for row in rows)
 
 
 def _named(listing: Listing) -> list[_Job]:

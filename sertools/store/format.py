@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from sertools.config import FrontEnd
 from sertools.errors import StoreError, UsageError
-from sertools.provenance import canonical_json, digest_bytes, digest_each
+from sertools.provenance import Input, canonical_json, digest_bytes, digest_each
 from sertools.store.lineage import Lineage
 
 KIND = "spectrograms"
@@ -186,6 +186,10 @@ class Contents:
             yield "\n".join(sorted(self.lineage.selected_on))
 
         return digest_each(part.encode("utf-8", "surrogatepass") for part in parts())
+
+    def as_input(self) -> Input:
+        """Return digest and history, as of what a tool reads."""
+        return Input(self.digest(), self.history)
 
     def tables_digest(self, own: Iterable[str] = ()) -> str:
         """Digest of all that the file holds beside pictures, `own` the digests of ``/own``: for `info --verify`."""

@@ -5,6 +5,7 @@ The output holds its own pictures. Merging all shards of one extraction gives th
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sertools.errors import StoreError
-from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.provenance import canonical_json, history, refuse_clobber
 from sertools.store.format import (
     Contents,
     Table,
@@ -71,9 +72,19 @@ def _in_shard_order(stores: list[Store]) -> list[Store]:
         raise StoreError(f"{stores[0].path}: is a shard of {n_parts}, but {why}; merge all shards of one run first")
     ordered = [shards[k, n_parts] for k in range(1, n_parts + 1)]
     for store in ordered[1:]:
-        if store.contents.history != ordered[0].contents.history:
-            raise StoreError(f"{store.path}: was extracted with other options than {ordered[0].path}")
+        if _unsharded(store) != _unsharded(ordered[0]):
+            raise StoreError(
+                f"{store.path}: was extracted with other options than {ordered[0].path}, or other labels"
+            )
     return ordered
+
+
+def _unsharded(store: Store) -> tuple[str, ...]:
+    """Give a shard's history as the whole extraction has it."""
+    *before, line = store.contents.history
+    whole = json.loads(line)
+    whole["options"].pop("shard", None)
+    return (*before, canonical_json(whole))
 
 
 def _refuse_duplicates(stores: list[Store]) -> None:
@@ -124,14 +135,13 @@ def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:
         for row in store.contents.segments["utterance"].tolist()
     ]
     segments = concatenate([store.contents.segments for store in stores])
-    line = history_line("merge", {}, {"stores": [store.contents.digest() for store in stores]})
     return Contents(
         front_end=stores[0].contents.front_end,
         segments=segments.with_column("utterance", np.array(owner, dtype="<i4")),
         utterances=utterances.take(used),
-        history=stores[0].contents.history
+        history=_unsharded(stores[0])
         if sharded
-        else join_histories((store.contents.history for store in stores), line),
+        else history("merge", {}, {"stores": [store.contents.as_input() for store in stores]}),
         lineage=union(store.contents.lineage for store in stores),
         rejected=rejected,
         audio_root=escape_name(os.path.relpath(root, output.parent.resolve())) if root else "",

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import SertoolsWarning, StoreError, UsageError, did_you_mean, one_of
-from sertools.provenance import history_line, join_histories, refuse_clobber
+from sertools.provenance import history, refuse_clobber
 from sertools.store.format import Column, Contents, escape_name, unescape_name
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store, write_virtual
@@ -162,7 +162,7 @@ def select_store(source: Path, output: Path, selection: Selection, *, copy: bool
         store.contents,
         segments=segments,
         utterances=utterances,
-        history=join_histories([store.contents.history], _history(store, selection)),
+        history=_history(store, selection, copy),
         audio_root=moved_root(store, output),
         shard=None,
     )
@@ -208,7 +208,7 @@ def moved_root(store: Store, output: Path) -> str:
     return escape_name(os.path.relpath(root, output.parent.resolve()))
 
 
-def _history(store: Store, selection: Selection) -> str:
+def _history(store: Store, selection: Selection, copy: bool) -> tuple[str, ...]:
     options: dict[str, object] = {"where": [str(condition) for condition in selection.where]}
     if selection.fold:
         options |= {"fold": f"{selection.fold[0]}/{selection.fold[1]}", "by": selection.by}
@@ -216,8 +216,10 @@ def _history(store: Store, selection: Selection) -> str:
         options["keep"] = dict(selection.keep)
     if selection.invert:
         options["invert"] = True
+    if copy:
+        options["copy"] = True
     seed = selection.seed if selection.keep else None
-    return history_line("select", options, {"store": store.contents.digest()}, seed)
+    return history("select", options, {"store": store.contents.as_input()}, seed)
 
 
 def _matches(contents: Contents, condition: Condition) -> Mask:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sertools.architectures import LATENTS
 from sertools.arrays import Index
-from sertools.config import AutoencoderConfig
+from sertools.config import AutoencoderConfig, NetConfig
 from sertools.errors import StoreError, one_of
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
 from sertools.nets.gan import Autoencoder
@@ -109,7 +109,8 @@ def pretrain_autoencoder(
         facts |= trainer.facts()
         net = trainer.net
         net.load_state_dict(trainer.chosen())
-    described = {"net": whole["net"]} if pca else whole
+    # Nothing else of a preset's net is in a PCA.
+    described = {"net": dataclasses.asdict(NetConfig(**options))} if pca else whole
     task.save(KIND, prefixed(net, ""), facts | _beside_pca(net, task), config=described)
 
 

@@ -19,6 +19,7 @@ from sertools.arrays import Index, Pictures
 from sertools.config import FrontEnd
 from sertools.errors import StoreError
 from sertools.nets.devices import onto
+from sertools.provenance import Input
 from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage, check_unseen, union
 from sertools.store.reader import Store, open_store
@@ -92,9 +93,11 @@ class Rows:
         return [store.contents.digest() for store in self.stores]
 
     @property
-    def histories(self) -> list[tuple[str, ...]]:
-        """History of each store."""
-        return [store.contents.history for store in self.stores]
+    def inputs(self) -> list[Input]:
+        """Digest and history of each store."""
+        return [
+            Input(digest, store.contents.history) for digest, store in zip(self.digests, self.stores, strict=True)
+        ]
 
     @property
     def own_lineage(self) -> Lineage:

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from sertools.errors import Followed, TrainingError, UsageError
 from sertools.nets.parts import Part, having, sum_over_processes
 from sertools.processes import check_alone, processes
-from sertools.training.runtime import computing, mixed_seed, pick_device
+from sertools.training.runtime import computed_on, computing, mixed_seed, pick_device
 
 # Longer than any process reads its stores while another waits.
 _PATIENCE = timedelta(hours=1)
@@ -72,6 +72,11 @@ def leads() -> bool:
 def joint_surroundings() -> dict[str, object]:
     """What else decides the bytes of a run, as `runtime.surroundings`: sums of other parts round otherwise."""
     return {"processes": dist.get_world_size()} if together() else {}
+
+
+def trained_with(device: torch.device, precision: str) -> dict[str, object]:
+    """Return what a history says of how a net was trained: nothing of one process on a CPU in float32."""
+    return {**computed_on(device, precision), **joint_surroundings()}
 
 
 def parallel(net: nn.Module) -> nn.Module:

@@ -73,6 +73,11 @@ def told(precision: str) -> dict[str, object]:
     return {} if precision == "float32" else {"precision": precision}
 
 
+def computed_on(device: torch.device, precision: str = "float32") -> dict[str, object]:
+    """Return what a history says of where nets ran: nothing of a CPU and float32."""
+    return {**({} if device.type == "cpu" else {"device": device.type}), **told(precision)}
+
+
 def _hold_freed_memory() -> None:
     """Keep what tensors free for the next ones.
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from sertools.provenance import digest_file, history_line, join_histories, refuse_clobber
+from sertools.provenance import Input, Inputs, digest_file, digests_of, history, refuse_clobber
 from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage, union
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header, save_model
+from sertools.training.distributed import trained_with
 from sertools.training.loop import Health, Record, Run, Trainer, train
-from sertools.training.runtime import told
+from sertools.training.runtime import computed_on, told
 from sertools.training.scaling import Scaler
 
 if TYPE_CHECKING:
@@ -57,16 +58,22 @@ class Task:
         return given[0] if given else self.rows.fit_scaler()
 
     @cached_property
+    def read(self) -> Inputs:
+        """What is read, by role."""
+        parents = {role: Input(digest_file(path), parent.history) for role, (path, parent) in self.parents.items()}
+        return {**parents, "train": self.rows.inputs, **({"val": self.val.inputs} if self.val else {})}
+
+    @property
     def inputs(self) -> dict[str, Any]:
         """Digests of what is read, by role."""
-        parents = {role: digest_file(path) for role, (path, _) in self.parents.items()}
-        return {**parents, "train": self.rows.digests, **({"val": self.val.digests} if self.val else {})}
+        return digests_of(self.read)
 
     @property
     def history(self) -> tuple[str, ...]:
         """History of what is made."""
-        line = history_line(self.verb, self.options, self.inputs, self.run.seed if "steps" in self.options else None)
-        return join_histories([*(parent.history for _, parent in self.parents.values()), *self.rows.histories], line)
+        learnt = "steps" in self.options
+        how = trained_with(self.run.device, self.run.precision) if learnt else computed_on(self.run.device)
+        return history(self.verb, {**self.options, **how}, self.read, self.run.seed if learnt else None)
 
     @property
     def lineage(self) -> Lineage:

@@ -17,7 +17,7 @@ from pairs import compare, of_ratios
 from torch import nn
 
 from sertools.config import FrontEnd
-from sertools.provenance import history_line
+from sertools.provenance import history
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table
 from sertools.store.reader import open_store
 from sertools.store.select import Condition, Selection, select_store
@@ -55,7 +55,7 @@ def write_random_store(path: Path) -> np.ndarray:
             front_end,
             make_table(SEGMENT_COLUMNS, segments),
             make_table(UTTERANCE_COLUMNS, utterances),
-            (history_line("extract", {}),),
+            history("extract", {}),
         )
         spool.finish(contents)
     return pictures

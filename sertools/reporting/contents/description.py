@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from sertools.errors import ModelError, SertoolsError, why_not
 from sertools.presets import Preset, beside_paper
+from sertools.reporting.contents.commands import commands_of, entry
 from sertools.reporting.contents.printed import REPORT, SCORE, describe_report, describe_score, document_kind
-from sertools.reporting.contents.repeat import entry
 from sertools.scoring.results.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.lineage import Lineage
@@ -78,9 +78,12 @@ def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
     describer = describers.get(kind, _model)
     described = {"file": path.name, "kind": kind, **(_store(store) if store else describer(path))}
     try:
+        made = commands_of(described["history"], path.name, described.get("tags"))
         described["history"] = [entry(line) for line in described["history"]]
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: damaged history ({error}); make it again, or restore a copy") from error
+    if made.steps:
+        described |= {"commands": [step.line() for step in made.steps], "names": dict(made.files)}
     if verify and store is not None:
         described["verified"] = _verified(store)
     return described

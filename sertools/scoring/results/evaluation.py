@@ -14,14 +14,14 @@ import torch
 from sertools.config import check_vote
 from sertools.errors import LineageError, SertoolsWarning, StoreError
 from sertools.metrics import scores
-from sertools.provenance import digest_file, history_line, join_histories
+from sertools.provenance import Input, digest_file, history
 from sertools.scoring.results.result import Result, Utterance
 from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header
 from sertools.training.classifier import Posteriors, load_classifier, posteriors
-from sertools.training.runtime import place
+from sertools.training.runtime import computed_on, place
 from sertools.voting import VoteRule, vote
 
 
@@ -74,15 +74,14 @@ def evaluate(
     _warn(rows, header)
     net = place(net, device)
     digest = digest_file(classifier_path)
-    options, inputs = {"vote": rule, "allow_seen": allow_seen}, {"classifier": digest, "test": rows.digests}
-    histories = [header.history, *rows.histories]
+    options = {"vote": rule, "allow_seen": allow_seen, **computed_on(device)}
+    inputs: dict[str, Input | list[Input]] = {"classifier": Input(digest, header.history), "test": rows.inputs}
     validation: tuple[Utterance, ...] = ()
     if val_path:
         val = open_rows([val_path])
         truth_of_val_row = _check_rows(val, header, classifier_path)
         _check_validation(val, rows, header, classifier_path, allow_seen)
-        inputs["val"] = val.digests
-        histories += val.histories
+        inputs["val"] = val.inputs
         said = posteriors(net, val, header.scaler, device)
         validation = _utterances(val, truth_of_val_row, said, rule, header.classes)
     utterances = _utterances(rows, truth_of_row, posteriors(net, rows, header.scaler, device), rule, header.classes)
@@ -109,7 +108,7 @@ def evaluate(
         },
         utterances=utterances,
         validation=validation,
-        history=join_histories(histories, history_line("evaluate", options, inputs)),
+        history=history("evaluate", options, inputs),
     )
 
 
