@@ -17,7 +17,7 @@ from sertools.experiment.fragment import fragment, write
 from sertools.experiment.methods import KNOWN, METHODS, REMOVED, TABLE_2, TABLE_2_SMOKE, TABLE_3, joined
 from sertools.experiment.rules import Rule, Section, needed
 from sertools.experiment.settings import PROFILES, SETTINGS, resolve
-from sertools.experiment.steps import commands
+from sertools.experiment.steps import shell_lines
 
 ROOT = Path(__file__).parent.parent
 FUNCTION = re.compile(r"\$\((\w+) ")
@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_the_commands_of_a_cell_run_in_their_order():
-    lines = [line.split() for line in commands({"METHODS": "CP+potcut+half", "CLASSES": "sad"}).splitlines()]
+    lines = [line.split() for line in shell_lines({"METHODS": "CP+potcut+half", "CLASSES": "sad"}).splitlines()]
     made = ["train.h5"]
     for target, verb, *words in lines:
         read = words[: words.index("-o")]
@@ -174,7 +174,7 @@ def test_the_commands_of_a_cell_run_in_their_order():
     assert made[-1] == "CP+potcut+half.clf.safetensors"
     for methods in ("", "gan pot", "full", "pot-oracle"):
         with pytest.raises(UsageError, match="expected one method that needs"):
-            commands({"METHODS": methods})
+            shell_lines({"METHODS": methods})
 
 
 def test_every_setting_and_method_is_shown(capsysbinary):

@@ -12,7 +12,7 @@ from sertools.errors import SertoolsError, printable
 from sertools.experiment.fragment import fragment, write
 from sertools.experiment.guide import guide
 from sertools.experiment.settings import resolve
-from sertools.experiment.steps import commands
+from sertools.experiment.steps import shell_lines
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def _said(asked: argparse.Namespace, given: Mapping[str, str], goals: Sequence[s
     if asked.settings:
         return guide(given)
     if asked.steps:
-        return commands(given)
+        return shell_lines(given)
     rules = fragment(given, goals)
     return f"{write(rules, Path(resolve(given)['OUT']))}\n" if asked.write else rules
 

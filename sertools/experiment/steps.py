@@ -11,7 +11,7 @@ from sertools.experiment.rules import Rule
 from sertools.experiment.settings import resolve
 
 
-def commands(given: Mapping[str, str]) -> str:
+def shell_lines(given: Mapping[str, str]) -> str:
     """Give the commands of one cell, in an order in which they can run.
 
     Parameters
