@@ -13,6 +13,7 @@ The rooms, in the order the data flows; each imports only from those before it:
 ``scoring``     results → comparing → synthetic: what is computed
 ``reporting``   contents → plots → reports → exports: what is shown
 ``api``         one function a verb, for Python
+``batch``       command lines as forks of one process
 ``cli``         one thin file a verb, which calls that function
 
 ``from sertools import extract, train_clf`` and so on: names are loaded when they are asked for, so that importing

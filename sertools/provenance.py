@@ -156,6 +156,11 @@ def refuse_clobber(output: Path, inputs: Iterable[Path]) -> None:
             raise UsageError(f"{output}: is read by this command as {path}; give -o another name")
 
 
+def log_of(output: Path) -> Path:
+    """Return where the log of the training lies that writes `output`."""
+    return output.with_name(f"{output.name}.log.ndjson")
+
+
 @contextmanager
 def atomic_output(path: Path) -> Iterator[Path]:
     """Give a temporary neighbour of `path`; rename it to `path` if the block succeeds, remove it otherwise.

@@ -17,7 +17,8 @@ from sertools.cli import VERBS
 from sertools.config import FrontEnd
 from sertools.keywords import keywords
 
-VERB = {verb.__name__: verb for verb in VERBS}
+# Lines of a shell are for a shell: Python calls functions.
+VERB = {verb.__name__: verb for verb in VERBS if verb.__name__ != "batch"}
 # An option of a verb → where Python has it, if under another name or in another shape.
 ELSEWHERE = {
     "out": "output",

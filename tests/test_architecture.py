@@ -15,7 +15,7 @@ PACKAGE = Path(sertools.__file__).parent
 # In the order in which data flows; each imports only from those before it.
 ROOMS = (
     *("corpora", "sound", "store", "balance", "experiment", "nets", "training", "generation"),
-    *("scoring", "reporting", "api", "cli"),
+    *("scoring", "reporting", "api", "batch", "cli"),
 )
 # And within the largest of them.
 INNER_ROOMS = {

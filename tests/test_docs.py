@@ -245,7 +245,7 @@ def test_examples_of_the_help_texts_run(raw: Path, shell: WarmShell, tmp_path: P
     here = tmp_path / "here"
     shutil.copytree(raw, here, symlinks=True)
     for name in NAMES:
-        if name not in ("merge", "report", "score", "plot"):
+        if name not in ("merge", "report", "score", "plot", "batch"):
             shell.run(examples(name), here)
     # The corpus is too small to score; 30 rows of each of two classes are not.
     rng, scored = np.random.default_rng(0), tmp_path / "scored"
@@ -260,6 +260,11 @@ def test_examples_of_the_help_texts_run(raw: Path, shell: WarmShell, tmp_path: P
     shell.run("sertools evaluate clf.safetensors test.h5 --tag method=imbalanced -o results/imbalanced.json", here)
     shell.run(examples("merge") + examples("report") + examples("plot"), here)
     assert (here / "report.html").exists()
+    (here / "lines.txt").write_text("info train.h5 > train.json\n")
+    (here / "experiment.sh").write_text("sertools info test.h5 > test.json\n")
+    shell.run(examples("batch"), here)
+    assert (here / "train.json").exists()
+    assert (here / "test.json").exists()
 
 
 def drawn(page: str) -> set[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sertools.cli.augment import augment
+from sertools.cli.batch import batch
 from sertools.cli.corpus import corpus
 from sertools.cli.evaluate import evaluate
 from sertools.cli.export import export
@@ -47,6 +48,7 @@ VERBS = (
     to_wav,
     export,
     info,
+    batch,
 )
 
 app = typer.Typer(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from sertools.config import SAVE_EVERY_MINUTES
 from sertools.errors import ModelError, SertoolsWarning, Stopped, TrainingError, out_of_memory
+from sertools.provenance import log_of
 from sertools.rehearsal import begin
 from sertools.training import distributed
 from sertools.training.batches import Rows
@@ -83,7 +84,7 @@ class Run:
     @property
     def log_path(self) -> Path:
         """Where the log lies."""
-        return self.output.with_name(f"{self.output.name}.log.ndjson")
+        return log_of(self.output)
 
 
 class Trainer(Protocol):
