@@ -1,41 +1,34 @@
 """A shell for blocks of the docs in which `sertools` and `python FILE.py` start at once.
 
-Importing torch takes longer than most of what the docs run. So one process imports everything, and forks for every
-command that the shell starts; the command itself is the user's: its own words, folder, streams and exit code.
+Importing torch takes longer than most of what the docs run. So one process imports everything, as that of `sertools
+batch --around` does, and forks for every command that the shell starts; the command itself is the user's.
 """
 
-import contextlib
 import importlib
-import json
 import os
 import pkgutil
 import runpy
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# Hands a command over: its words, folder and streams go through the socket, its exit code comes back.
+# Hands a command over, or becomes it.
 _CLIENT = """#!{python} -IS
-import json, os, socket, sys
-name = os.path.basename(sys.argv[0])
-words = sys.argv[1:]
-if name == "python" and not (words and words[0].endswith(".py")):
-    os.execv({python!r}, [{python!r}, *words])
+import os, sys
+name, words = os.path.basename(sys.argv[0]), sys.argv[1:]
 fitting = [key for key in {added!r} if name == "sertools" and set(key.split()) <= set(words)]
 words += {added!r}[max(fitting, key=len)] if fitting else []
-with socket.socket(socket.AF_UNIX) as server:
-    server.connect({address!r})
-    request = json.dumps([[name, *words], os.getcwd()]).encode()
-    socket.send_fds(server, [request], [0, 1, 2])
-    sys.exit((server.recv(1) or b"\\xff")[0])
+if name == "sertools" or (words and words[0].endswith(".py")):
+    sys.path.insert(0, {root!r})
+    from sertools.batch.client import hand_over
+    hand_over({address!r}, [name, *words])
+os.execv({python!r}, [{python!r}, *(["-m", "sertools"] if name == "sertools" else []), *words])
 """
 
 
@@ -56,7 +49,9 @@ class WarmShell:
         words = {verb: options.split() for verb, options in added.items()}
         for name in ("sertools", "python"):
             client = self.folder / name
-            client.write_text(_CLIENT.format(python=sys.executable, added=words, address=str(address)))
+            client.write_text(
+                _CLIENT.format(python=sys.executable, added=words, root=str(ROOT), address=str(address))
+            )
             client.chmod(0o755)
         self._environment = {
             **os.environ,
@@ -65,8 +60,9 @@ class WarmShell:
             "OMP_NUM_THREADS": "1",
             "COLUMNS": "100",
         }
+        # It ends when its standard input does.
         self._server = subprocess.Popen(
-            [sys.executable, __file__, address], env=self._environment, stdout=subprocess.PIPE
+            [sys.executable, __file__, address], env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._server.stdout is not None
         assert self._server.stdout.readline() == b"ready\n"
@@ -75,7 +71,6 @@ class WarmShell:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.terminate()
         self._server.communicate()
         shutil.rmtree(self.folder)
 
@@ -105,56 +100,27 @@ def _import_everything() -> None:
         importlib.import_module(name)
 
 
-def _commands(listener: socket.socket) -> Iterator[socket.socket]:
-    while True:
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            listener.close()
-            yield connection
-            os._exit(0)
-        connection.close()
-
-
-def _obey(connection: socket.socket) -> None:
-    """Be the command that the client asks for."""
-    message, streams, _, _ = socket.recv_fds(connection, 1 << 16, 3)
-    sys.argv, folder = json.loads(message)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-        setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115 - as long as the process
-    os.chdir(folder)
-    code = 0
-    try:
-        if sys.argv[0] == "python":
-            script, sys.argv = sys.argv[1], sys.argv[1:]
-            sys.path.insert(0, str(Path(script).resolve().parent))
-            runpy.run_path(script, run_name="__main__")
-        else:
-            importlib.import_module("sertools.cli").main()
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-    sys.stderr.flush()
-    connection.send(bytes([code]))
+def _be(words: Sequence[str]) -> None:
+    """Be a command, in a fork of the server."""
+    if words[0] == "python":
+        script, sys.argv = words[1], list(words[1:])
+        sys.path.insert(0, str(Path(script).resolve().parent))
+        runpy.run_path(script, run_name="__main__")
+    else:
+        sys.argv = list(words)
+        importlib.import_module("sertools.cli").main()
 
 
 def main() -> None:
-    _import_everything()
+    from sertools.batch.serving import Server
+
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
         listener.listen()
-        # Nobody waits for the children here.
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        server = Server(listener, _be)
+        _import_everything()
         print("ready", flush=True)
-        for connection in _commands(listener):
-            _obey(connection)
+        server.serve(sys.stdin.fileno())
 
 
 if __name__ == "__main__":
