@@ -67,6 +67,9 @@ quoted      = '$(subst ','\'',$(1))'
 given       = $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(call quoted,$(v)=$($(v)))))
 experiment  = PYTHONPATH=$(call quoted,$(home)) $(or $(wildcard $(BIN)/python),$(PYTHON)) -m sertools.experiment
 
+# Lines start at once, unless RUN sends them elsewhere or -n only shows them.
+WARM = $(if $(strip $(RUN))$(findstring n,$(firstword -$(MAKEFLAGS))),,$(BIN)/sertools batch --around --)
+
 settings:
 	@$(experiment) --settings -- $(given)
 

@@ -112,7 +112,7 @@ def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
 
 def _goals(profile: str, stores: Sequence[str]) -> str:
     thin = profile != "paper"
-    make = f"{_ONE_THREAD}$(MAKE) {_BESIDE}" if thin else "$(MAKE)"
+    make = f"{_ONE_THREAD}$(WARM) $(MAKE) {_BESIDE}" if thin else "$(WARM) $(MAKE)"
     shown = _FIGURES_SMOKE if profile == "smoke" else _FIGURES.format(make=make)
     text = _GOALS.format(make=make, figures=shown, stores=" ".join(stores))
     return text + _CELL_THREAD if thin else text
