@@ -13,7 +13,7 @@ import pytest
 from conftest import process_environment
 
 from sertools.batch.lines import read_lines
-from sertools.batch.order import Files, in_order
+from sertools.batch.waiting import Files, in_order
 from sertools.errors import UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -87,6 +87,7 @@ MALFORMED = [
     ("inof a.h5", "did you mean 'info'?"),
     ("info a.h5 --colour", "--colour"),
     ("info --help", "--help"),
+    ("train-clf a.h5 -o clf --init b", "--init: was removed"),
     ("info", "FILE"),
     ("train-clf a.h5 -o clf --steps many", "many"),
     ("batch more.txt", "batch in a batch"),
@@ -101,7 +102,7 @@ def test_a_malformed_line_is_numbered_and_nothing_is_run(call, tmp_path, text, n
     done = call("batch", stdin=f"merge in.h5 -o no.h5\n\n{text}\n")
     assert done.code == 2
     assert done.out == ""
-    assert re.fullmatch(r"sertools batch: line 3: .*; nothing was run\n", done.err)
+    assert re.search(r"^sertools batch: line 3: .*; nothing was run\n\Z", done.err, re.MULTILINE)
     assert named in done.err
     assert os.listdir(tmp_path) == []
 
@@ -187,7 +188,8 @@ def test_a_failure_ends_the_batch_or_what_waits_for_it(chain, run, tmp_path, opt
 
 def test_what_a_line_prints_stays_together(chain, run):
     stores = [chain.train, chain.val, chain.test] * 2
-    lines = "\n".join([f"evaluate {chain.clf} {chain.test}", *(f"info {store}" for store in stores)])
+    nowhere = [f"info {store} > /dev/null" for store in stores]
+    lines = "\n".join([f"evaluate {chain.clf} {chain.test}", *(f"info {store}" for store in stores), *nowhere])
     done = run("batch", "-j", 3, stdin=lines)
     assert done.code == 0
     decoder, rest, found = json.JSONDecoder(), done.out.strip(), []

@@ -9,6 +9,7 @@ import os
 import pkgutil
 import runpy
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -60,7 +61,6 @@ class WarmShell:
             "OMP_NUM_THREADS": "1",
             "COLUMNS": "100",
         }
-        # It ends when its standard input does.
         self._server = subprocess.Popen(
             [sys.executable, __file__, address], env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -71,6 +71,8 @@ class WarmShell:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Also of what runs still, after a failure.
+        self._server.terminate()
         self._server.communicate()
         shutil.rmtree(self.folder)
 
@@ -114,6 +116,7 @@ def _be(words: Sequence[str]) -> None:
 def main() -> None:
     from sertools.batch.serving import Server
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
         listener.listen()

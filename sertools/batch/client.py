@@ -71,15 +71,14 @@ def _pass_signals_on(server: socket.socket) -> None:
             server.send(bytes([number]))
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        send(number)
+        if number == signal.SIGTSTP:
+            send(signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            send(signal.SIGCONT)
+        else:
+            send(number)
 
-    def pause(_number: int, _frame: FrameType | None) -> None:
-        send(signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        send(signal.SIGCONT)
-
-    asking = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    for number, handler in [*((each, pass_on) for each in asking), (signal.SIGTSTP, pause)]:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGTSTP):
         # What is ignored stays so: under nohup, or in the background of a script.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
+            signal.signal(number, pass_on)

@@ -12,8 +12,10 @@ from multiprocessing.process import BaseProcess
 
 from sertools.errors import SertoolsError
 
-# Those that ask a line to end, as a terminal, a shell or a cluster sends them.
-ASKING = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+# Those that ask a line to end or to wait, as a terminal, a shell or a cluster sends them.
+ASKING = tuple(
+    getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1", "SIGTSTP") if hasattr(signal, name)
+)
 
 
 def need_forks() -> None:
@@ -30,7 +32,7 @@ def need_forks() -> None:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Let signals that ask for an end wait until the block is left."""
+    """Let signals of `ASKING` wait until the block is left."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
     try:
         yield

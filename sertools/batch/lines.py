@@ -12,14 +12,21 @@ from sertools.errors import UsageError
 _PROGRAM = "sertools"
 # A piece of a line: a comment, an operator, or a word with its quotes.
 _PIECE = re.compile(
-    r"""\s*(?:(?P<comment>\#.*)|(?P<operator>\d*[<>][&<>|]*|[|&;()]+)|(?P<word>(?:[^\s'"\\|&;()<>]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+))"""
+    r"""
+    \s* (?:
+        (?P<comment> \#.* )
+        | (?P<operator> \d*[<>][&<>|]* | [|&;()]+ )
+        | (?P<word> (?: [^\s'"\\|&;()<>] | \\. | '[^']*' | "(?:[^"\\]|\\.)*" )+ )
+    )
+    """,
+    re.VERBOSE,
 )
 _SINGLE_QUOTED = re.compile(r"\\.|'[^']*'")
 _DOUBLE_QUOTED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True)
-class Line:
+class CommandLine:
     """A command line of a batch.
 
     Attributes
@@ -41,7 +48,7 @@ class Line:
         return shlex.join((_PROGRAM, *self.words)) + into
 
 
-def read_lines(text: Iterable[str]) -> list[Line]:
+def read_lines(text: Iterable[str]) -> list[CommandLine]:
     """Read the lines of a batch; empty ones and comments are left out.
 
     Words are quoted as in a shell, a backslash at the end joins a line to the next one, ``> FILE`` may stand last,
@@ -63,7 +70,7 @@ def read_lines(text: Iterable[str]) -> list[Line]:
         if words[:1] == [_PROGRAM]:
             del words[0]
         if words:
-            found.append(Line(number, tuple(words), into))
+            found.append(CommandLine(number, tuple(words), into))
         elif pieces or into:
             raise malformed(number, "there is no verb in it")
     return found

@@ -52,18 +52,24 @@ class Server:
     def serve(self, alive: int) -> None:
         """Serve until the other end of the pipe `alive` is closed, and what runs then has ended."""
         doors: list[Any] = [self._listener, alive]
-        while doors or self._served:
-            clients = [each.client for each in self._served.values() if each.client.fileno() >= 0]
-            for ready in wait([*doors, *self._served, *clients]):
-                if ready is self._listener:
-                    self._admit()
-                elif ready == alive:
-                    self._listener.close()
-                    doors = []
-                elif ready in self._served:
-                    self._dismiss(self._served.pop(ready))
-                else:
-                    self._hear(ready)
+        try:
+            while doors or self._served:
+                clients = [each.client for each in self._served.values() if each.client.fileno() >= 0]
+                for ready in wait([*doors, *self._served, *clients]):
+                    if ready is self._listener:
+                        self._admit()
+                    elif ready == alive:
+                        self._listener.close()
+                        doors = []
+                    elif ready in self._served:
+                        self._dismiss(self._served.pop(ready))
+                    else:
+                        self._hear(ready)
+        finally:
+            for each in self._served.values():
+                send(each.process, signal.SIGTERM)
+            for each in self._served.values():
+                self._dismiss(each)
 
     def _admit(self) -> None:
         client, _ = self._listener.accept()

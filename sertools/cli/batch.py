@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from sertools.batch.lines import Line, malformed, read_lines
-from sertools.batch.order import Files, in_order
-from sertools.cli.options import verb
+from sertools.batch.lines import CommandLine, malformed, read_lines
+from sertools.batch.waiting import Files, in_order
 from sertools.cli.progress import voice
+from sertools.cli.verbs import verb
 from sertools.errors import UsageError, did_you_mean
 from sertools.provenance import log_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from socket import socket
 
 
-@verb
+@verb()
 def batch(
     words: Annotated[
         list[str] | None,
@@ -54,7 +54,7 @@ def batch(
 
     from sertools.batch.forks import need_forks
     from sertools.batch.imports import import_for
-    from sertools.batch.running import Batch
+    from sertools.batch.scheduling import Batch
     from sertools.cli import app
 
     need_forks()
@@ -69,7 +69,7 @@ def batch(
     Batch(lines, waits, _be, voice.detail, jobs=min(jobs, len(lines)), keep_going=keep_going).finish()
 
 
-def _read(words: Sequence[str]) -> list[Line]:
+def _read(words: Sequence[str]) -> list[CommandLine]:
     name, *more = words
     if more:
         raise UsageError(f"{more[0]}: a batch is one file; for a command give --around")
@@ -79,7 +79,7 @@ def _read(words: Sequence[str]) -> list[Line]:
         return read_lines(text)
 
 
-def _files_of(line: Line, commands: Mapping[str, Any]) -> Files:
+def _files_of(line: CommandLine, commands: Mapping[str, Any]) -> Files:
     """Say which files a line names, by its verb's parameters; refuse a line that the verb does not take."""
     from typer._click.exceptions import UsageError as WrongWords  # typer has no other name for it
 
@@ -92,6 +92,9 @@ def _files_of(line: Line, commands: Mapping[str, Any]) -> Files:
         given = commands[name].make_context(name, words, help_option_names=[]).params
     except WrongWords as error:
         raise malformed(line.number, error.format_message().rstrip(".")) from None
+    except typer.Exit:
+        # Of an option that was removed, which has been said.
+        raise malformed(line.number, f"{name} does not take it any more") from None
     reads, writes = set(), {line.into}
     for parameter in commands[name].params:
         value = given.get(parameter.name)
@@ -105,7 +108,9 @@ def _files_of(line: Line, commands: Mapping[str, Any]) -> Files:
 
 
 def _real(names: set[Any]) -> frozenset[Path]:
-    return frozenset(Path(os.path.realpath(name)) for name in names if name and str(name) != "-")
+    paths = [Path(os.path.realpath(name)) for name in names if name and str(name) != "-"]
+    # Nobody waits for /dev/null.
+    return frozenset(path for path in paths if not path.is_char_device())
 
 
 def _be(words: Sequence[str]) -> None:

@@ -21,7 +21,17 @@ import torch
 from pairs import python
 
 HERE = Path(__file__).parent
-SCRIPTS = ("startup", "extraction", "inversion", "store_reading", "training_steps", "generation", "growth", "gpu")
+SCRIPTS = (
+    "startup",
+    "batch",
+    "extraction",
+    "inversion",
+    "store_reading",
+    "training_steps",
+    "generation",
+    "growth",
+    "gpu",
+)
 START, END = "<!-- table -->", "<!-- end -->"
 HEAD = ("figure", "rival", "ratio (range of pairs)", "goal", "floor", "size")
 

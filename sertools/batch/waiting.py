@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sertools.batch.lines import Line, malformed
+from sertools.batch.lines import CommandLine, malformed
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Files:
     writes: frozenset[Path]
 
 
-def in_order(lines: Sequence[Line], files: Sequence[Files]) -> list[frozenset[int]]:
+def in_order(lines: Sequence[CommandLine], files: Sequence[Files]) -> list[frozenset[int]]:
     """Return for each line the indices of those that it waits for, all of them before it.
 
     Who reads a folder reads all that is in it, and who writes a folder writes all of it.
@@ -29,7 +29,7 @@ def in_order(lines: Sequence[Line], files: Sequence[Files]) -> list[frozenset[in
         If two lines write one file, or a line writes what it or a line before it reads.
     """
     waits = []
-    readers: dict[Path, Line] = {}
+    readers: dict[Path, CommandLine] = {}
     writers: dict[Path, int] = {}
     writers_below: defaultdict[Path, set[int]] = defaultdict(set)
     for index, (line, own) in enumerate(zip(lines, files, strict=True)):

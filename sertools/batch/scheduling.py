@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from sertools.batch.forks import ASKING, fork, send, signals_held
-from sertools.batch.lines import Line
+from sertools.batch.lines import CommandLine
 from sertools.claim import claimed
 from sertools.errors import SertoolsError, Stopped
 from sertools.provenance import atomic_output
@@ -63,7 +63,7 @@ class Batch:
         Whether lines that do not wait for one that failed are run all the same.
     """
 
-    lines: Sequence[Line]
+    lines: Sequence[CommandLine]
     waits: Sequence[frozenset[int]]
     run: RunWords
     tell: Callable[[str], None]
@@ -132,18 +132,17 @@ class Batch:
         """Pass signals on to the lines that run; after one that asks for an end, no line begins."""
 
         def pass_on(number: int, _frame: object) -> None:
-            self._signal = number
-            self._send(number)
+            if number == signal.SIGTSTP:
+                self._send(signal.SIGSTOP)
+                os.kill(os.getpid(), signal.SIGSTOP)
+                self._send(signal.SIGCONT)
+            else:
+                self._signal = number
+                self._send(number)
 
-        def pause(_number: int, _frame: object) -> None:
-            self._send(signal.SIGSTOP)
-            os.kill(os.getpid(), signal.SIGSTOP)
-            self._send(signal.SIGCONT)
-
-        handlers = {**dict.fromkeys(ASKING, pass_on), signal.SIGTSTP: pause}
-        # What is ignored stays so.
-        heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, handlers[number]) for number in heeded}
+        # What is ignored stays so: under nohup, or in the background of a script.
+        heeded = [number for number in ASKING if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, pass_on) for number in heeded}
         try:
             yield
         finally:
@@ -164,29 +163,41 @@ class Batch:
         parts += [f"failed: line {named}"] if failed else []
         parts += [f"not run: {left} of {len(self.lines)} lines"] if left else []
         code = failed[min(failed)] if failed else 128 + self._signal
-        # The state of a training is worth more than how the others took the signal: the same batch goes on.
-        raise BatchError("; ".join(parts), Stopped.exit_code if Stopped.exit_code in failed.values() else code)
+        if self._signal and Stopped.exit_code in failed.values():
+            # However others took the signal: a state was saved, from which the same batch goes on.
+            code = Stopped.exit_code
+        raise BatchError("; ".join(parts), code)
 
 
-def _run_line(run: RunWords, line: Line) -> None:
-    if not line.into:
-        run(line.words)
-        return
+def _run_line(run: RunWords, line: CommandLine) -> None:
     try:
-        with claimed(line.into), atomic_output(Path(line.into)) as part:
-            with part.open("wb") as stream:
-                os.dup2(stream.fileno(), sys.stdout.fileno())
-            _run_to_end(run, line.words)
+        with _printing_into(line.into):
+            try:
+                run(line.words)
+            except SystemExit as stop:
+                if stop.code:
+                    raise
+            sys.stdout.flush()
     except SertoolsError as error:
         print(f"sertools: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
 
 
-def _run_to_end(run: RunWords, words: Sequence[str]) -> None:
-    """Return where the line has done well, so that what it printed is kept."""
-    try:
-        run(words)
-    except SystemExit as stop:
-        if stop.code:
-            raise
-    sys.stdout.flush()
+@contextmanager
+def _printing_into(name: str) -> Iterator[None]:
+    """Let standard output go into a file, if one is named; it appears when the block has ended well."""
+    path = Path(name)
+    if not name:
+        yield
+    elif path.is_char_device() or path.is_fifo():
+        _print_into(path)
+        yield
+    else:
+        with claimed(path), atomic_output(path) as part:
+            _print_into(part)
+            yield
+
+
+def _print_into(path: Path) -> None:
+    with path.open("wb") as stream:
+        os.dup2(stream.fileno(), sys.stdout.fileno())
