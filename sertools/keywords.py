@@ -26,6 +26,7 @@ from sertools.errors import did_you_mean
 from sertools.fields import NOT_NEGATIVE, REQUIRED, Bounds, Keyword, Option, keywords_of, option
 from sertools.generator_config import CONFIGS, KINDS
 from sertools.presets import PRESETS, held, override
+from sertools.spelling import MISSING
 
 # What several verbs have.
 SEED = Keyword("seed", int, 0, Option("Fixes everything that is drawn.", bounds=NOT_NEGATIVE))
@@ -33,6 +34,15 @@ DEVICE = Keyword("device", str, "auto", Option("Where to compute.", "auto|cpu|cu
 PICTURES = Keyword("n", int, 4, Option("Spectrograms per class and store.", flag="-n", bounds=Bounds(1, 16)))
 WAVS = Keyword("per_class", int, None, Option("That many rows of each class; without it all.", "N", bounds=Bounds(1)))
 ITERATIONS = Keyword("iterations", int, 32, Option("Rounds of Griffin-Lim.", bounds=Bounds(1, 1000)))
+MISSING_WORDS = Keyword(
+    "missing", str, None, Option("Labels and names that mean: not known.", "WORD[,WORD]", unset=",".join(MISSING))
+)
+SYNONYMS = Keyword(
+    "synonyms",
+    str,
+    "merge",
+    Option("Words of one emotion, such as fear and anxiety: one class, or each its own.", choices=("merge", "keep")),
+)
 JOBS = Keyword("jobs", int, 1, Option("Number of processes.", bounds=Bounds(1)))
 
 

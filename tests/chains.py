@@ -13,9 +13,10 @@ from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanCo
 from sertools.errors import SertoolsWarning
 from sertools.generation.rows import generate
 from sertools.provenance import history
+from sertools.store.conditions import Condition
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, picture_digest
 from sertools.store.lineage import Lineage
-from sertools.store.select import Condition, Selection, select_store
+from sertools.store.select import Selection, select_store
 from sertools.store.writer import write_store
 from sertools.training.adversarial import finetune_gan
 from sertools.training.autoencoder import pretrain_autoencoder

@@ -16,9 +16,10 @@ from sertools.balance.augmentation import augment_store
 from sertools.balance.strategies import strategy
 from sertools.errors import StoreError, UsageError
 from sertools.nets.classifiers import build_classifier
+from sertools.store.conditions import Condition
 from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
-from sertools.store.select import Condition, Selection, select_store
+from sertools.store.select import Selection, select_store
 from sertools.training import batches
 from sertools.training.batches import open_rows
 from sertools.training.classifier import ClassifierTrainer

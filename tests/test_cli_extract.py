@@ -145,8 +145,17 @@ def test_names_that_are_not_utf_8(corpus: Path, call: Call, tmp_path: Path) -> N
 
 def test_a_table_that_is_not_utf_8(corpus: Path, call: Call, tmp_path: Path) -> None:
     (corpus / "labels.csv").write_bytes(b"file,emotion,speaker\nsad/01_1.wav,tr\xe4ge,J\xfcrgen A\\B\n")
+    done = call("extract", "corpus/labels.csv", "-o", "s.h5", *SMALL)
+    fails(
+        done,
+        1,
+        "corpus/labels.csv:2: emotion 'tr\\udce4ge' is not UTF-8",
+        "iconv -f",
+        "corpus/labels.csv > utf-8.csv",
+    )
+    (corpus / "labels.csv").write_text("file,emotion,speaker\nsad/01_1.wav,träge,Jürgen A\\B\n", encoding="utf-8")
     contents = extracted(call("extract", "corpus/labels.csv", "-o", "s.h5", *SMALL), tmp_path / "s.h5")
-    assert contents.utterances["speaker"].tolist() == ["J\\xfcrgen A\\B"]
+    assert contents.utterances["speaker"].tolist() == ["Jürgen A\\B"]
 
 
 # What goes wrong

@@ -213,9 +213,11 @@ def test_unreadable_tables(text, message):
 
 
 def test_table_that_is_not_utf8():
-    stream = io.TextIOWrapper(io.BytesIO(b"file,emotion\ncaf\xe9.wav,sad\n"), encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"labels\.csv: not UTF-8 \(byte 0xe9\)"):
-        read_labels(stream, "labels.csv")
+    for n_lines in (0, 5000):
+        data = b"file,emotion\n" + b"".join(b"%d.wav,sad\n" % n for n in range(n_lines)) + b"caf\xe9.wav,sad\n"
+        stream = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
+        with pytest.raises(CorpusError, match=rf"labels\.csv:{n_lines + 2}: not UTF-8 \(byte 0xe9\).*: iconv -f"):
+            read_labels(stream, "labels.csv")
 
 
 @pytest.mark.parametrize(

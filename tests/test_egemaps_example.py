@@ -18,7 +18,8 @@ import pytest
 from conftest import process_environment
 
 from sertools.scoring.results.rivals import read_results
-from sertools.store.select import Condition, Selection, select_store
+from sertools.store.conditions import Condition
+from sertools.store.select import Selection, select_store
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "egemaps_svm.py"
 TAGS = ("--tag", "method=SVM", "--tag", "fold=1")

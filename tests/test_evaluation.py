@@ -15,7 +15,8 @@ from sertools.provenance import digest_file
 from sertools.scoring.results import evaluation
 from sertools.scoring.results.evaluation import evaluate
 from sertools.scoring.results.result_file import read_result, write_result
-from sertools.store.select import Condition, Selection, select_store
+from sertools.store.conditions import Condition
+from sertools.store.select import Selection, select_store
 from sertools.training.batches import open_rows
 from sertools.training.classifier import load_classifier, posteriors
 from sertools.voting import utterance_uar

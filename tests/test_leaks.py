@@ -16,10 +16,11 @@ from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
 from sertools.errors import LineageError, SertoolsWarning
 from sertools.scoring.results.evaluation import evaluate
+from sertools.store.conditions import Condition
 from sertools.store.extraction import extract
 from sertools.store.merge import merge_stores
 from sertools.store.reader import open_store
-from sertools.store.select import Condition, Selection, select_store
+from sertools.store.select import Selection, select_store
 from sertools.training.latents import fit_latents
 
 COUNTS = dict.fromkeys(("angry", "happy", "neutral", "sad"), 2)

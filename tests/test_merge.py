@@ -13,10 +13,11 @@ from stores import read_all
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
 from sertools.errors import StoreError, UsageError
+from sertools.store.conditions import parse_condition
 from sertools.store.extraction import extract
 from sertools.store.merge import merge_stores
 from sertools.store.reader import open_store
-from sertools.store.select import Selection, parse_condition, select_store
+from sertools.store.select import Selection, select_store
 
 
 def extract_to(path: Path, *sources: Path, front_end: FrontEnd = TINY, **options: object) -> Path:

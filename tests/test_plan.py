@@ -15,8 +15,9 @@ from sertools.balance.augmentation import augment_store
 from sertools.balance.plan import balance_counts, draw_rows, plan_rows
 from sertools.balance.strategies import RANDOM_SELECTION, STRATEGIES, TABLE_1, Strategy, strategy
 from sertools.errors import StoreError, UsageError
+from sertools.store.conditions import parse_condition
 from sertools.store.reader import open_store
-from sertools.store.select import Selection, parse_condition, select_store
+from sertools.store.select import Selection, select_store
 
 class_counts = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 300), min_size=2)
 CP = STRATEGIES["CP"]

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from stores import make_store
 
 from sertools.errors import SertoolsWarning, StoreError, UsageError
+from sertools.store.conditions import parse_condition
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table
 from sertools.store.reader import open_store
-from sertools.store.select import Selection, chosen, parse_condition, parse_keep, parse_part, select_store
+from sertools.store.select import Selection, chosen, parse_keep, parse_part, select_store
 from sertools.store.writer import write_store
 
 

@@ -111,7 +111,25 @@ def test_names_survive(name: str) -> None:
     escaped.encode("utf-8")
 
 
-@pytest.mark.parametrize("name", ["a/b", "", "1st", "x" * 65, "duration", "id", "path", "origin", "utterance"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a/b",
+        "",
+        "1st",
+        "x" * 65,
+        "\u0301a",
+        "a=b",
+        "a,b",
+        "a\nb",
+        "a\u202eb",
+        "duration",
+        "id",
+        "path",
+        "origin",
+        "utterance",
+    ],
+)
 def test_column_names_that_would_not_work_are_refused(name: str) -> None:
     with pytest.raises(UsageError):
         check_column_name(name)

@@ -1,10 +1,16 @@
 """Signal transforms: what each changes, by how much, and what it leaves."""
 
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SR, tone
+from conftest import SR, process_environment, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -219,3 +225,26 @@ def test_a_trimmed_utterance_says_where_it_began(before: int, n: int, after: int
     assert before - first >= min(before, 1600)
     assert (short.duration, short.digest) == (utterance.duration, "digest")
     assert trimmed(utterance, FrontEnd()) is utterance
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("setpriv") is None,
+    reason="needs root and setpriv",
+)
+def test_a_user_without_a_home_can_stretch() -> None:
+    """Neither librosa's folder nor a home can be written: the compiler caches elsewhere, and leaves nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        env = {**process_environment(), "HOME": "/nonexistent", "TMPDIR": folder}
+
+        def nobody(code: str) -> subprocess.CompletedProcess[str]:
+            line = ["setpriv", "--reuid", "4242", "--regid", "4242", "--clear-groups", sys.executable, "-c", code]
+            return subprocess.run(line, cwd="/", env=env, capture_output=True, text=True, timeout=120, check=False)
+
+        if nobody("import numpy, sertools.sound.transforms").returncode:
+            pytest.skip("Python lies where others may not read")
+        start = "import numpy; from sertools.sound.transforms import find_cache, time_stretch; find_cache(); "
+        done = nobody(start + "print(len(time_stretch(numpy.ones(4000, 'f4'), 0.5)))")
+        assert (done.returncode, done.stdout) == (0, "8000\n"), done.stderr
+        assert list(Path(folder).iterdir()) == []

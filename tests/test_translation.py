@@ -15,9 +15,10 @@ from sertools.generation.opening import Ways
 from sertools.generation.rows import generate
 from sertools.generation.translation import Translation
 from sertools.generation.transport import speaker_offsets, transport_matrix
+from sertools.store.conditions import Condition
 from sertools.store.merge import merge_stores
 from sertools.store.reader import open_store
-from sertools.store.select import Condition, Selection, select_store
+from sertools.store.select import Selection, select_store
 from sertools.training.gan_file import load_encoder, load_generator
 from sertools.training.latents import fit_latents, pooled
 

@@ -7,9 +7,10 @@ Errors are `SertoolsError` and name the file, the bad value and the remedy; rema
 from collections.abc import Callable
 from typing import ParamSpec
 
+from sertools.api.recordings import corpus, extract
 from sertools.api.scores import evaluate, score
 from sertools.api.showing import export, info, plot, report
-from sertools.api.stores import augment, corpus, extract, merge, select, to_wav
+from sertools.api.stores import augment, merge, select, to_wav
 from sertools.api.synthesis import fit_latents, generate
 from sertools.api.training import finetune_gan, pretrain_ae, train_clf, train_generator
 from sertools.errors import UsageError

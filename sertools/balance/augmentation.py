@@ -23,12 +23,13 @@ from sertools.arrays import Index
 from sertools.balance.alteration import TRANSFORMS, Alteration, Parent, alter
 from sertools.balance.plan import RowPlan, plan_rows
 from sertools.balance.strategies import Strategy
-from sertools.corpora.files import check_inside
+from sertools.corpora.files import check_inside, on_disk
 from sertools.errors import StoreError, UsageError
 from sertools.parallel import ordered_map
 from sertools.provenance import Input, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, counted, memory_so_far, seconds_of
 from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
+from sertools.sound.transforms import find_cache
 from sertools.store.format import OWN_PICTURES, Column, Contents, Table, unescape_name
 from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
@@ -108,6 +109,8 @@ def augment_store(
     altered = np.flatnonzero(np.isin(rows.origin, list(TRANSFORMS)))
     parents = _parents(store, rows, altered, audio_root)
     counts = _counts(contents.emotion, rows)
+    if parents:
+        find_cache()
     work = partial(alter, front_end=contents.front_end, noise=noise)
     begin(output, lambda: _plan(store, output, strategy, counts, parents, work, jobs))
     yield AugmentProgress(0, len(altered), counts)
@@ -255,9 +258,8 @@ def _parents(store: Store, rows: _Rows, altered: Index, audio_root: Path | None)
 
 
 def _audio_path(store: Store, utterance: int, audio_root: Path | None) -> Path:
-    if audio_root is None:
-        return store.audio_path(utterance)
-    return audio_root / unescape_name(str(store.contents.utterances["path"][utterance]))
+    relative = unescape_name(str(store.contents.utterances["path"][utterance]))
+    return Path(on_disk(str(store.audio_path(utterance) if audio_root is None else audio_root / relative)))
 
 
 def _replaced(column: npt.NDArray[Any], at: Index, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -47,7 +47,10 @@ def conditions(incomplete: str) -> list[str]:
     column, equals, _ = incomplete.partition("=")
     if not equals:
         return choices(f"{name}=" for name in ("emotion", "speaker", "session", "gender", "origin"))(incomplete)
-    return choices(f"{column}={value}" for value in _values(column.removesuffix("!")))(incomplete)
+    from sertools.store.conditions import Condition
+
+    name = column.removesuffix("!")
+    return choices(str(Condition(name, (value,), name != column)) for value in _values(name))(incomplete)
 
 
 def _values(column: str) -> list[str]:

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from sertools.cli.completion import choices, readers
+from sertools.cli.options import Missing, Synonyms
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
 from sertools.errors import UsageError
+from sertools.keywords import SYNONYMS
 
 
 @verb()
@@ -34,6 +36,8 @@ def corpus(
         list[str] | None,
         typer.Option(metavar="OLD=NEW", help="Count one emotion as another, such as calm=neutral. Repeatable."),
     ] = None,
+    missing: Missing = None,
+    synonyms: Synonyms = SYNONYMS.default,
 ) -> None:
     """Print a corpus folder's labels as CSV.
 
@@ -53,8 +57,11 @@ def corpus(
         return
     if name is None or folder is None:
         raise typer.BadParameter("NAME and DIR are needed, such as: sertools corpus ravdess RAVDESS/")
-    pairs = dict(_read_pair(text) for text in relabel or ())
-    recordings = api.corpus(name, folder, ambiguous=ambiguous, relabel=pairs)
+    pairs: dict[str, str] = {}
+    for old, new in map(_read_pair, relabel or ()):
+        if pairs.setdefault(old, new) != new:
+            raise UsageError(f"--relabel {old}={new}: {old!r} is also to be {pairs[old]!r}; leave one out")
+    recordings = api.corpus(name, folder, ambiguous=ambiguous, relabel=pairs, missing=missing, synonyms=synonyms)
     text = io.StringIO(newline="")
     write_labels(recordings, text)
     sys.stdout.buffer.write(text.getvalue().encode("utf-8", "surrogateescape"))

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from sertools.cli.options import Jobs, output
+from sertools.cli.options import Jobs, Missing, Synonyms, output
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
 from sertools.config import FrontEnd
-from sertools.keywords import JOBS
+from sertools.keywords import JOBS, SYNONYMS
 
 
 @verb(dry_run=True)
@@ -40,6 +40,8 @@ def extract(
             help="fail: list all bad files, write nothing; skip: record them in the store.",
         ),
     ] = "fail",
+    missing: Missing = None,
+    synonyms: Synonyms = SYNONYMS.default,
     **front_end: Any,
 ) -> None:
     """Turn audio into a store of log-mel spectrograms.
@@ -62,6 +64,8 @@ def extract(
         jobs=jobs,
         shard=shard,
         on_error=on_error,
+        missing=missing,
+        synonyms=synonyms,
         front_end=FrontEnd(**front_end),
         stdin=io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline=""),
         progress=showing("extract", lambda p: (p.done, p.total, f"{p.n_rows} rows")),

@@ -1,5 +1,6 @@
 """``sertools generate``: generator → store of generated rows."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from sertools.cli.options import output
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
 from sertools.errors import UsageError
+from sertools.spelling import spelled
 
 
 @verb(dry_run=True)
@@ -34,13 +36,19 @@ def generate(
     """
     from sertools import api
 
-    options["count"] = dict(_read_count(text) for text in options["count"] or ())
+    options["count"] = _read_counts(options["count"] or ())
     made = api.generate(gan, out, **options, progress=showing("generate", lambda p: (p.done, p.total, "")))
     voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in made.items() if n) or 'no rows'}")
 
 
-def _read_count(text: str) -> tuple[str, int]:
-    name, equals, number = text.partition("=")
-    if not (name and equals and number.isdecimal()):
-        raise UsageError(f"--count {text!r}: expected CLASS=N, such as angry=100")
-    return name, int(number)
+def _read_counts(texts: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        name = spelled(name)
+        if not (name and equals and number.isdecimal()):
+            raise UsageError(f"--count {text!r}: expected CLASS=N, such as angry=100")
+        if name in counts:
+            raise UsageError(f"--count {text!r}: {name!r} has a number before; leave one out")
+        counts[name] = int(number)
+    return counts

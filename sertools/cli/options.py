@@ -1,7 +1,8 @@
 """Options that several verbs share; what every verb has, such as -q, is in `verbs`.
 
 Index: ``output`` -o · ``Seed`` --seed · ``Device`` --device · ``Jobs`` --jobs · ``Stores`` TRAIN.h5… ·
-``Tags`` --tag. What a verb shares with its function in Python, `parameters` makes of `sertools.keywords`.
+``Missing`` --missing · ``Synonyms`` --synonyms · ``Tags`` --tag. What a verb shares with its function in Python,
+`parameters` makes of `sertools.keywords`.
 """
 
 import inspect
@@ -15,7 +16,7 @@ import typer
 from sertools.cli.completion import counts
 from sertools.errors import UsageError
 from sertools.fields import REQUIRED, Keyword
-from sertools.keywords import DEVICE, JOBS, SEED, described
+from sertools.keywords import DEVICE, JOBS, MISSING_WORDS, SEED, SYNONYMS, described
 
 _OFFERS = {"count": counts}
 
@@ -66,6 +67,8 @@ Stores = Annotated[list[Path], typer.Argument(metavar="TRAIN.h5", help="Training
 Seed = Annotated[int, option_of(SEED)]
 Device = Annotated[str, option_of(DEVICE)]
 Jobs = Annotated[int, option_of(JOBS, "-j")]
+Missing = Annotated[str | None, option_of(MISSING_WORDS)]
+Synonyms = Annotated[str, option_of(SYNONYMS)]
 
 
 def output(metavar: str, what: str) -> Any:

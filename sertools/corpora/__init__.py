@@ -7,8 +7,8 @@
 >>> recordings = read_corpus("ravdess", Path("RAVDESS"))  # doctest: +SKIP
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sertools.corpora import (
@@ -26,6 +26,7 @@ from sertools.corpora import (
     tess,
 )
 from sertools.corpora.table import Recording
+from sertools.corpora.vocabulary import USUAL, Vocabulary, settle
 from sertools.errors import CorpusError, UsageError, did_you_mean
 
 
@@ -40,12 +41,16 @@ class Reader:
     title : str
         One line: which corpus, under which licence.
     read : callable
-        From the corpus's folder to its recordings; of audformat and nkululeko also from a table's path.
+        From the corpus's folder to its recordings, with words as the corpus writes them or settled; of audformat and
+        nkululeko also from a table's path.
+    counted_as : mapping of str to str
+        Emotions that the corpus's users count as another.
     """
 
     name: str
     title: str
     read: Callable[[Path], list[Recording]]
+    counted_as: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 READERS: dict[str, Reader] = {
@@ -54,7 +59,12 @@ READERS: dict[str, Reader] = {
         Reader("folders", "any corpus with one folder an emotion", folders.read),
         Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", ravdess.read),
         Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", emodb.read),
-        Reader("iemocap", "IEMOCAP: English, 10 actors in 5 sessions; research only, by agreement", iemocap.read),
+        Reader(
+            "iemocap",
+            "IEMOCAP: English, 10 actors in 5 sessions; research only, by agreement",
+            iemocap.read,
+            iemocap.COUNTED_AS,
+        ),
         Reader("crema-d", "CREMA-D: English, 91 actors, 6 intended emotions; ODbL 1.0", crema_d.read),
         Reader("crema-d-voice", "CREMA-D as listeners heard it: 6 emotions and ties; ODbL 1.0", crema_d.read_voice),
         Reader(
@@ -73,7 +83,12 @@ READERS: dict[str, Reader] = {
 
 
 def read_corpus(
-    name: str, folder: Path, *, ambiguous: str = "keep", relabel: Mapping[str, str] | None = None
+    name: str,
+    folder: Path,
+    *,
+    ambiguous: str = "keep",
+    relabel: Mapping[str, str] | None = None,
+    vocabulary: Vocabulary = USUAL,
 ) -> list[Recording]:
     """List the recordings of a corpus.
 
@@ -88,6 +103,8 @@ def read_corpus(
         What to do with recordings on whose emotion the annotators did not agree.
     relabel : mapping of str to str
         Emotions that count as another, such as ``{"calm": "neutral"}``.
+    vocabulary : Vocabulary
+        How words are read.
 
     Returns
     -------
@@ -99,23 +116,36 @@ def read_corpus(
     CorpusError
         No such reader, no such folder, or nothing of that corpus in it.
     UsageError
-        `ambiguous` is neither "keep" nor "drop", or no recording has an emotion of `relabel`.
+        `ambiguous` is neither "keep" nor "drop", no recording has an emotion of `relabel`, or that has one twice.
+
+    Warns
+    -----
+    SertoolsWarning
+        As `settle`, beside what the reader warns of.
     """
     if name not in READERS:
         hint = did_you_mean(name, READERS) or ";"
         raise CorpusError(f"{name!r}: no such reader{hint} known are {', '.join(READERS)}")
     if ambiguous not in ("keep", "drop"):
         raise UsageError(f"ambiguous is {ambiguous!r}; choose keep or drop")
-    recordings = READERS[name].read(folder)
-    relabel = relabel or {}
-    emotions = {recording.emotion for recording in recordings}
-    for old in relabel:
-        if old not in emotions:
-            raise UsageError(
-                f"--relabel {old}=…: no recording is {old!r}; they are {', '.join(sorted(emotions - {''}))}"
-            )
+    reader = READERS[name]
+    recordings = settle(reader.read(folder), str(folder), vocabulary, reader.counted_as)
+    renamed = _renamed(recordings, relabel or {}, vocabulary)
     return [
-        replace(recording, emotion=relabel.get(recording.emotion, recording.emotion))
+        replace(recording, emotion=renamed.get(recording.emotion, recording.emotion))
         for recording in recordings
         if ambiguous == "keep" or recording.emotion != "ambiguous"
     ]
+
+
+def _renamed(recordings: Sequence[Recording], relabel: Mapping[str, str], vocabulary: Vocabulary) -> dict[str, str]:
+    """Class → the one that it counts as."""
+    classes = {recording.emotion for recording in recordings} - {""}
+    renamed: dict[str, str] = {}
+    for old, new in relabel.items():
+        emotion = vocabulary.emotion(old)
+        if emotion not in classes:
+            raise UsageError(f"--relabel {old}=…: no recording is {old!r}; they are {', '.join(sorted(classes))}")
+        if renamed.setdefault(emotion, vocabulary.emotion(new)) != vocabulary.emotion(new):
+            raise UsageError(f"--relabel {old}={new}: {emotion!r} is also to be {renamed[emotion]!r}; leave one out")
+    return renamed

@@ -8,15 +8,17 @@ taken from the tables; ``db.yaml`` only marks the folder, and the pickles beside
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from sertools.corpora.cells import canonical_gender
+from sertools.corpora.emotions import canonical_emotion
+from sertools.corpora.files import on_disk
 from sertools.corpora.table import AUDIO_SUFFIXES, Recording, TableRow, read_rows, recordings_of
 from sertools.errors import CorpusError
+from sertools.spelling import is_missing
 
 _TABLE = re.compile(r"db\.(?P<name>.+)\.(?P<format>csv|parquet|pkl)")
 _SPLITS = ("train", "dev", "test")
@@ -59,7 +61,7 @@ def read(path: Path) -> list[Recording]:
     picked = _pick(root, tables, emotional, chosen)
     recordings = _merged(root, {name: described[name] for name in picked}, emotional)
     genders = {
-        cells["speaker"]: canonical_gender(cells["gender"])
+        cells["speaker"]: cells["gender"]
         for name, table in rows.items()
         if name not in described and _has(table, "speaker", "gender")
         for _, cells in table
@@ -70,7 +72,7 @@ def read(path: Path) -> list[Recording]:
         replace(
             known,
             file=media[r.file],
-            gender=known.gender or genders.get(known.speaker, ""),
+            gender=_first([known.gender, genders.get(known.speaker, "")]),
             extra=({"split": split_of.get(r.file, "")} if split_of else {}) | _further(r),
         )
         for r in recordings
@@ -184,10 +186,11 @@ def _merged(root: Path, tables: Mapping[str, Mapping[_Span, Recording]], paths: 
     for table in tables.values():
         for span, r in table.items():
             known = merged.setdefault(span, r)
-            if known.emotion and r.emotion and known.emotion != r.emotion:
-                problem = f"its tables differ, {r.file!r} is {known.emotion} and {r.emotion}"
+            classes = [canonical_emotion(word) for word in (known.emotion, r.emotion) if _known(word)]
+            if len(set(classes)) > 1:
+                problem = f"its tables differ, {r.file!r} is {' and '.join(classes)}"
                 raise CorpusError(f"{root}: {problem}; {_choice(paths)}")
-            if not known.emotion:
+            if not _known(known.emotion):
                 merged[span] = r
     if both := [file for file, start, end in merged if (start, end) != (0.0, None) and (file, 0.0, None) in merged]:
         raise CorpusError(f"{root}: its tables differ, {both[0]!r} is whole and cut; {_choice(paths)}")
@@ -198,11 +201,17 @@ def _completed(r: Recording, tables: Iterable[Mapping[_Span, Recording]]) -> Rec
     """Speaker, session and gender, from the segment or its file; the first table that knows each."""
     found = (table.get(_span(r)) or table.get((r.file, 0.0, None)) for table in tables)
     rows = [r, *(row for row in found if row)]
-    first = {
-        column: next((value for row in rows if (value := getattr(row, column))), "")
-        for column in ("speaker", "session", "gender")
-    }
+    first = {column: _first([getattr(row, column) for row in rows]) for column in ("speaker", "session", "gender")}
     return replace(r, speaker=first["speaker"], session=first["session"], gender=first["gender"])
+
+
+def _known(word: str) -> bool:
+    return bool(word) and not is_missing(word)
+
+
+def _first(words: Sequence[str]) -> str:
+    """The first word that says something, else the first there is."""
+    return next((word for word in (*filter(_known, words), *words) if word), "")
 
 
 def _further(r: Recording) -> dict[str, str]:
@@ -226,7 +235,8 @@ def _media(root: Path, files: Iterable[str]) -> dict[str, str]:
     for file in dict.fromkeys(files):
         path = root / file
         candidates = (path, *(path.parent / (path.stem + suffix) for suffix in sorted(AUDIO_SUFFIXES)))
-        found = next((candidate for candidate in candidates if candidate.is_file()), None)
+        spelled = (Path(on_disk(str(candidate))) for candidate in candidates)
+        found = next((candidate for candidate in spelled if candidate.is_file()), None)
         if found is None:
             missing.append(file)
         else:

@@ -3,7 +3,9 @@
 import math
 import re
 
-_GENDER_OF = {"f": "female", "w": "female", "m": "male", "unknown": "", "nan": ""}
+from sertools.spelling import is_missing, spelled
+
+_GENDER_OF = {"f": "female", "w": "female", "m": "male"}
 
 # audformat writes "0 days 00:00:00.050000", and "0 days" where a whole column holds no fraction of a day.
 _CLOCK = re.compile(
@@ -12,20 +14,20 @@ _CLOCK = re.compile(
 
 
 def canonical_gender(word: str) -> str:
-    """Translate a gender's letter to "female" or "male"; unknown is empty, other words stay, in lower case."""
-    word = word.lower()
+    """Translate a gender's letter to "female" or "male"; other words stay, in lower case."""
+    word = spelled(spelled(word).lower())
     return _GENDER_OF.get(word, word)
 
 
 def parse_seconds(cell: str) -> float | None:
-    """Seconds of a cell, a number or a clock time; None where it is empty or a missing value of pandas.
+    """Seconds of a cell, a number or a clock time; None where it is empty or says that nothing is known.
 
     Raises
     ------
     ValueError
         No time, or not within 0 and infinity.
     """
-    if cell.lower() in {"", "nat", "nan"}:
+    if not cell or is_missing(cell):
         return None
     if clock := _CLOCK.fullmatch(cell):
         days, hours, minutes = (int(clock[part] or 0) for part in ("days", "hours", "minutes"))

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from sertools.corpora.cells import canonical_gender
 from sertools.corpora.checks import differences, match_labels, read_names, without_duplicates
 from sertools.corpora.files import find_audio, find_files
 from sertools.corpora.table import CorpusWarning, Recording, read_rows
@@ -125,7 +124,7 @@ def _intended(folder: Path) -> dict[str, Recording]:
             file=str(path),
             emotion=_EMOTIONS[name["emotion"]],
             speaker=name["actor"],
-            gender=canonical_gender(actor.get("gender", "")),
+            gender=actor.get("gender", ""),
             extra={
                 "sentence": name["sentence"],
                 "level": _LEVELS[name["level"]],

@@ -2,6 +2,8 @@
 
 import re
 
+from sertools.spelling import spelled
+
 EMOTIONS = ("angry", "happy", "sad", "neutral", "fearful", "disgust", "surprised", "calm", "ambiguous")
 
 # No single letters: "A" is anger in one corpus and Angst in another. No "exc": only IEMOCAP's four-class
@@ -20,18 +22,23 @@ _ALIASES = {
 _EMOTION_OF = {alias: emotion for emotion, aliases in _ALIASES.items() for alias in aliases}
 
 
+def plain_emotion(word: str) -> str:
+    """Write a corpus's word for an emotion in lower case; the word stays."""
+    return spelled(spelled(word).lower())
+
+
 def canonical_emotion(word: str) -> str:
     """Translate a corpus's word for an emotion into the one used here.
 
     Parameters
     ----------
     word : str
-        In any case; runs of spaces, underscores and hyphens are one space.
+        In any case and spelling; runs of spaces, underscores and hyphens are one space.
 
     Returns
     -------
     str
-        One of `EMOTIONS` (or "bored") if the word is known, else the word, stripped and in lower case.
+        One of `EMOTIONS` (or "bored") if the word is known, else the word, as `plain_emotion` writes it.
     """
-    word = word.strip().lower()
+    word = plain_emotion(word)
     return _EMOTION_OF.get(" ".join(re.split(r"[\s_-]+", word)), word)

@@ -1,12 +1,22 @@
 """The search for a corpus's files."""
 
 import os
+import unicodedata
+import warnings
+from collections import Counter
 from collections.abc import Container, Iterable
 from pathlib import Path
 
-from sertools.errors import CorpusError
+from sertools.errors import CorpusError, SertoolsWarning
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
+# What libsndfile reads. Not sound without a header (.raw), whose rate nobody knows, nor .mat, which rarely is sound.
+AUDIO_SUFFIXES = frozenset(
+    {
+        *(".wav", ".wave", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+        *(".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".sph"),
+    }
+)
+_MOST_SUFFIXES = 6
 
 
 def find_audio(folder: Path) -> list[Path]:
@@ -20,13 +30,51 @@ def find_audio(folder: Path) -> list[Path]:
     return find_files(folder, AUDIO_SUFFIXES, regular=False)
 
 
-def find_files(folder: Path, suffixes: Container[str], *, regular: bool = True) -> list[Path]:
+def find_only_audio(folder: Path, remedy: str) -> list[Path]:
+    """List the audio files below a folder that holds nothing else but a table, and say what it holds beside them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to look.
+    remedy : str
+        What helps where there is none, for the message.
+
+    Raises
+    ------
+    CorpusError
+        As `find_audio`, or there is none.
+
+    Warns
+    -----
+    SertoolsWarning
+        Of the other files, counted by suffix.
+    """
+    paths = find_files(folder, None)
+    audio = [path for path in paths if path.suffix.lower() in AUDIO_SUFFIXES]
+    suffixes = Counter(path.suffix.lower() for path in paths)
+    others = {suffix or "without one": n for suffix, n in suffixes.items() if suffix not in {*AUDIO_SUFFIXES, ".csv"}}
+    counts = [f"{n} {suffix}" for suffix, n in sorted(others.items(), key=lambda other: (-other[1], other[0]))]
+    told = ", ".join(counts[:_MOST_SUFFIXES]) + ", …" * (len(counts) > _MOST_SUFFIXES)
+    if not audio:
+        raise CorpusError(f"{folder}: no audio files below it; {remedy}" + f" (found: {told})" * bool(others))
+    if others:
+        warnings.warn(
+            f"{folder}: left out {sum(others.values())} of {len(paths)} files, whose suffix is none of audio: "
+            f"{told}; convert those that are",
+            SertoolsWarning,
+            stacklevel=3,
+        )
+    return audio
+
+
+def find_files(folder: Path, suffixes: Container[str] | None, *, regular: bool = True) -> list[Path]:
     """List the files below a folder whose suffix in lower case is one of some, sorted, named as ``find`` would.
 
     Names that start with a dot and ``__MACOSX`` are skipped. Links to folders are followed, but every
     real folder is listed once, so neither a loop nor a second link doubles the corpus. Broken links are
     listed: that a file is missing must come to light. So are pipes and devices unless `regular`: who asks for
-    them must not wait for what nobody writes.
+    them must not wait for what nobody writes. Without `suffixes` everything is listed.
 
     Raises
     ------
@@ -52,12 +100,29 @@ def find_files(folder: Path, suffixes: Container[str], *, regular: bool = True) 
                 path = here / entry.name
                 if path.is_dir():
                     (links if entry.is_symlink() else folders).append(path)
-                elif path.suffix.lower() in suffixes and (path.is_file() or not (regular and path.exists())):
+                elif suffixes is None or (
+                    path.suffix.lower() in suffixes and (path.is_file() or not (regular and path.exists()))
+                ):
                     found.append(path)
         except OSError as error:
             reason = error.strerror or str(error)
             raise CorpusError(f"{here}: cannot be listed ({reason}); check its permissions") from error
     return sorted(found, key=lambda path: path.parts)
+
+
+def on_disk(file: str) -> str:
+    """Give a path as the disk spells it, where a letter with its accent is one character here and two there.
+
+    A path that exists, or of which no other form does, is returned as it is.
+    """
+    if file.isascii() or os.path.exists(file):
+        return file
+    path = Path(file)
+    found = Path(path.anchor)
+    for part in path.parts[bool(path.anchor) :]:
+        forms = [found / form for form in (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))]
+        found = next((form for form in forms if os.path.lexists(form)), forms[0])
+    return str(found) if os.path.exists(found) else file
 
 
 def check_inside(audio_root: Path, files: Iterable[str | Path], named_by: str) -> None:

@@ -6,8 +6,8 @@ is the last letter. Labels are the lines that begin with ``[`` in the text files
 ``Session3/dialog/EmoEvaluation/``, its subfolders hold the votes of single raters; the audio is
 ``Session3/sentences/wav/Ses03M_impro05a/Ses03M_impro05a_F012.wav``.
 
-The paper's four classes (§3.1) count excitement as happiness, and so does this reader; the column
-``original`` keeps the corpus's own code.
+The paper's four classes (§3.1) count excitement as happiness, and so does `read_corpus` unless it keeps synonyms
+apart; the column ``original`` keeps the corpus's own code.
 """
 
 import re
@@ -38,7 +38,7 @@ _LABEL_LOOKS = "[start - end] utterance emotion [valence, activation, dominance]
 _EMOTIONS = {
     "ang": "angry",
     "hap": "happy",
-    "exc": "happy",
+    "exc": "excited",
     "sad": "sad",
     "neu": "neutral",
     "fru": "frustrated",
@@ -48,6 +48,7 @@ _EMOTIONS = {
     "oth": "other",
     "xxx": "ambiguous",
 }
+COUNTED_AS = {"excited": "happy"}
 _TYPES = {"impro": "improvised", "script": "scripted"}
 _GENDERS = {"F": "female", "M": "male"}
 
@@ -89,8 +90,8 @@ class _Label:
 def read(folder: Path) -> list[Recording]:
     """List the labelled utterances of IEMOCAP.
 
-    Happiness (``hap``) and excitement (``exc``) are both "happy"; utterances without agreement (``xxx``) are
-    "ambiguous". A speaker is a session and a letter, such as Ses01F. Further columns: ``dialog_type``
+    Excitement (``exc``) is "excited", which counts as "happy" by `COUNTED_AS`; utterances without agreement (``xxx``)
+    are "ambiguous". A speaker is a session and a letter, such as Ses01F. Further columns: ``dialog_type``
     (improvised, scripted), ``original`` (the corpus's code of the emotion), and the mean ``valence``,
     ``activation`` and ``dominance`` as the corpus writes them (1 to 5).
 
@@ -203,8 +204,9 @@ def _recording(utterance: str, path: Path, label: _Label) -> Recording:
 def _compare_counts(recordings: list[Recording], root: Path) -> None:
     """Warn once of counts that are not the published ones of the sessions found."""
     sessions = sorted({r.session for r in recordings})
-    classes = Counter(r.emotion for r in recordings if r.emotion in EXPECTED["01"])
-    found = Counter(f"session {r.session} {r.emotion}" for r in recordings if r.emotion in EXPECTED["01"])
+    cells = [(r.session, COUNTED_AS.get(r.emotion, r.emotion)) for r in recordings]
+    cells = [(session, emotion) for session, emotion in cells if emotion in EXPECTED["01"]]
+    found = Counter(f"session {session} {emotion}" for session, emotion in cells)
     published = {f"session {s} {emotion}": n for s in sessions for emotion, n in EXPECTED[s].items()}
     total = sum(published.values())
     if missing := sorted(EXPECTED.keys() - sessions):
@@ -217,7 +219,7 @@ def _compare_counts(recordings: list[Recording], root: Path) -> None:
     notes += [differing] if (differing := differences(found, published)) else []
     if notes:
         warnings.warn(
-            f"{root}: {classes.total()} utterances of angry, happy, neutral and sad found, {total} expected: "
+            f"{root}: {len(cells)} utterances of angry, happy, neutral and sad found, {total} expected: "
             f"{'; '.join(notes)}",
             CorpusWarning,
             stacklevel=3,

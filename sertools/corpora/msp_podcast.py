@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from sertools.corpora.cells import canonical_gender
 from sertools.corpora.checks import match_labels, without_duplicates
 from sertools.corpora.files import find_audio, find_files
 from sertools.corpora.table import CorpusWarning, Recording, read_rows
 from sertools.errors import CorpusError
+from sertools.spelling import is_missing
 
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv")
 _COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "gender", "Split_Set")
@@ -32,13 +32,12 @@ _EMOTIONS = {
     "O": "other",
     "X": "ambiguous",
 }
-_UNKNOWN = {"unknown", "nan", "na"}
 
 
 def read(folder: Path) -> list[Recording]:
     """List the labelled segments of MSP-Podcast.
 
-    Segments without agreement (X) are "ambiguous". A speaker "Unknown" is left empty: those are many people.
+    Segments without agreement (X) are "ambiguous". A speaker "Unknown" counts as missing: those are many people.
     The session is the number of the podcast. Further columns: ``split`` (Train, Development or Validation, Test1,
     …), and the mean ``valence``, ``activation`` and ``dominance`` as the corpus writes them (1 to 7).
 
@@ -77,6 +76,7 @@ def _labels(table: Path, folder: Path) -> dict[str, Mapping[str, str]]:
         with table.open(encoding="utf-8", newline="") as stream:
             for number, row in read_rows(stream, str(table), _COLUMNS):
                 code, name = row["EmoClass"], Path(row["FileName"]).stem
+                code = "" if is_missing(code) else code
                 if code not in _EMOTIONS and code:
                     raise CorpusError(
                         f"{table}:{number}: EmoClass is {code!r}, known are {' '.join(_EMOTIONS)}; "
@@ -94,7 +94,7 @@ def _labels(table: Path, folder: Path) -> dict[str, Mapping[str, str]]:
             CorpusWarning,
             stacklevel=3,
         )
-    return {name: row for name, row in labels.items() if row["EmoClass"]}
+    return {name: row for name, row in labels.items() if row["EmoClass"] in _EMOTIONS}
 
 
 def _recording(name: str, path: Path, row: Mapping[str, str]) -> Recording:
@@ -102,9 +102,9 @@ def _recording(name: str, path: Path, row: Mapping[str, str]) -> Recording:
     return Recording(
         file=str(path),
         emotion=_EMOTIONS[row["EmoClass"]],
-        speaker="" if row["SpkrID"].lower() in _UNKNOWN else row["SpkrID"],
+        speaker=row["SpkrID"],
         session=podcast[1] if podcast else "",
-        gender=canonical_gender(row["gender"]),
+        gender=row["gender"],
         extra={
             "split": row["Split_Set"],
             "valence": row["EmoVal"],

@@ -4,16 +4,33 @@ Nothing is decoded here. A labels table may be a source itself, or sit beside so
 says what the files are, and a file it does not mention is an error rather than an unlabelled row.
 """
 
+import io
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 from sertools.corpora import folders
-from sertools.corpora.files import check_inside
-from sertools.corpora.table import AUDIO_SUFFIXES, Recording, canonical_emotion, looks_like_labels, read_labels
-from sertools.errors import CorpusError
+from sertools.corpora.files import check_inside, on_disk
+from sertools.corpora.table import AUDIO_SUFFIXES, HEADER, STDIN, Recording, conversion, listed, looks_like_labels
+from sertools.corpora.vocabulary import USUAL, Vocabulary, remark_alike, respelled, settle
+from sertools.errors import CorpusError, printable
+from sertools.spelling import is_utf_8
+
+# Named as a source they are tables, and those that are none of ours are told so.
+_TABLES = {".csv", ".tsv", ".tab", ".txt", ".gz", ".bz2", ".xz", ".zip", ".xlsx", ".xls", ".ods", ".parquet"}
+# How files begin that hold a table in another form, and what helps.
+_OTHER_FORMS = {
+    b"\x1f\x8b": "compressed; unpack it by gunzip",
+    b"BZh": "compressed; unpack it by bunzip2",
+    b"\xfd7zXZ": "compressed; unpack it by unxz",
+    b"PK\x03\x04": "a spreadsheet or an archive; save the table as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet; save the table as CSV in UTF-8",
+    b"PAR1": "Parquet; save the table as CSV in UTF-8",
+}
+_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -28,15 +45,22 @@ class Listing:
         The deepest folder above all of them: the corpus root.
     tables : tuple of Path
         Labels CSVs that were read.
+    vocabulary : Vocabulary
+        How words were read.
     """
 
     recordings: list[Recording]
     root: Path
     tables: tuple[Path, ...] = ()
+    vocabulary: Vocabulary = USUAL
 
 
 def list_recordings(
-    sources: Sequence[str], labels: Path | None, stdin: TextIO, audio_root: Path | None = None
+    sources: Sequence[str],
+    labels: Path | None,
+    stdin: TextIO,
+    audio_root: Path | None = None,
+    vocabulary: Vocabulary = USUAL,
 ) -> Listing:
     """Find every recording that `sources` mean.
 
@@ -48,6 +72,8 @@ def list_recordings(
         A labels CSV that says what the audio of `sources` is.
     audio_root : Path or None
         Where all audio must lie.
+    vocabulary : Vocabulary
+        How words are read.
 
     Raises
     ------
@@ -66,7 +92,8 @@ def list_recordings(
     found = _by_folder(found, unlabelled) if labels is None else _labelled(found, labels)
     if not found:
         raise CorpusError(f"{', '.join(sources)}: no audio found; name files, folders, a labels CSV or -")
-    listing = replace(listing_of(found), tables=tuple(tables))
+    unique = _unique(settle(found, ", ".join(map(str, tables or sources)), vocabulary))
+    listing = Listing(unique, _root(unique), tuple(tables), vocabulary)
     if audio_root is not None:
         files = (recording.file for recording in listing.recordings)
         check_inside(audio_root, files, ", ".join(map(str, tables or sources)))
@@ -80,14 +107,24 @@ def listing_of(recordings: Sequence[Recording]) -> Listing:
     Raises
     ------
     CorpusError
-        If one is given twice, with other labels.
+        If one is given twice, with other labels, or has a label that is not UTF-8.
+
+    Warns
+    -----
+    SertoolsWarning
+        Of classes, speakers or sessions that may be one.
     """
-    unique = _unique(recordings)
-    return Listing(unique, Path(os.path.commonpath([_folder_of(r.file) for r in unique])))
+    unique = _unique([respelled(recording) for recording in recordings])
+    remark_alike(unique, "recordings")
+    return Listing(unique, _root(unique))
 
 
 def _is_table(source: str) -> bool:
-    return source.lower().endswith(".csv") and not os.path.isdir(source)
+    return Path(source).suffix.lower() in _TABLES and not os.path.isdir(source)
+
+
+def _root(recordings: Sequence[Recording]) -> Path:
+    return Path(os.path.commonpath([_folder_of(r.file) for r in recordings]))
 
 
 def _folder_of(file: str) -> str:
@@ -99,7 +136,7 @@ _Found = tuple[list[Recording], bool]
 
 
 def _from_path(source: str) -> _Found:
-    path = Path(source)
+    path = Path(on_disk(source))
     if path.is_dir():
         recordings = folders.read(path)
         return recordings, any(recording.emotion for recording in recordings)
@@ -118,7 +155,7 @@ def _by_folder(found: list[Recording], unlabelled: set[str]) -> list[Recording]:
         return found
     top = os.path.commonpath(folder_of.values())
     return [
-        replace(r, emotion=canonical_emotion(os.path.basename(folder_of[r.file])))
+        replace(r, emotion=os.path.basename(folder_of[r.file]))
         if r.file in unlabelled and folder_of[r.file] != top
         else r
         for r in found
@@ -143,14 +180,14 @@ def _from_stdin(stdin: TextIO) -> _Found:
     # Not splitlines: it also splits at characters that a name may hold.
     lines = list(stdin)
     if any("\0" in line for line in lines):
-        raise CorpusError("standard input: holds NUL characters; give one path a line, or a CSV in UTF-8")
+        raise CorpusError(f"{STDIN}: holds NUL characters; give one path a line, or a CSV in UTF-8")
     if lines and looks_like_labels(lines[0]):
-        return _resolved(read_labels(lines, "standard input"), None, "standard input"), True
-    return [Recording(file=line.rstrip("\r\n")) for line in lines if line.strip()], False
+        return _resolved(listed(lines, STDIN), None, STDIN), True
+    return [Recording(file=on_disk(line.rstrip("\r\n"))) for line in lines if line.strip()], False
 
 
 def read_table(path: Path) -> list[Recording]:
-    """Read a labels CSV whose files lie relative to its own folder or to the working folder.
+    """Read a labels CSV, its words as they are, whose files lie relative to its own folder or to the working folder.
 
     Raises
     ------
@@ -158,10 +195,25 @@ def read_table(path: Path) -> list[Recording]:
         As `read_labels`; or a file is in neither folder, or another one in each.
     """
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return _resolved(read_labels(stream, str(path)), path.parent, str(path))
+        with path.open("rb") as file:
+            _refuse_other_forms(file.peek(_HEAD_BYTES)[:_HEAD_BYTES], path)
+            stream = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+            return _resolved(listed(stream, str(path)), path.parent, str(path))
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror}") from error
+
+
+def _refuse_other_forms(head: bytes, path: Path) -> None:
+    """Refuse what holds a table, or paths, in another form than CSV."""
+    for magic, what in _OTHER_FORMS.items():
+        if head.startswith(magic):
+            raise CorpusError(f"{path}: is {what}")
+    first = head.decode("utf-8", "replace").lstrip("\ufeff\r\n").partition("\n")[0]
+    if path.suffix.lower() == ".txt" and first and not looks_like_labels(first):
+        raise CorpusError(
+            f"{path}: is no labels CSV, which begins as {HEADER}; if it lists paths, give them by: "
+            f"sertools extract - < {shlex.quote(str(path))}"
+        )
 
 
 def _resolved(recordings: Iterable[Recording], folder: Path | None, name: str) -> list[Recording]:
@@ -171,7 +223,7 @@ def _resolved(recordings: Iterable[Recording], folder: Path | None, name: str) -
         candidates = [Path(recording.file)]
         if folder is not None and not candidates[0].is_absolute():
             candidates.append(folder / recording.file)
-        existing = [c for c in candidates if c.exists()]
+        existing = [there for c in candidates if (there := Path(on_disk(str(c)))).exists()]
         if len(existing) == 2 and not existing[0].samefile(existing[1]):
             raise CorpusError(
                 f"{name}: {recording.file!r} is both in the working folder and in {folder}; run from another folder"
@@ -182,9 +234,11 @@ def _resolved(recordings: Iterable[Recording], folder: Path | None, name: str) -
             resolved.append(replace(recording, file=str(existing[0])))
     if missing:
         where = "the working folder" if folder is None else f"{folder} or the working folder"
+        remedy = "correct the paths or run from the folder they start in"
+        if not is_utf_8(missing[0]):
+            remedy = f"the name is not UTF-8: if the disk's is, {conversion(name)}"
         raise CorpusError(
-            f"{name}: {len(missing)} of its files are not in {where}, {missing[0]!r} the first; "
-            "correct the paths or run from the folder they start in"
+            f"{name}: {len(missing)} of its files are not in {where}, '{printable(missing[0])}' the first; {remedy}"
         )
     return resolved
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from sertools.arrays import Waveform
-from sertools.corpora.table import find_audio
-from sertools.errors import AudioError, CorpusError, SertoolsWarning
+from sertools.corpora.files import find_only_audio
+from sertools.errors import AudioError, SertoolsWarning
 from sertools.provenance import digest_bytes
 from sertools.sound.audio import read_duration, read_utterance
 
@@ -89,11 +89,9 @@ def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
     Warns
     -----
     SertoolsWarning
-        If files are shorter than a segment, and will be repeated.
+        If files are shorter than a segment, and will be repeated; of files that are no audio.
     """
-    paths = find_audio(folder)
-    if not paths:
-        raise CorpusError(f"{folder}: no audio files below it; noise can be had from {WHERE_TO_GET_IT}")
+    paths = find_only_audio(folder, f"noise can be had from {WHERE_TO_GET_IT}")
     seconds = []
     for path in paths:
         try:

@@ -5,12 +5,35 @@ Stretch and shift are librosa's phase vocoder; on 3 s of speech it is as fast as
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 
 from sertools.arrays import Waveform
 from sertools.sound.activity import active_power
 
 _SHORTEST = 2048  # samples of librosa's window; it warns of less
+
+
+def find_cache() -> None:
+    """Give numba, which librosa compiles by, a folder to cache in where it may write to neither of its own.
+
+    It fails without one. The folder goes with this process; those that it starts use it too.
+    """
+    librosa = find_spec("librosa")
+    beside = Path(librosa.origin or "").parent if librosa else Path()
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    there = next(folder for folder in (home, *home.absolute().parents) if folder.is_dir())
+    if "NUMBA_CACHE_DIR" in os.environ or os.access(beside, os.W_OK) or os.access(there, os.W_OK):
+        return
+    folder = tempfile.mkdtemp(prefix="sertools-numba-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = folder
 
 
 def time_stretch(y: Waveform, rate: float) -> Waveform:

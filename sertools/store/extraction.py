@@ -31,7 +31,6 @@ from sertools.store.format import (
     Contents,
     check_column_name,
     escape_name,
-    escape_word,
     make_table,
 )
 from sertools.store.segments import Decoded, Extracted, decode, n_rows, portions, try_out, write_rows
@@ -126,7 +125,11 @@ def extract(
             segments=make_table(SEGMENT_COLUMNS, segments),
             utterances=make_table(UTTERANCE_COLUMNS, utterances, extra),
             rejected=make_table(REJECTED_COLUMNS, rejected),
-            history=history("extract", _options(front_end, shard, on_error), {"corpus": corpus}),
+            history=history(
+                "extract",
+                _options(front_end, shard, on_error) | listing.vocabulary.options(),
+                {"corpus": corpus},
+            ),
             audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.parent.resolve())),
             shard=shard,
         )
@@ -217,7 +220,8 @@ def _utterance_row(job: _Job, result: Extracted) -> dict[str, Any]:
     recording = job.recording
     known = {name: getattr(recording, name) for name in ("emotion", "speaker", "session", "gender")}
     return {
-        **{name: escape_word(value) for name, value in {**recording.extra, **known}.items()},
+        **recording.extra,
+        **known,
         "id": job.id,
         "path": job.path,
         "start": recording.start or 0.0,

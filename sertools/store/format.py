@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from sertools.config import FrontEnd
 from sertools.errors import StoreError, UsageError
 from sertools.provenance import Input, canonical_json, digest_bytes, digest_each
+from sertools.spelling import spelled
 from sertools.store.lineage import Lineage
 
 KIND = "spectrograms"
@@ -56,7 +58,11 @@ UTTERANCE_COLUMNS: Mapping[str, str | None] = {
     "digest": None,  # blake2b of the decoded audio; empty for silence
 }
 REJECTED_COLUMNS: Mapping[str, str | None] = {"path": None, "reason": None}
-_COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_. -]{0,63}")
+# Text that is no words: paths keep the spelling of the disk, and ids come from them.
+NO_WORDS = ("id", "path", "digest", "parent", "params")
+_LONGEST_NAME = 64  # of a column
+# Beside letters, their marks and digits of any script; the joiners are part of words.
+_IN_NAMES = "_.- \u200c\u200d"
 
 
 class Table:
@@ -152,9 +158,19 @@ class Contents:
         if name in self.segments.columns and name not in ("utterance", "digest"):
             return self.segments[name]
         if name in self.utterances.columns:
-            return self.utterances[name][self.segments["utterance"]]
+            return self.of_utterances(name)[self.segments["utterance"]]
         known = [n for n in (*self.utterances, *self.segments) if n not in ("utterance", "digest", "parent")]
         raise UsageError(f"no column {name!r}; the columns are {', '.join(dict.fromkeys(known))}")
+
+    def of_utterances(self, name: str) -> Column:
+        """Return a column of ``/utterance``; words are `spelled`, as the first stores did not keep them."""
+        column = self.utterances[name]
+        if column.dtype.kind != "U" or name in NO_WORDS:
+            return column
+        forms = {word: spelled(word) for word in set(column.tolist())}
+        if all(word == form for word, form in forms.items()):
+            return column
+        return np.array([forms[word] for word in column.tolist()], dtype=np.str_)
 
     @property
     def emotion(self) -> Column:
@@ -213,8 +229,12 @@ def check_column_name(name: str) -> None:
     UsageError
         With the rule.
     """
-    if not _COLUMN_NAME.fullmatch(name):
-        raise UsageError(f"column {name!r}: a name is a letter or _, then letters, digits, _ . - or space, up to 64")
+    begins = name[:1].isalpha() or name[:1] == "_"
+    goes_on = all(letter in _IN_NAMES or unicodedata.category(letter)[0] in "LMN" for letter in name)
+    if not (begins and goes_on and len(name) <= _LONGEST_NAME):
+        raise UsageError(
+            f"column {name!r}: a name is a letter or _, then letters, digits, _ . - or space, up to {_LONGEST_NAME}"
+        )
     if name in UTTERANCE_COLUMNS or name in SEGMENT_COLUMNS:
         raise UsageError(f"column {name!r}: the store has a column of that name itself; rename or remove yours")
 

@@ -91,8 +91,8 @@ def _refuse_duplicates(stores: list[Store]) -> None:
     rows: dict[tuple[object, ...], Path] = {}
     recordings: dict[str, tuple[tuple[str, ...], Path]] = {}
     for store in stores:
-        utterances = store.contents.utterances
-        for name, *facts in zip(*(utterances[column].tolist() for column in ("id", *_IDENTITY)), strict=True):
+        columns = (store.contents.of_utterances(name).tolist() for name in ("id", *_IDENTITY))
+        for name, *facts in zip(*columns, strict=True):
             known, where = recordings.setdefault(name, (tuple(facts), store.path))
             differing = [c for c, old, new in zip(_IDENTITY, known, facts, strict=True) if old != new]
             if differing and differing[0] in ("digest", "duration"):

@@ -18,27 +18,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sertools.errors import SertoolsWarning, StoreError, UsageError, did_you_mean, one_of
+from sertools.arrays import Mask
+from sertools.errors import SertoolsWarning, StoreError, UsageError, one_of
 from sertools.provenance import history, refuse_clobber
-from sertools.store.format import Column, Contents, escape_name, unescape_name
+from sertools.spelling import alike, is_missing, spelled
+from sertools.store.conditions import Condition, instead, matches
+from sertools.store.format import Contents, escape_name, unescape_name
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store, write_virtual
 
-Mask = npt.NDArray[np.bool_]
 GROUPINGS = ("speaker", "session", "utterance")
-_NO_SPEAKER = ("unknown", "none", "n/a")
-
-
-@dataclass(frozen=True)
-class Condition:
-    """``COL=V[,V]`` or ``COL!=V[,V]``."""
-
-    column: str
-    values: tuple[str, ...]
-    negated: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.column}{'!=' if self.negated else '='}{','.join(self.values)}"
 
 
 @dataclass(frozen=True)
@@ -67,22 +56,6 @@ class Selection:
     seed: int = 0
 
 
-def parse_condition(text: str) -> Condition:
-    """Read ``COL=V[,V]`` or ``COL!=V[,V]``.
-
-    Raises
-    ------
-    UsageError
-        If there is no ``=``, or nothing before or after it.
-    """
-    column, equals, values = text.partition("=")
-    negated = column.endswith("!")
-    column = column.removesuffix("!").strip()
-    if not (equals and column and values):
-        raise UsageError(f"--where {text!r}: expected COL=VALUE[,VALUE] or COL!=VALUE")
-    return Condition(column, tuple(value.strip() for value in values.split(",")), negated)
-
-
 def parse_part(text: str, option: str) -> tuple[int, int]:
     """Read ``K/N``, 1 ≤ K ≤ N.
 
@@ -103,11 +76,12 @@ def parse_keep(texts: Iterable[str]) -> dict[str, float]:
     Raises
     ------
     UsageError
-        If a pair is malformed or a fraction lies outside [0, 1].
+        If a pair is malformed, a fraction lies outside [0, 1], or a class is given twice.
     """
     keep = {}
     for text in texts:
-        name, equals, share = text.partition("=")
+        name, equals, share = text.rpartition("=")
+        name = spelled(name)
         try:
             fraction = float(share)
         except ValueError:
@@ -116,6 +90,8 @@ def parse_keep(texts: Iterable[str]) -> dict[str, float]:
             raise UsageError(
                 f"--keep {text!r}: expected CLASS=FRACTION with a fraction from 0 to 1, such as angry=0.2"
             )
+        if name in keep:
+            raise UsageError(f"--keep {text!r}: {name!r} has a fraction before; leave one out")
         keep[name] = fraction
     return keep
 
@@ -130,7 +106,7 @@ def chosen(contents: Contents, selection: Selection) -> Mask:
     """
     mask = np.ones(len(contents), dtype=bool)
     for condition in selection.where:
-        mask &= _matches(contents, condition)
+        mask &= matches(contents, condition)
     if selection.fold:
         fold = _fold_of_utterance(contents, selection.fold[1], selection.by)
         mask &= (fold == selection.fold[0])[contents.segments["utterance"]]
@@ -181,7 +157,7 @@ def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Se
     lacking = sorted(set(contents.classes()) - set(contents.emotion[index].tolist()))
     k, n = selection.fold
     if lacking and not selection.where:
-        emotion = contents.utterances["emotion"]
+        emotion = contents.of_utterances("emotion")
         counts = ", ".join(f"{name} ({int((emotion == name).sum())} utterances in all)" for name in lacking)
         side = f"all but fold {k}/{n}" if selection.invert else f"fold {k}/{n}"
         warnings.warn(
@@ -190,7 +166,18 @@ def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Se
             SertoolsWarning,
             stacklevel=3,
         )
-    nobody = sorted({name for name in contents.column("speaker").tolist() if name.lower() in _NO_SPEAKER})
+    if selection.by == "utterance":
+        return
+    groups = contents.column(selection.by)
+    here = set(groups[index].tolist())
+    if torn := [group for group in alike(groups.tolist()) if 0 < len(here & set(group)) < len(group)]:
+        warnings.warn(
+            f"{source}: {selection.by}s of almost one name are on both sides: {', '.join(map(repr, torn[0]))}; if "
+            "they are the same, spell them alike in the labels and extract again",
+            SertoolsWarning,
+            stacklevel=3,
+        )
+    nobody = sorted(name for name in set(groups.tolist()) if is_missing(name))
     if nobody and selection.by == "speaker":
         warnings.warn(
             f"{source}: speaker {nobody[0]!r} is kept together as if it were one person; leave such rows out by "
@@ -222,37 +209,12 @@ def _history(store: Store, selection: Selection, copy: bool) -> tuple[str, ...]:
     return history("select", options, {"store": store.contents.as_input()}, seed)
 
 
-def _matches(contents: Contents, condition: Condition) -> Mask:
-    column = contents.column(condition.column)
-    wanted = np.zeros(len(column), dtype=bool)
-    for value in condition.values:
-        equal = column == (value if column.dtype.kind == "U" else _number(value, condition.column))
-        if not equal.any():
-            raise UsageError(f"no row has {condition.column} {value!r}{_instead(value, column)}")
-        wanted |= equal
-    return ~wanted if condition.negated else wanted
-
-
-def _number(value: str, column: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise UsageError(f"--where {column}: {value!r} is not a number") from None
-
-
-def _instead(value: str, column: Column) -> str:
-    known = [str(v) for v in np.unique(column) if str(v)]
-    if hint := did_you_mean(value, known):
-        return hint
-    return f"; it has {', '.join(known[:12])}{', …' if len(known) > 12 else ''}" if known else "; the column is empty"
-
-
 def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray[np.int64]:
     """Number the fold, from 1, of each utterance; 0 for generated ones, which belong to none."""
     one_of("--by", by, GROUPINGS)
     utterances = contents.utterances
     real = utterances["path"] != ""
-    groups = utterances["id" if by == "utterance" else by]
+    groups = contents.of_utterances("id" if by == "utterance" else by)
     if (groups[real] == "").any():
         count = int((groups[real] == "").sum())
         raise UsageError(
@@ -261,10 +223,11 @@ def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray
         )
     # Spread each stratum over the folds in turn, going on where the last one ended, so that no fold is left short.
     strata: dict[str, list[str]] = {}
+    strata_of = contents.of_utterances("emotion" if by == "utterance" else "gender").tolist()
+    first_of = {group: row for row, group in reversed(list(enumerate(groups.tolist())))}
     for group in sorted(set(groups[real].tolist())):
-        first = int(np.flatnonzero(groups == group)[0])
-        stratum = utterances["emotion" if by == "utterance" else "gender"][first]
-        strata.setdefault("" if by == "session" else str(stratum), []).append(group)
+        stratum = "" if by == "session" else strata_of[first_of[group]]
+        strata.setdefault(stratum, []).append(group)
     dealt: dict[str, int] = {}
     for stratum in sorted(strata):
         # Ids often count takes and sentences; their hash breaks that order.
@@ -279,7 +242,7 @@ def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray
 def _kept(contents: Contents, mask: Mask, emotion: str, fraction: float, seed: int) -> Mask:
     """Rows that remain when only `fraction` of the class's utterances under `mask` are kept."""
     if emotion not in contents.classes():
-        raise UsageError(f"--keep: no row has emotion {emotion!r}{_instead(emotion, contents.emotion)}")
+        raise UsageError(f"--keep: no row has emotion {emotion!r}{instead(emotion, contents.emotion, 'emotion')}")
     in_class = contents.emotion == emotion
     candidates = np.unique(contents.segments["utterance"][mask & in_class])
     ids = contents.utterances["id"]

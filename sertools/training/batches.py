@@ -81,7 +81,7 @@ class Rows:
 
     def utterance_column(self, name: str) -> npt.NDArray[np.str_]:
         """Return a column of all utterances, in the order of their numbers."""
-        return np.concatenate([store.contents.utterances[name] for store in self.stores])
+        return np.concatenate([store.contents.of_utterances(name) for store in self.stores])
 
     def segment_column(self, name: str) -> npt.NDArray[Any]:
         """Return a column of all rows, in their order."""

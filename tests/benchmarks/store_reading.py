@@ -18,9 +18,10 @@ from torch import nn
 
 from sertools.config import FrontEnd
 from sertools.provenance import history
+from sertools.store.conditions import Condition
 from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table
 from sertools.store.reader import open_store
-from sertools.store.select import Condition, Selection, select_store
+from sertools.store.select import Selection, select_store
 from sertools.store.writer import Spool
 from sertools.training import batches
 from sertools.training.batches import open_rows

@@ -121,8 +121,8 @@ def _store(store: Store) -> dict[str, Any]:
             }
             for name in sorted(set(emotion.tolist()))
         },
-        "speakers": sorted(set(utterances["speaker"].tolist()) - {""}),
-        "sessions": sorted(set(utterances["session"].tolist()) - {""}),
+        "speakers": sorted(set(contents.of_utterances("speaker").tolist()) - {""}),
+        "sessions": sorted(set(contents.of_utterances("session").tolist()) - {""}),
         "columns": [*utterances],
         "padded_share": round(
             1.0 - float(contents.segments["n_valid_frames"].mean() / contents.front_end.n_frames), 3

@@ -16,6 +16,7 @@ from sertools.errors import LineageError, SertoolsWarning, StoreError
 from sertools.metrics import scores
 from sertools.provenance import Input, digest_file, history
 from sertools.scoring.results.result import Result, Utterance
+from sertools.spelling import alike, spelled
 from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
 from sertools.training.batches import Rows, open_rows
@@ -87,7 +88,7 @@ def evaluate(
     utterances = _utterances(rows, truth_of_row, posteriors(net, rows, header.scaler, device), rule, header.classes)
     place_of = {name: k for k, name in enumerate(header.classes)}
     return Result(
-        tags=dict(tags or {}),
+        tags={spelled(key): spelled(value) for key, value in (tags or {}).items()},
         classes=header.classes,
         vote=rule,
         allow_seen=allow_seen,
@@ -190,7 +191,16 @@ def _warn(rows: Rows, header: Header) -> None:
             SertoolsWarning,
             stacklevel=3,
         )
-    shared = sorted(set(rows.utterance_column("speaker").tolist()) & set(header.facts.get("speakers", ())) - {""})
+    tested = set(rows.utterance_column("speaker").tolist()) - {""}
+    trained = set(map(spelled, header.facts.get("speakers", ())))
+    shared = sorted(tested & trained)
+    if almost := [group for group in alike(tested | trained) if tested & {*group} and trained & {*group} - tested]:
+        warnings.warn(
+            f"{rows.name}: speakers of almost one name were trained on and are tested: "
+            f"{', '.join(map(repr, almost[0]))}; if they are the same, the result says nothing of new speakers",
+            SertoolsWarning,
+            stacklevel=3,
+        )
     if shared:
         warnings.warn(
             f"{rows.name}: {len(shared)} of its speakers were trained on "

@@ -17,6 +17,7 @@ from sertools.scoring.synthetic.groups import Groups
 from sertools.scoring.synthetic.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
 from sertools.scoring.synthetic.usefulness import Usefulness, usefulness
 from sertools.scoring.synthetic.verdict import ALPHA, KIND, VERSION, judge_all, judge_group
+from sertools.spelling import spelled
 
 
 def score(
@@ -85,7 +86,7 @@ def score(
         {
             "sertools_kind": KIND,
             "sertools_version": VERSION,
-            "tags": {printable(key): printable(value) for key, value in (tags or {}).items()},
+            "tags": {printable(spelled(key)): printable(spelled(value)) for key, value in (tags or {}).items()},
             "verdict": verdict,
             "why": [printable(sentence) for sentence in why],
             "files": {
