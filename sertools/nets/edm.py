@@ -1,6 +1,7 @@
 """A denoiser and its sampler: EDM (Karras et al. 2022, "Elucidating the Design Space").
 
-Pictures are centred on the mean picture of the training rows, so that the net learns what a row has beside it.
+Pictures are centred on the mean picture of the training rows, so that the net learns how a row differs from it.
+The letters are those of the paper; a model file calls sigma_data `sd`.
 """
 
 from __future__ import annotations
@@ -34,19 +35,26 @@ class Edm(nn.Module):
         self.register_buffer("mean", torch.zeros(1, 1, *shape))
         self.register_buffer("sd", torch.tensor(0.5))
 
+    @property
+    def sigma_data(self) -> Tensor:
+        """Standard deviation of the pixels from the mean picture."""
+        return self.sd
+
     @torch.no_grad()
-    def centre(self, mean: Tensor, sd: Tensor) -> None:
-        """Take the mean picture [shape=(1, 1, n_mels, n_frames)] and the pixels' deviation from it (sigma_data)."""
+    def centre(self, mean: Tensor, sigma_data: Tensor) -> None:
+        """Take the mean picture [shape=(1, 1, n_mels, n_frames)] and the pixels' deviation from it."""
         self.mean.copy_(mean)
-        self.sd.copy_(sd)
+        self.sd.copy_(sigma_data)
 
     def forward(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
         """Denoise centred pictures of noise level `sigma` [shape=(B,)] (table 1, last column)."""
-        level = sigma[:, None, None, None]
-        total = (level.square() + self.sd.square()).sqrt()
-        made = self.unet(x / total, sigma.log() / 4.0, labels)
-        clean: Tensor = self.sd.square() / total.square() * x + level * self.sd / total * made
-        return clean
+        c_noise = sigma.log() / 4.0
+        sigma, sigma_data = sigma[:, None, None, None], self.sigma_data
+        total = (sigma.square() + sigma_data.square()).sqrt()  # 1 / c_in
+        c_skip = sigma_data.square() / total.square()
+        c_out = sigma * sigma_data / total
+        denoised: Tensor = c_skip * x + c_out * self.unet(x / total, c_noise, labels)
+        return denoised
 
     def losses(self, x: Tensor, labels: Tensor, progress: float) -> dict[str, Tensor]:
         """Weighted squared error of the denoised rows (equation 8), 1 at the start.
@@ -58,7 +66,7 @@ class Edm(nn.Module):
         labels
             Class of each row [shape=(B,)].
         progress
-            Not looked at: noise levels are drawn alike at every step.
+            Not used: noise levels are drawn alike at every step.
 
         Returns
         -------
@@ -70,11 +78,12 @@ class Edm(nn.Module):
         hidden = onto(device, torch.rand(len(x))) < config.class_dropout
         if self.training:
             labels = torch.where(hidden, self.n_classes, labels)
-        sigma = (config.p_mean + config.p_sd * onto(device, torch.randn(len(x)))).exp()
-        level = sigma[:, None, None, None]
-        weight = (level.square() + self.sd.square()) / (level * self.sd).square()
-        clean = x - self.mean
-        error = self(clean + level * onto(device, torch.randn(x.shape)), sigma, labels) - clean
+        ln_sigma = config.p_mean + config.p_sd * onto(device, torch.randn(len(x)))
+        sigma, sigma_data = ln_sigma.exp()[:, None, None, None], self.sigma_data
+        weight = (sigma.square() + sigma_data.square()) / (sigma * sigma_data).square()
+        y = x - self.mean
+        n = sigma * onto(device, torch.randn(x.shape))
+        error = self(y + n, sigma.flatten(), labels) - y
         return {"loss": (weight * error.square()).mean()}
 
     @torch.no_grad()
@@ -86,16 +95,16 @@ class Edm(nn.Module):
         noise
             Of the standard normal [shape=(B, 1, n_mels, n_frames)].
         guidance
-            How far the class is overdone: 1 as learnt, 0 as if it were not told.
+            How strongly the class is exaggerated: 1 is as learnt, 0 as if it were not told.
         n_steps
-            Noise levels from `sigma_max` to `sigma_min`; each costs two looks at the net, the last one.
+            Noise levels from `sigma_max` to `sigma_min`; each costs two evaluations of the net, the last costs one.
 
         Returns
         -------
         Pictures of the same shape, about [-1, 1].
         """
-        levels = self._levels(n_steps)
-        pictures: Tensor = self._flow(noise * levels[0], [*levels, 0.0], labels, guidance) + self.mean
+        sigmas = self._sigmas(n_steps)
+        pictures: Tensor = self._flow(noise * sigmas[0], [*sigmas, 0.0], labels, guidance) + self.mean
         return pictures
 
     @torch.no_grad()
@@ -115,7 +124,7 @@ class Edm(nn.Module):
         strength
             Share of the noise levels that they go through, from the lowest.
         guidance
-            How far the other class is overdone on the way back.
+            How strongly the other class is exaggerated on the way back.
         n_steps
             Noise levels in all.
 
@@ -123,34 +132,34 @@ class Edm(nn.Module):
         -------
         What they would gain, against coming back as their own class: what the steps lose on the way is not in it.
         """
-        levels = self._levels(n_steps)[-max(1, round(strength * n_steps)) :]
-        noisy = self._flow(pictures - self.mean, levels[::-1], labels, 1.0)
-        other = self._flow(noisy, [*levels, 0.0], torch.full_like(labels, number), guidance)
-        return other - self._flow(noisy, [*levels, 0.0], labels, 1.0)
+        sigmas = self._sigmas(n_steps)[-max(1, round(strength * n_steps)) :]
+        noisy = self._flow(pictures - self.mean, sigmas[::-1], labels, 1.0)
+        other = self._flow(noisy, [*sigmas, 0.0], torch.full_like(labels, number), guidance)
+        return other - self._flow(noisy, [*sigmas, 0.0], labels, 1.0)
 
-    def _levels(self, n_steps: int) -> list[float]:
+    def _sigmas(self, n_steps: int) -> list[float]:
         """Noise levels from `sigma_max` to `sigma_min` (equation 5)."""
         config = self.config
         ramp = torch.linspace(0.0, 1.0, n_steps, dtype=torch.float64)
         low, high = config.sigma_min ** (1.0 / config.rho), config.sigma_max ** (1.0 / config.rho)
-        levels: list[float] = ((high + ramp * (low - high)) ** config.rho).tolist()
-        return levels
+        sigmas: list[float] = ((high + ramp * (low - high)) ** config.rho).tolist()
+        return sigmas
 
-    def _flow(self, x: Tensor, levels: list[float], labels: Tensor, guidance: float) -> Tensor:
+    def _flow(self, x: Tensor, sigmas: list[float], labels: Tensor, guidance: float) -> Tensor:
         """Follow the flow from the first noise level to the last, down or up, by Heun's method (algorithm 1)."""
-        for here, there in pairwise(levels):
-            slope = (x - self._guided(x, here, labels, guidance)) / here
-            ahead = x + (there - here) * slope
-            if there:
-                slope = 0.5 * (slope + (ahead - self._guided(ahead, there, labels, guidance)) / there)
-                ahead = x + (there - here) * slope
-            x = ahead
+        for t, t_next in pairwise(sigmas):
+            d = (x - self._guided(x, t, labels, guidance)) / t
+            x_next = x + (t_next - t) * d
+            if t_next:
+                d_next = (x_next - self._guided(x_next, t_next, labels, guidance)) / t_next
+                x_next = x + (t_next - t) * (0.5 * (d + d_next))
+            x = x_next
         return x
 
     def _guided(self, x: Tensor, sigma: float, labels: Tensor, guidance: float) -> Tensor:
-        level = torch.full((len(x),), sigma, device=x.device)
-        told: Tensor = self(x, level, labels)
+        sigmas = torch.full((len(x),), sigma, device=x.device)
+        told: Tensor = self(x, sigmas, labels)
         if guidance == 1.0:
             return told
-        untold: Tensor = self(x, level, torch.full_like(labels, self.n_classes))
+        untold: Tensor = self(x, sigmas, torch.full_like(labels, self.n_classes))
         return untold + guidance * (told - untold)
