@@ -12,9 +12,9 @@ The rooms, in the order the data flows; each imports only from those before it:
 ``generation``  rows from a trained generator: drawn, or moved
 ``scoring``     results → comparing → synthetic: what is computed
 ``reporting``   contents → plots → reports → exports: what is shown
-``api``         one function a verb, for Python
+``api``         one function per verb, for Python
 ``batch``       command lines as forks of one process
-``cli``         one thin file a verb, which calls that function
+``cli``         one thin file per verb, which calls that function
 
 ``from sertools import extract, train_clf`` and so on: names are loaded when they are asked for, so that importing
 the package costs nothing.

@@ -1,4 +1,4 @@
-"""One run an output: a lock beside it, and the removal of what a killed run left there."""
+"""One run per output: a lock beside it, and the removal of what a killed run left there."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def claimed(output: Path | str | None) -> Iterator[None]:
             _sweep(path)
         yield
     except BaseException:
-        # A signal may have cut short the clearing up of whoever wrote; what went wrong first is what is told.
+        # A signal may have cut short the clearing up of whoever wrote; the first error is the one that is reported.
         if handle is not None:
             with suppress(OSError):
                 _sweep(path)
@@ -116,7 +116,7 @@ def _locked(path: Path) -> int | None:
             if error.errno not in _TAKEN:
                 lock.unlink(missing_ok=True)
                 warnings.warn(
-                    f"{path}: its file system has no locks ({error.strerror}); see to it that no other run writes it "
+                    f"{path}: its file system has no locks ({error.strerror}); make sure that no other run writes it "
                     "at the same time",
                     SertoolsWarning,
                     stacklevel=4,

@@ -1,4 +1,4 @@
-"""The numbers of the paper, one frozen dataclass a step.
+"""The numbers of the paper, one frozen dataclass per step.
 
 Each number carries its § in the paper ("Data Augmentation using GANs for Speech Emotion Recognition",
 Interspeech 2019) or the reason for it; ``docs/paper.md`` lists every gap. A field that is an option says its words
@@ -33,9 +33,9 @@ STEPS = Option("Number of updates.", bounds=NOT_NEGATIVE)
 BATCH_SIZE = Option("Rows per batch.", bounds=Bounds(2, why=", for batch normalisation"))
 LR = Option("Learning rate.", bounds=POSITIVE)
 WIDTH = Option(
-    "Scales the filters, such as 1/8; 1 is the paper.", "W", bounds=Bounds(0, 4, above=True), fraction=True
+    "Scales the number of filters, such as 1/8; 1 is the paper.", "W", bounds=Bounds(0, 4, above=True), fraction=True
 )
-SAMPLING = Option("Rows as they come, or every class equally often.", choices=SAMPLINGS)
+SAMPLING = Option("Draw rows as they come, or every class equally often.", choices=SAMPLINGS)
 DECAY = Bounds(0, 1, below=True)
 
 
@@ -68,7 +68,7 @@ class FrontEnd(Checked):
     )
     trim_db: float = option(
         0.0,
-        "Leave out silence at both ends, this far below the loudest; 35 is usual, 0 keeps it.",
+        "Remove silence at both ends: what is this far below the loudest part; 35 is usual, 0 removes nothing.",
         flag="--trim",
         metavar="DB",
         bounds=Bounds(0, 100, why=" dB"),
@@ -149,12 +149,12 @@ class NetConfig(Checked):
     # §2.4 (a)
     up: str = option("transposed", "How the generator doubles the size.", choices=UPSAMPLINGS, unset="of --arch")
     # §2.4 (b)
-    activation: str = option("leaky", "ReLU of the generator.", choices=ACTIVATIONS, unset="of --arch")
+    activation: str = option("leaky", "The generator's ReLU.", choices=ACTIVATIONS, unset="of --arch")
     # §2.4 (c)
     norm: bool = option(True, "Batch normalisation, and dropout in the generator.", unset="of --arch")
     # §2.3
     dropout: float = option(
-        0.2, "Share of units that dropout drops; thin nets lose by it.", bounds=Bounds(0, 0.9), unset="of --arch"
+        0.2, "Share of units that dropout drops; it harms thin nets.", bounds=Bounds(0, 0.9), unset="of --arch"
     )
     batches: str = "separate"  # §2.4 (d)
     leaky_slope: float = 0.3  # Keras' default, the framework of the original
@@ -196,7 +196,7 @@ class GanConfig(Checked):
         choices=FAKE_BATCHES,
         unset="of the autoencoder's --arch",
     )
-    # What the paper has none of; `presets.IMPROVED` says what each is for.
+    # The paper has none of these; `presets.IMPROVED` says what each is for.
     d_norm: str = option("bn", "Batch normalisation of D.", choices=D_NORMS)
     # Miyato et al. 2018
     sn: bool = option(False, "Spectral normalisation of D.")
@@ -206,7 +206,9 @@ class GanConfig(Checked):
     )
     beta1: float = option(0.5, "Decay of Adam's mean gradient, for both nets.", metavar="D", bounds=DECAY)
     beta2: float = option(0.999, "Decay of Adam's mean squared gradient, for both nets.", metavar="D", bounds=DECAY)
-    ema: float = option(0.0, "Decay of the average of G that is kept; 0: the last G.", metavar="D", bounds=DECAY)
+    ema: float = option(
+        0.0, "Decay of the running average of G, which is kept; 0 keeps the last G.", metavar="D", bounds=DECAY
+    )
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,7 @@ SPEC_AUGMENTS: Mapping[str, SpecAugment | None] = {
 class ClassifierConfig(Checked):
     """Training of the classifier (§3.2); its optimiser is unstated.
 
-    From `loss` on: what else helps a rare class, without a single new row. The paper has none of it.
+    From `loss` on, the fields help a rare class without new rows. The paper has none of them.
     """
 
     arch: str = option("vgg19", "The network.", choices=ARCHITECTURES)
@@ -263,8 +265,8 @@ class ClassifierConfig(Checked):
     sampling: str = option("shuffled", SAMPLING)
     synthetic_share: float | None = option(
         None,
-        "This share of the draws of each class are altered or generated rows (less where one of them would then be "
-        "drawn more often than a recorded row); without --sampling balanced a class is drawn as often as it has "
+        "Share of altered or generated rows among the draws of each class. It is lower where such a row would be "
+        "drawn more often than a recorded one. Without --sampling balanced, a class is drawn as often as it has "
         "recorded rows.",
         metavar="S",
         bounds=Bounds(0, 1, above=True, below=True),
@@ -279,7 +281,10 @@ class ClassifierConfig(Checked):
     )
     # alpha of Zhang et al. 2018
     mixup: float = option(
-        0.0, "Mix pairs of rows, shares from Beta(ALPHA, ALPHA); 0 is off.", metavar="ALPHA", bounds=NOT_NEGATIVE
+        0.0,
+        "Mix pairs of rows in shares drawn from Beta(ALPHA, ALPHA); 0 is off.",
+        metavar="ALPHA",
+        bounds=NOT_NEGATIVE,
     )
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
 """Errors that a user can act on.
 
-Every message names the file, the bad value and the remedy, in one line. The command line prints it and
-exits with ``exit_code``; anything that is not a `SertoolsError` is a bug and keeps its traceback. Names and
-labels are others' words: `printable` stands between them and a terminal.
+Every message names the file, the bad value and the remedy, in one line. The command line prints it and exits with
+``exit_code``; anything that is not a `SertoolsError` is a bug and keeps its traceback. Names and labels come from
+others: `printable` makes them safe for a terminal.
 """
 
 import difflib
@@ -109,7 +109,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def why_not(path: Path, error: OSError) -> str:
-    """Say why a file cannot be opened; and of one that is not there, which beside it was meant."""
+    """Say why a file cannot be opened; if it does not exist, name the file beside it that may be meant."""
     reason = error.strerror or str(error)
     if not isinstance(error, FileNotFoundError):
         return reason

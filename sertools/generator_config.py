@@ -29,14 +29,17 @@ class _Training(Checked):
     # so that few rows are not learnt by heart
     augment: bool = option(True, "Small shifts and gains of training rows.")
     ema: float = option(
-        0.999, "Decay of the average of the weights that is kept; 0: the last weights.", metavar="D", bounds=DECAY
+        0.999,
+        "Decay of the running average of the weights, which is kept; 0 keeps the last weights.",
+        metavar="D",
+        bounds=DECAY,
     )
     validate_every: int = 500
 
 
 @dataclass(frozen=True)
 class CvaeConfig(_Training):
-    """A VAE whose encoder and decoder know the class (Sohn et al. 2015), of the house's own nets."""
+    """A VAE whose encoder and decoder know the class (Sohn et al. 2015), made of the nets of the paper."""
 
     net: NetConfig = field(default_factory=lambda: NetConfig(latent_size=64, dropout=0.0))
     class_size: int = 16  # of the class's embedding
@@ -58,7 +61,7 @@ class DiffusionConfig(_Training):
     sigma_max: float = 80.0
     rho: float = 7.0
     sampler_steps: int = 18  # of Heun's method; EDM
-    guidance: float = 1.0  # 1: none; above, pictures are more like their class and less various
+    guidance: float = 1.0  # 1: none; above, pictures are more like their class and vary less
 
 
 GeneratorConfig = CvaeConfig | DiffusionConfig

@@ -29,10 +29,12 @@ from sertools.presets import PRESETS, held, override
 from sertools.spelling import MISSING
 
 # What several verbs have.
-SEED = Keyword("seed", int, 0, Option("Fixes everything that is drawn.", bounds=NOT_NEGATIVE))
+SEED = Keyword("seed", int, 0, Option("Fixes all random choices.", bounds=NOT_NEGATIVE))
 DEVICE = Keyword("device", str, "auto", Option("Where to compute.", "auto|cpu|cuda"))
 PICTURES = Keyword("n", int, 4, Option("Spectrograms per class and store.", flag="-n", bounds=Bounds(1, 16)))
-WAVS = Keyword("per_class", int, None, Option("That many rows of each class; without it all.", "N", bounds=Bounds(1)))
+WAVS = Keyword(
+    "per_class", int, None, Option("Take only this many rows of each class; by default all.", "N", bounds=Bounds(1))
+)
 ITERATIONS = Keyword("iterations", int, 32, Option("Rounds of Griffin-Lim.", bounds=Bounds(1, 1000)))
 MISSING_WORDS = Keyword(
     "missing", str, None, Option("Labels and names that mean: not known.", "WORD[,WORD]", unset=",".join(MISSING))
@@ -54,11 +56,11 @@ class Training(Checked):
     seed: int = option(SEED.default, SEED.option)
     device: str = option(DEVICE.default, DEVICE.option)
     precision: str = option(
-        "auto", "What nets compute in while they learn; auto is bf16 on a GPU that has it.", choices=PRECISIONS
+        "auto", "Number format that nets train in; auto is bf16 on a GPU that has it.", choices=PRECISIONS
     )
     save_every: float = option(
         SAVE_EVERY_MINUTES,
-        "How often the state is saved in any case.",
+        "Save the state at least this often.",
         metavar="MINUTES",
         bounds=Bounds(0, 10_000, why=" minutes"),
     )
@@ -103,34 +105,34 @@ class Generating(Checked):
     """What `generate` makes, and how."""
 
     balance: Path | None = option(
-        None, "As many rows as fill this store's classes to its majority.", metavar="TRAIN.h5"
+        None, "Fill every class of this store up to the size of its largest.", metavar="TRAIN.h5"
     )
-    per_class: int | None = option(None, "The same number of every class.", metavar="N", bounds=NOT_NEGATIVE)
-    count: Mapping[str, int] | None = option(None, "A number for one class. Repeatable.", metavar="CLASS=N")
+    per_class: int | None = option(None, "This many rows of every class.", metavar="N", bounds=NOT_NEGATIVE)
+    count: Mapping[str, int] | None = option(None, "This many rows of one class. Repeatable.", metavar="CLASS=N")
     smote: Path | None = option(
         None, "Draw latents between neighbours of this store's rows (SMOTE).", metavar="TRAIN.h5"
     )
     translate: Path | None = option(None, "Move real rows of other classes into the wanted one.", metavar="TRAIN.h5")
-    paste: bool = option(False, "With --translate: paste a region of a real row of the class into each.")
+    paste: bool = option(False, "With --translate: paste a region of a real row of the class into each row.")
     within_speaker: bool = option(
         False, "With --translate and a GAN: leave each speaker's own offset out of the map."
     )
     strength: float | None = option(
         None,
-        "With --translate and a diffusion model: how far towards noise.",
+        "With --translate and a diffusion model: how far rows go towards noise.",
         metavar="SHARE",
         bounds=Bounds(0, 1),
         unset="0.6",
     )
     guidance: float | None = option(
         None,
-        "Of a diffusion model: how far the class is overdone.",
+        "With a diffusion model: how strongly the class is exaggerated.",
         metavar="W",
         bounds=Bounds(0, 100),
         unset="1; moving rows 3",
     )
     denoise_steps: int | None = option(
-        None, "Of a diffusion model: steps to a picture.", metavar="N", bounds=Bounds(2, 1000), unset="18"
+        None, "With a diffusion model: denoising steps per picture.", metavar="N", bounds=Bounds(2, 1000), unset="18"
     )
     seed: int = option(SEED.default, SEED.option)
     device: str = option(DEVICE.default, DEVICE.option)
@@ -184,7 +186,7 @@ def parted(verb: str, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     Raises
     ------
     TypeError
-        If there is no such keyword, or a required one is missing; as Python says it of its own.
+        If there is no such keyword, or a required one is missing; with the words of Python's own.
     UsageError
         If a value is none of its choices, or out of its bounds.
     """

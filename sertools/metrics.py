@@ -4,7 +4,7 @@
 A class that does not occur in the truth has no recall: it is NaN and left out of every average over classes.
 
 **Metrics.** UAR (unweighted average recall, the paper's Table 2), macro F1 (the paper's F-score, Table 3),
-accuracy, recall by class, and each class's ROC area against the rest, which no shifted threshold can buy.
+accuracy, recall by class, and each class's ROC area against the rest, which no shifted threshold can raise.
 """
 
 from collections.abc import Sequence

@@ -116,7 +116,7 @@ def placed_map(
 class _Turns:
     """Places handed out in the order of the items, to whichever process asks.
 
-    Items are begun in order, so who has the first that is still without a place never waits.
+    Items are begun in order, so the process with the first item that has no place yet never waits.
     """
 
     def __init__(self, condition: Any, state: Any) -> None:
@@ -168,7 +168,7 @@ def _pooled(
     at_once: int,
     turns: _Turns | None = None,
 ) -> Iterator[Outcome]:
-    # With one process they are a tenth of the start, for nothing.
+    # With one process these would be a tenth of the start, for nothing.
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
     from multiprocessing import get_context  # noqa: PLC0415
@@ -178,6 +178,6 @@ def _pooled(
     try:
         yield from pool.map(work, items, chunksize=at_once)
     except BrokenProcessPool as error:
-        raise SertoolsError("a worker process was killed, perhaps for want of memory; use fewer --jobs") from error
+        raise SertoolsError("a worker process was killed, perhaps for lack of memory; use fewer --jobs") from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,7 +1,7 @@
 """Presets: all numbers of a run under one name, and what sets one apart from the paper.
 
 `IMPROVED` is a table laid over a preset, so that there is one of the paper's size and one for two cores, and every
-entry is one option of a verb: leaving one out is the preset and that option's opposite.
+entry is one option of a verb: to leave one out, give the preset and that option's opposite.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sertools.fields import Keyword
 from sertools.generator_config import CvaeConfig, DiffusionConfig
 from sertools.provenance import flat
 
-# What older models and states hold that is no field any more, and what it was where it was off.
+# Former fields that older models and states hold, and their values where they were off.
 REMOVED_FIELDS: Mapping[str, object] = {
     "class_loss": 0.0,
     "real_sampling": "shuffled",
@@ -87,7 +87,7 @@ _IMPROVED_CPU = improved(_CPU)
 PRESETS: Mapping[str, Preset] = {
     "paper": Preset(),
     "cpu": _CPU,
-    # Nearly the same, to see that all runs.
+    # Nearly the same; it shows that everything runs.
     "smoke": Preset(_THIN_AUTOENCODER, _THIN_GAN, _SMALL_CNN, _THIN_CVAE, _THIN_DIFFUSION),
     "improved": dataclasses.replace(_IMPROVED, classifier=dataclasses.replace(_IMPROVED.classifier, arch="vgg19-bn")),
     "improved-cpu": dataclasses.replace(
@@ -115,7 +115,7 @@ def override(config: Config, **given: Any) -> Config:
 
 
 def held(keyword: Keyword) -> str:
-    """Say what the presets hold of a number: the paper's value, and the others' where they differ."""
+    """Say which value a number has in the presets: the paper's, and the others' where they differ."""
     texts = {stage: _held(stage, keyword.name) for stage in keyword.stages}
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
@@ -127,7 +127,7 @@ def _held(stage: str, name: str) -> str:
     for preset, numbers in PRESETS.items():
         config = getattr(numbers, stage)
         texts[preset] = _text(getattr(config if hasattr(config, name) else config.net, name))
-    # improved-cpu is as improved where it is not told; the others as the paper.
+    # Where nothing is said, improved-cpu is as improved, and the others are as the paper.
     bases = {preset: preset.partition("-")[0] for preset in texts}
     others = [
         f"{preset}: {text}"

@@ -1,4 +1,4 @@
-"""How many processes train one net together, as torchrun says it in the environment; known before torch is there."""
+"""How many processes train one net together, as torchrun says it in the environment; known before torch is loaded."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def vote(
     Returns
     -------
     Vote
-        One row an utterance. What the summed posterior cannot part goes to the first of the classes.
+        One row per utterance. Where the summed posteriors are equal too, the first of these classes wins.
 
     Raises
     ------

@@ -326,7 +326,7 @@ def test_the_curves_are_those_of_the_log(trained):
     figure = draw([log_of(trained)])
     panels = {axes.get_ylabel().partition("\n")[0]: axes for axes in figure.axes}
     assert list(panels)[:2] == ["loss", "accuracy"]
-    assert {"gradient norm", "weight change", "drift a pixel", "called fake", "distance in class"} < set(panels)
+    assert {"gradient norm", "weight change", "drift per pixel", "called fake", "distance in class"} < set(panels)
     lines = by_step(trained)
     curves = {line.get_label(): line for line in panels["distance in class"].get_lines()}
     assert list(curves["sad"].get_xdata()) == [0, 20, 25]
@@ -334,7 +334,7 @@ def test_the_curves_are_those_of_the_log(trained):
     # Twice as many lines: the real rows' stand beside them.
     n_warned = sum(bool(line.warnings) for line in lines.values())
     assert len(panels["distance in class"].get_lines()) == 2 * len(CLASSES) + n_warned
-    assert "drift of batch statistics alone" in {line.get_label() for line in panels["drift a pixel"].get_lines()}
+    assert "drift of batch statistics alone" in {line.get_label() for line in panels["drift per pixel"].get_lines()}
 
 
 def test_what_is_said_of_a_log(trained, chain, call):
@@ -361,12 +361,12 @@ GOOD = '{"verb":"v","step":10,"steps":30,"g":1.5}\n'
         (GOOD + GOOD, "line 2 .*of another training"),
         (GOOD + GOOD.replace("10", "20").replace("30", "40"), "line 2 .*of another training"),
         (GOOD + GOOD.replace("10", "31"), "line 2 .*of another training"),
-        (GOOD.replace("1.5", "NaN"), "line 1 .*NaN is no JSON"),
-        (GOOD.replace("1.5", "1e999"), "line 1 .*a value is no number"),
-        (GOOD.replace("1.5", '"x"'), "line 1 .*a value is no number"),
-        (GOOD.replace("10", "true"), "line 1 .*no count"),
+        (GOOD.replace("1.5", "NaN"), "line 1 .*NaN is not JSON"),
+        (GOOD.replace("1.5", "1e999"), "line 1 .*a value is not a number"),
+        (GOOD.replace("1.5", '"x"'), "line 1 .*a value is not a number"),
+        (GOOD.replace("10", "true"), "line 1 .*not a count"),
         (GOOD.replace('"step":10,', ""), "line 1 .*no 'step'"),
-        (GOOD.replace("}", ',"warnings":[1]}'), "line 1 .*no words"),
+        (GOOD.replace("}", ',"warnings":[1]}'), "line 1 .*not words"),
         (GOOD + "[]\n", "line 2 .*no object"),
         (GOOD + '{"a":' * 5000 + "\n", "line 2 is not"),
         (GOOD + "\xff\n", "line 2 is not"),

@@ -112,7 +112,7 @@ def test_in_python(files, tmp_path):
 
 
 def test_what_is_no_long_step_is_not_run(files, tmp_path):
-    with pytest.raises(UsageError, match="merge: is no long step"):
+    with pytest.raises(UsageError, match="merge: is not a long step"):
         sertools.rehearse(sertools.merge, [files["train"]], tmp_path / "out.h5")
     assert os.listdir(tmp_path) == []
 

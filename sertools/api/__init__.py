@@ -1,4 +1,4 @@
-"""One function a verb: the same reach as the command line, which calls these and nothing else.
+"""One function per verb: the same reach as the command line, which calls these and nothing else.
 
 Paths may be strings or `os.PathLike`; outputs are written when complete; the same arguments give the same bytes.
 Errors are `SertoolsError` and name the file, the bad value and the remedy; remarks are `SertoolsWarning`.
@@ -77,7 +77,7 @@ def rehearse(step: Callable[Arguments, object], *args: Arguments.args, **options
     name = getattr(step, "__name__", str(step))
     if step not in LONG_STEPS:
         known = ", ".join(each.__name__ for each in LONG_STEPS)
-        raise UsageError(f"{name}: is no long step; rehearse one of {known}, or run it")
+        raise UsageError(f"{name}: is not a long step; rehearse one of {known}, or run it")
     plan = rehearsal(lambda: step(*args, **options))
     if plan is None:
         raise UsageError(f"{name}: has nothing to rehearse here")

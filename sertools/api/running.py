@@ -1,4 +1,4 @@
-"""How a function of the API runs: paths of any kind, one run an output, progress by any wrapper of iterables."""
+"""How a function of the API runs: paths of any kind, one run per output, progress by any wrapper of iterables."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def evaluate(
     val : path, optional
         Store to run on as well, so that `report` can choose an operating point on it.
     allow_seen : bool
-        Test on utterances that were trained on; stamps the result.
+        Test on utterances that were trained on; the result is marked.
     device : str
         auto, cpu or cuda.
 
@@ -111,7 +111,7 @@ def score(
     heldout : path, optional
         Real rows that the generator has not seen; without them `real` is halved.
     judge : path, optional
-        A classifier trained on `real`, to look through its eyes as well.
+        A classifier trained on `real`; rows are compared in its features as well.
     tags : mapping of str to str
         Place in a table: method, fold, reduced, seed.
     seed : int

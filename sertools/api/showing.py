@@ -39,7 +39,7 @@ def report(
     format : {"text", "markdown", "latex", "csv", "json"}
         CSV and JSON hold every number.
     html : path, optional
-        Also write one page with pictures, that needs no other file.
+        Also write a page with pictures that needs no other file.
 
     Returns
     -------
@@ -101,12 +101,12 @@ def plot(
     output : path, optional
         The picture: .png, .svg or .pdf.
     kind : {"", "spectrograms", "balance", "confusion", "comparison"}
-        Where there are two ways: stores as spectrograms, or rows of each class; results as one matrix, or methods
-        compared. Empty: by the files.
+        For files that can be drawn in two ways: stores as spectrograms or as rows per class; results as one matrix or
+        as a comparison of methods. Empty: by the files.
     n : int
-        Spectrograms a class and store.
+        Spectrograms per class and store.
     title : str
-        A line above.
+        A title above the picture.
     names : sequence of str
         The stores' names, in their order.
     baseline : str, optional
@@ -148,7 +148,7 @@ def plot(
 
 
 def info(file: AnyPath, *, verify: bool = False) -> dict[str, Any]:
-    """Say what a file is, holds and stems from.
+    """Say what a file is, what it holds and where it comes from.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def info(file: AnyPath, *, verify: bool = False) -> dict[str, Any]:
     Raises
     ------
     SertoolsError
-        If the file is damaged, or nothing that sertools made.
+        If the file is damaged, or was not made by sertools.
     """
     from sertools.reporting.contents.description import describe
 
@@ -182,7 +182,7 @@ def export(file: AnyPath, output: AnyPath, *, format: str | None = None, audio_r
     output : path
         npz and arrow: a file; npy, audformat and tensorboard: a folder, made if it is missing.
     format : {"npz", "npy", "arrow", "audformat", "tensorboard"}, optional
-        Of a store: npz (the default), npy or arrow; of a result: audformat; of a log: tensorboard.
+        For a store: npz (the default), npy or arrow; for a result: audformat; for a log: tensorboard.
     audio_root : path, optional
         The corpus of a result, to complete the names of its files by their suffix.
 

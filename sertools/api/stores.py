@@ -55,7 +55,7 @@ def select(
     Raises
     ------
     SertoolsError
-        If the store, a column, a value or a fold is not there.
+        If the store, a column, a value or a fold does not exist.
     """
     from sertools.store.conditions import parse_condition
     from sertools.store.select import Selection, parse_keep, parse_part, select_store
@@ -119,7 +119,7 @@ def augment(
     store, output : path
         The training store, and the one to write, with the old rows and the new.
     strategy : str
-        A key of `sertools.STRATEGIES`: CP copies, SA and its kin alter the audio, RS removes rows.
+        A key of `sertools.STRATEGIES`: CP copies, SA and its variants alter the audio, RS removes rows.
     noise : path, optional
         A folder of background noise, for SA, SAR, SARM and SARB.
     audio_root : path, optional
@@ -170,7 +170,7 @@ def to_wav(
     folder : path
         Made if it is missing.
     per_class : int, optional
-        That many rows of each class; without it all.
+        Take only this many rows of each class; by default all.
     iterations : int
         Rounds of Griffin-Lim, at least 1.
 

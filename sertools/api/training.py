@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sertools.api.typed import FinetuneGan, PretrainAe, TrainClf, TrainGenerator, Unpack
     from sertools.training.loop import Record, Run
 
-# Hears of a training's stage, and of all its numbers.
+# Is called with a training's stage and all its numbers.
 Tell = Callable[[str, object], None]
 
 
@@ -38,7 +38,7 @@ def pretrain_ae(
     progress: Progress[Record] = iter,
     **options: Unpack[PretrainAe],
 ) -> Mapping[str, Any]:
-    """Train the autoencoder that the GAN starts from (§2.2); labels are not looked at.
+    """Train the autoencoder that the GAN starts from (§2.2); labels are not used.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def pretrain_ae(
     -------
     mapping
         Facts of the autoencoder: ``mse`` on the rows that ``mse_rows`` names, beside ``pca_mse`` of ``pca_size``
-        principal components (where the rows are for validation, or two or more a component).
+        principal components (where the rows are for validation, or there are two or more per component).
 
     Raises
     ------
@@ -241,7 +241,7 @@ def _train(
 
 
 def _telling(records: Iterator[Record], tell: Tell, stage: str, config: object) -> Iterator[Record]:
-    """Tell of a stage's numbers once its first record is there: what fails before says why, and no more."""
+    """Report a stage's numbers once its first record is there; what fails before that reports its error alone."""
     for first in records:
         tell(stage, config)
         yield first

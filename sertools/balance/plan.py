@@ -49,7 +49,7 @@ class RowPlan:
 def balance_counts(
     counts: Mapping[str, int], replace: str = "none", ratio: float | None = None
 ) -> dict[str, ClassPlan]:
-    """Plan from the number of rows a class.
+    """Plan from the number of rows of each class.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The command line: one thin file a verb, options and one call into the library."""
+"""The command line: one thin file per verb, options and one call into the library."""
 
 import os
 import sys
@@ -86,7 +86,7 @@ def sertools(
 
 def main() -> None:
     """Run the command line."""
-    # Set before HDF5 reads it, which heeds it above h5py's arguments. Files are replaced whole, never written in
+    # Set before HDF5 reads it, which obeys it, not h5py's arguments. Files are replaced whole, never written in
     # place: HDF5's locks protect nothing here, and fail on file systems that have none.
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):

@@ -30,8 +30,9 @@ def augment(
 ) -> None:
     """Balance a training store without a GAN.
 
-    CP copies rows; SA and its kin alter the audio that rows stem from (stretch,
-    shift, noise); RS removes rows. The output holds the old rows and the new.
+    CP copies rows; SA and its variants alter the audio that rows come from
+    (stretch, shift, noise); RS removes rows. The output holds the old rows and
+    the new.
 
     \b
     Example:

@@ -28,7 +28,7 @@ def evaluate(
         ),
     ] = None,
     allow_seen: Annotated[
-        bool, typer.Option("--allow-seen", help="Test on utterances that were trained on; stamps the result.")
+        bool, typer.Option("--allow-seen", help="Test on utterances that were trained on; the result is marked.")
     ] = False,
     device: Device = "auto",
 ) -> None:

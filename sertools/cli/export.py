@@ -26,7 +26,7 @@ def export(
         typer.Option(
             "--format",
             metavar="|".join(EXPORTS),
-            help="Of a store npz, npy or arrow; of a result audformat; of a log tensorboard. [the first of its kind]",
+            help="For a store npz (the default), npy or arrow; for a result audformat; for a log tensorboard.",
         ),
     ] = None,
     audio_root: Annotated[
@@ -36,8 +36,8 @@ def export(
 ) -> None:
     """Write a store, a result or a training log for other tools.
 
-    NumPy arrays or Arrow (Hugging Face datasets) of a store; predictions as audformat tables; curves for TensorBoard.
-    What has left a store is no longer guarded against leaks.
+    A store becomes NumPy arrays or Arrow (Hugging Face datasets), a result becomes audformat tables, a log becomes
+    curves for TensorBoard. Exported rows are no longer guarded against leaks.
 
     \b
     Example:

@@ -25,13 +25,13 @@ def extract(
         ),
     ],
     out: Annotated[Path, output("S.h5", "The store.")],
-    labels: Annotated[Path | None, typer.Option(metavar="CSV", help="What the audio of SRC is.")] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="CSV", help="Labels of the audio of SRC.")] = None,
     jobs: Jobs = JOBS.default,
     shard: Annotated[
         str | None, typer.Option(metavar="K/N", help="Only the K-th of N parts; `merge` joins them.")
     ] = None,
     audio_root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Refuse audio that lies outside, links followed.")
+        Path | None, typer.Option(metavar="DIR", help="Refuse audio outside this folder, also behind links.")
     ] = None,
     on_error: Annotated[
         str,

@@ -22,8 +22,8 @@ def finetune_gan(
     """Train the conditional GAN.
 
     Generator and discriminator start from the autoencoder and see all classes.
-    GAN.log.ndjson logs every tenth step; `plot` draws it. What --preset improved
-    switches on, the option's opposite switches off.
+    GAN.log.ndjson logs every tenth step; `plot` draws it. The opposite of an
+    option, such as --no-sn, switches off what --preset improved switches on.
 
     \b
     Example:

@@ -25,8 +25,8 @@ def generate(
 
     Give one of --balance, --per-class and --count. A GAN's latents are drawn from
     the class Gaussians, or by --smote. With --translate nothing is drawn: rows of
-    other classes are moved, by the map that the generator has learnt, and keep
-    what it does not hold.
+    other classes are moved by the map that the generator has learnt, and keep the
+    details that it has not learnt.
 
     \b
     Example:

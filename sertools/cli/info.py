@@ -22,10 +22,10 @@ def info(
             metavar="FILE", help="A store, latents, model, result, score, report or training log.", show_default=False
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON, as into a pipe.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as into a pipe.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare a store with its digests.")] = False,
 ) -> None:
-    """Say what a file is, holds and stems from.
+    """Say what a file is, what it holds and where it comes from.
 
     \b
     Example:

@@ -1,8 +1,8 @@
 """Options that several verbs share; what every verb has, such as -q, is in `verbs`.
 
 Index: ``output`` -o · ``Seed`` --seed · ``Device`` --device · ``Jobs`` --jobs · ``Stores`` TRAIN.h5… ·
-``Missing`` --missing · ``Synonyms`` --synonyms · ``Tags`` --tag. What a verb shares with its function in Python,
-`parameters` makes of `sertools.keywords`.
+``Missing`` --missing · ``Synonyms`` --synonyms · ``Tags`` --tag. `parameters` makes what a verb shares with its
+function in Python from `sertools.keywords`.
 """
 
 import inspect
@@ -60,7 +60,7 @@ def _fraction(text: str) -> float:
     try:
         return float(Fraction(text))
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no number, such as 0.125 or 1/8") from None
+        raise typer.BadParameter(f"{text!r} is not a number, such as 0.125 or 1/8") from None
 
 
 Stores = Annotated[list[Path], typer.Argument(metavar="TRAIN.h5", help="Training stores.", show_default=False)]

@@ -25,15 +25,15 @@ def plot(
         str,
         typer.Option(
             metavar="spectrograms|balance|confusion|comparison",
-            help="Where there are two ways: stores as spectrograms, or rows of each class; results as one matrix, or "
-            "methods compared. [by the files]",
+            help="For files that can be drawn in two ways: stores as spectrograms or as rows per class; results as "
+            "one matrix or as a comparison of methods. [by the files]",
             show_default=False,
         ),
     ] = "",
     n: Annotated[int, option_of(PICTURES)] = PICTURES.default,
-    title: Annotated[str, typer.Option(help="A line above.")] = "",
+    title: Annotated[str, typer.Option(help="A title above the picture.")] = "",
     name: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A store's name, in their order; repeat it for each.")
+        list[str] | None, typer.Option(metavar="TEXT", help="Name of a store; give one for each, in their order.")
     ] = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="METHOD", help="What others are compared with. [imbalanced]")
@@ -44,7 +44,8 @@ def plot(
 
     Stores give columns of spectrograms, class by class and on one scale, or bars of their rows. Results of one method
     give one confusion matrix, of several their differences with intervals. The logs that trainings leave
-    (OUT.log.ndjson) give losses and all else in them over the steps. Latents give a map of the class Gaussians.
+    (OUT.log.ndjson) give curves of their losses and other numbers over the steps. Latents give a map of the class
+    Gaussians.
 
     \b
     Example:

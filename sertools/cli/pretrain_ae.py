@@ -15,8 +15,8 @@ def pretrain_ae(
 ) -> None:
     """Train the autoencoder that the GAN starts from.
 
-    Labels are not looked at. The reconstruction error is printed beside that of
-    as many principal components; where they win, take them. The GAN has the
+    Labels are not used. The reconstruction error is printed beside that of as
+    many principal components; if theirs is lower, use them. The GAN has the
     architecture of its autoencoder. AE.log.ndjson logs every tenth step; `plot`
     draws it.
 

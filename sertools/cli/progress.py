@@ -49,7 +49,7 @@ voice = Voice()
 
 
 def showing(verb: str, read: Callable[[Item], Reading]) -> Callable[[Iterable[Item]], Iterator[Item]]:
-    """Return what passes records on, and shows how far they are."""
+    """Return a function that passes records on and shows how far they are."""
 
     def show(records: Iterable[Item]) -> Iterator[Item]:
         with closing(_until_stopped(records)) as heeded:

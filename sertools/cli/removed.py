@@ -29,7 +29,7 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except Exception as error:
-            # An unknown option's error is no public class of typer.
+            # typer has no public class for the error of an unknown option.
             option = getattr(error, "option_name", "")
             why = REMOVED_OPTIONS.get(self.name or "", {}).get(option)
             if why is None:

@@ -36,16 +36,16 @@ def report(
         typer.Option(
             "--html",
             metavar="P.html",
-            help="Also write one page with pictures, that needs no other file.",
+            help="Also write a page with pictures that needs no other file.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Put many results into one table, with intervals.
 
-    Rows: full, imbalanced, the paper's methods, then others as the files name them. CSV and JSON hold every number.
-    Files of score become a table of generators.
-    CSV of another tool: method, id, emotion, predicted; and fold, reduced, seed, speaker, p_CLASS if you like.
+    The rows are full, imbalanced, the paper's methods, then others as the files name them. CSV and JSON hold every
+    number. Files of score become a table of generators. A CSV of another tool has the columns method, id, emotion and
+    predicted, and may have fold, reduced, seed, speaker and p_CLASS.
 
     \b
     Example:

@@ -23,17 +23,17 @@ def score(
     ] = None,
     judge: Annotated[
         Path | None,
-        typer.Option(metavar="CLF", help="A classifier trained on REAL, to look through its eyes as well."),
+        typer.Option(metavar="CLF", help="A classifier trained on REAL; rows are compared in its features as well."),
     ] = None,
     tag: Tags = None,
     seed: Seed = 0,
     device: Device = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="JSON, as into a pipe.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as into a pipe.")] = False,
 ) -> None:
     """Say whether generated rows are any good.
 
-    Every figure stands beside what real speech that nobody has seen scores. Classes below 30 rows on any side are
-    not scored alone.
+    Every figure stands beside that of real speech that the generator has not seen. Classes with fewer than 30 rows of
+    any kind (real, held-out, generated) are not scored on their own.
 
     \b
     Example:

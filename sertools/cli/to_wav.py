@@ -14,15 +14,18 @@ from sertools.keywords import ITERATIONS, WAVS
 @verb()
 def to_wav(
     store: Annotated[Path, typer.Argument(metavar="STORE.h5", help="Any store.", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="One wav a row.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="One wav per row.", show_default=False)
+    ],
     per_class: Annotated[int | None, option_of(WAVS)] = None,
     iterations: Annotated[int, option_of(ITERATIONS)] = ITERATIONS.default,
     seed: Seed = 0,
 ) -> None:
     """Listen to a store: spectrograms back to sound.
 
-    Log-mel pictures know no phases and little of high pitch, so real rows sound
-    rough as well: compare generated rows with those, not with the recordings.
+    Log-mel pictures hold no phases and little detail at high frequencies, so real
+    rows sound rough as well: compare generated rows with those, not with the
+    recordings.
 
     \b
     Example:

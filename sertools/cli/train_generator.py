@@ -15,8 +15,9 @@ def train_generator(
     """Train another generator than the GAN.
 
     It needs neither autoencoder nor latents, and `generate` takes it like a GAN.
-    With --val the weights of the lowest loss there are kept: a model that learns
-    its rows by heart has a rising one. GEN.log.ndjson logs every tenth step.
+    With --val the weights with the lowest validation loss are kept: this loss
+    rises when a model learns its rows by heart. GEN.log.ndjson logs every tenth
+    step.
 
     \b
     Example:

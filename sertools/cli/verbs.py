@@ -82,7 +82,7 @@ def _mannered(function: Verb, dry_run: bool, distributed: bool) -> Verb:
                 raise
             if debug:
                 traceback.print_exc()
-            # That others are gone is the first process's to tell, or that of the one that knows why.
+            # The first process, or the one that knows why, reports that others are gone.
             if here.leads or not lost_connection(error):
                 print(f"sertools {name}{here.name}: {_plainly(error)}", file=sys.stderr)
             _give_up_stdout()

@@ -2,7 +2,7 @@
 
 A GAN's is the transport between its class Gaussians (`transport`). A conditional VAE's is its decoder, told another
 class. A diffusion model's is its flow: to noise as the one class, and back as the other (Su et al. 2023, "Dual
-Diffusion Implicit Bridges"), part of the way if so wanted (Meng et al. 2022, "SDEdit").
+Diffusion Implicit Bridges"), or only part of the way (Meng et al. 2022, "SDEdit").
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sertools.arrays import Index, Pictures
 from sertools.nets.cvae import Cvae
 from sertools.nets.edm import Edm
 
-# Of thirteen settings nearest to real rows of the class, in a judge's eyes: docs/generator.md.
+# Of thirteen settings, these came nearest to real rows of the class for a judge: docs/generator.md.
 STRENGTH, GUIDANCE = 0.6, 3.0
 
 
 class Mover(Protocol):
-    """Anything that can say how a row would change, were it of another class."""
+    """Anything that can say how a row would change if it were of another class."""
 
     def change(self, x: Tensor, places: Index, labels: Index, number: int) -> Pictures:
         """Say what to add to rows, so that they are of a class [shape=(n, n_mels, n_frames)].

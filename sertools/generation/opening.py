@@ -35,7 +35,7 @@ class Denoising:
     Attributes
     ----------
     guidance
-        How far the class is overdone: 1 as learnt.
+        How strongly the class is exaggerated: 1 is as learnt.
     n_steps
         Noise levels from noise to picture.
     """

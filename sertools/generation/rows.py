@@ -1,4 +1,4 @@
-"""Synthetic rows from a trained GAN (§2.2) or another generator: as many a class as are wanted, or as balance a set.
+"""Synthetic rows from a trained GAN (§2.2) or another generator: a number per class, or what balances a store.
 
 `opening` says which generator it is and how its rows are drawn; the store that comes out is the same.
 """

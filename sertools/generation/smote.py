@@ -1,6 +1,6 @@
 """SMOTE in the latent space: new points between a row and one of its nearest of the same class (Chawla et al. 2002).
 
-The free rival of the class Gaussians: it needs no covariance, and never leaves the ground between two real rows.
+The free rival of the class Gaussians: it needs no covariance, and never leaves the line between two real rows.
 """
 
 from __future__ import annotations

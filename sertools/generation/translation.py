@@ -1,7 +1,7 @@
 """Rows of other classes moved into a class: which rows, in what order, and what is pasted into them.
 
-Speaker, sentence and texture stay, for only a change is added to the source row: what a generator says it would gain
-as a row of the wanted class (`moving`). The paper has nothing of it.
+Speaker, sentence and texture stay, because a source row only gains the change that a generator finds between its
+class and the wanted one (`moving`). The paper does not do this.
 """
 
 from __future__ import annotations

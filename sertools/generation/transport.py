@@ -1,7 +1,7 @@
 """The optimal-transport map between class Gaussians, and rows moved by it in a GAN's latent space.
 
 The map between two Gaussians is the affine one that carries mean and covariance and moves the least (Peyré and
-Cuturi 2019, remark 2.31). The paper has nothing of it.
+Cuturi 2019, remark 2.31). The paper does not do this.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _root(matrix: Matrix) -> Matrix:
 def speaker_offsets(latents: Matrix, labels: Sequence[str], speakers: Sequence[str]) -> Matrix:
     """How far each row's speaker lies from the means of the classes, on average [shape=(N, latent_size)].
 
-    The classes' means come off first, so that a speaker is no further away for the classes that he lacks.
+    The classes' means come off first, so that a speaker is no further away because some classes are missing.
     """
     return _group_means(latents - _group_means(latents, labels), speakers)
 

@@ -15,7 +15,7 @@ class SmallCNN(nn.Module):
     """Picture [shape=(B, 1, n_mels, n_frames)] → logits [shape=(B, n_classes)].
 
     Each mel bin is normalised on its own (levels differ by tens of dB along frequency), four strided convolutions
-    follow, and mean and maximum over time keep the frequency axis: where energy lies tells an emotion.
+    follow, and mean and maximum over time keep the frequency axis: an emotion shows in where energy lies.
     """
 
     def __init__(self, shape: tuple[int, int], n_classes: int, width: float = 1.0) -> None:

@@ -15,7 +15,7 @@ from sertools.nets.parts import BatchNorm1d, BatchNorm2d
 # Filters, and the strides along mel bins and frames: frequency shrinks 16-fold, time only 4-fold.
 BLOCKS = ((16, (2, 2)), (32, (2, 2)), (48, (2, 1)), (64, (2, 1)))
 HIDDEN = 64
-# Open forget gates from the start (Jozefowicz et al. 2015): sigmoid(2) keeps the better part of a second.
+# Open forget gates from the start (Jozefowicz et al. 2015): sigmoid(2) keeps most of a second.
 FORGET_BIAS = 2.0
 
 

@@ -49,7 +49,7 @@ class Cvae(nn.Module):
         return mean, log_variance.clamp(*_LOG_VARIANCES)
 
     def losses(self, x: Tensor, labels: Tensor, progress: float) -> dict[str, Tensor]:
-        """Negative evidence bound in nats a pixel, its two parts, and the KL divergence in nats a row.
+        """Negative evidence bound in nats per pixel, its two parts, and the KL divergence in nats per row.
 
         Parameters
         ----------

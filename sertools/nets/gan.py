@@ -1,6 +1,6 @@
 """Figure 1: trunk, encoder, generator, discriminator (§2.2, §2.3).
 
-The paper states eight (transposed) convolutions a side, two dense layers before the generator's, a stride that
+The paper states eight (transposed) convolutions per side, two dense layers before the generator's, a stride that
 doubles in every second one, batch normalisation, dropout 0.2 and leaky ReLU after each, a final convolution with
 tanh, and a latent of 100. Filters and kernels are unstated; BAGAN's own builder (Mariani et al. 2018), run at
 128×128, gives exactly the stated counts, so its sizes are taken: 3×3 in the trunk; in the generator 5×5 at stride

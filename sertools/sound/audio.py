@@ -31,9 +31,9 @@ from sertools.sound.activity import speech_span
 _LFS_MARK = b"version https://git-lfs"
 _LONGEST_HOURS = 24.0
 _TRIM_MARGIN_SECONDS = 0.1
-# No fault of the file: to skip it would lose it.
+# The file is not at fault: it would be lost if it were skipped.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-# Labels and headers round; so much that is missing at the end is no error.
+# Labels and headers are rounded, so this much may be missing at the end.
 _SLACK_SECONDS = 0.05
 # Full scale is 1, and integers kept as floats reach 2**31; beyond that the power of a spectrum leaves float32.
 _LOUDEST = 1e10
@@ -82,8 +82,8 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     Raises
     ------
     AudioError
-        If the file is missing, empty, truncated, not audio, or holds NaN or infinite samples or such as no sound
-        has, or the span lies outside.
+        If the file is missing, empty, truncated, not audio, or holds samples that are NaN, infinite or far too large,
+        or the span lies outside.
     """
     with _opened(path) as file:
         file_sr = int(file.samplerate)
@@ -96,7 +96,7 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     if channels.size == 0:
         raise AudioError(f"{path}: holds no samples")
     low, high = float(channels.min()), float(channels.max())
-    # A NaN is the least and the largest of all that it is among.
+    # Where one sample is NaN, so are the least and the largest.
     if not (math.isfinite(low) and math.isfinite(high)):
         raise AudioError(f"{path}: holds NaN or infinite samples")
     loudest = max(-low, high)
@@ -204,7 +204,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     # libsndfile's own words, without the name that soundfile puts before them.
     reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
     if reason.startswith("File does not exist"):
-        # Said of text in a file of a name that it believes, such as .mp3; but the file is there.
+        # It says so of text in a file whose suffix it trusts, such as .mp3; but the file exists.
         reason = "Format not recognised"
     return f"not readable as audio ({reason})"
 

@@ -99,7 +99,7 @@ class _Workspace:
 
 
 class _Workspaces(threading.local):
-    """One workspace a thread and front end."""
+    """One workspace per thread and front end."""
 
     def __init__(self) -> None:
         self.of: dict[FrontEnd, _Workspace] = {}

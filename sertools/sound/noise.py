@@ -91,7 +91,7 @@ def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
     SertoolsWarning
         If files are shorter than a segment, and will be repeated; of files that are no audio.
     """
-    paths = find_only_audio(folder, f"noise can be had from {WHERE_TO_GET_IT}")
+    paths = find_only_audio(folder, f"noise is available from {WHERE_TO_GET_IT}")
     seconds = []
     for path in paths:
         try:

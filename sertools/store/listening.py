@@ -15,7 +15,7 @@ from sertools.provenance import atomic_output, cannot_write
 from sertools.sound.inversion import to_audio, write_wav
 from sertools.store.reader import open_store
 
-# Names stay tame, whatever a class is called.
+# Names stay harmless, whatever a class is called.
 _STRANGE = re.compile(r"[^A-Za-z0-9_.-]+")
 _PEAK = 0.99
 
@@ -39,7 +39,7 @@ def to_wav(
     folder
         Made if it is missing; files of the same names in it are replaced.
     per_class
-        That many rows of each class, chosen by `seed`; without it all rows.
+        Only this many rows of each class, chosen by `seed`; by default all rows.
     n_iter
         Rounds of Griffin-Lim.
     seed

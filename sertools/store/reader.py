@@ -1,7 +1,7 @@
 """Open a store: its tables at once, its pictures as they are asked for.
 
 Pictures are read by memory map at their place in the file, never through HDF5: a plain store is one map, a
-virtual store (made by `select`) is one map a source. A file is mapped while its tables are open, so that both are
+virtual store (made by `select`) is one map per source. A file is mapped while its tables are open, so that both are
 of one file even if another takes its name meanwhile. Sources are resolved here, relative to the store, and the
 digests of their rows compared with those recorded: libhdf5 would fill a missing source in silence, or take a
 file of the same name from the working folder.

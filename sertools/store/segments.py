@@ -1,6 +1,6 @@
 """From audio files to rows of a store: decode, cut, transform, write (§3.2).
 
-This is what the processes of `extract` do; it does without HDF5, whose import they would pay each.
+This is what the processes of `extract` do; it does without HDF5, whose import each of them would pay for.
 """
 
 from __future__ import annotations

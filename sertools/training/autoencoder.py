@@ -72,8 +72,8 @@ def pretrain_autoencoder(
     """Make an autoencoder of stores and write it to ``run.output``; labels are not looked at.
 
     Its reconstruction error and that of as many principal components go into the header's facts as `mse` and
-    `pca_mse`, on the rows that `mse_rows` names; without validation, only where two rows a component keep the
-    latter from drawing them by heart.
+    `pca_mse`, on the rows that `mse_rows` names. Without a validation store, `pca_mse` needs two rows per component:
+    fewer rows would be reproduced almost exactly, however poor the components are.
 
     Parameters
     ----------

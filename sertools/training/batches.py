@@ -111,7 +111,7 @@ class Rows:
         return own.trained_on | own.selected_on | frozenset(self.utterance_column("digest").tolist())
 
     def shared_with(self, other: Rows) -> list[str]:
-        """Ids of the utterances that are among `other`'s too, by id or by audio; silence is nobody's."""
+        """Ids of the utterances that are among `other`'s too, by id or by audio; silence never counts."""
         ids = set(other.utterance_column("id").tolist())
         digests = set(other.utterance_column("digest").tolist()) - {""}
         own = zip(self.utterance_column("id").tolist(), self.utterance_column("digest").tolist(), strict=True)
@@ -232,7 +232,7 @@ class Rows:
         if len(found) < 2:
             raise StoreError(
                 f"{self.name}: holds {len(found)} class ({', '.join(found) or 'no labels'}), two are needed; "
-                "extract with --labels, or from one folder an emotion"
+                "extract with --labels, or from one folder per emotion"
             )
         self.labels(found)
         return found

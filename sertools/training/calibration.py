@@ -16,12 +16,12 @@ _CALIBRATION_BATCH = 64
 
 
 class DrawsLatents(Protocol):
-    """Anything that draws what a generator takes, for rows of given classes."""
+    """Anything that draws a generator's input for rows of given classes."""
 
     n_classes: int
 
     def latents(self, labels: Tensor) -> Tensor:
-        """Draw one latent a label [shape=(B, latent_size)]."""
+        """Draw one latent per label [shape=(B, latent_size)]."""
 
 
 class LatentSampler:
@@ -38,7 +38,7 @@ class LatentSampler:
         return onto(self._device, torch.randint(self.n_classes, (count,)))
 
     def latents(self, labels: Tensor) -> Tensor:
-        """Draw one latent a label [shape=(B, latent_size)]."""
+        """Draw one latent per label [shape=(B, latent_size)]."""
         noise = onto(self._device, torch.randn(len(labels), self._mean.shape[1]))
         return self._mean[labels] + torch.einsum("bij,bj->bi", self._factors[labels], noise)
 

@@ -114,7 +114,7 @@ def load_header(path: Path, *kinds: str) -> Header:
         if kinds and found not in kinds:
             raise ModelError(f"{path}: is of the kind {found}; {' or '.join(kinds)} is wanted here")
         if found == _STATE:
-            raise ModelError(f"{path}: is the resume state of an unfinished training; the model comes with its end")
+            raise ModelError(f"{path}: is the resume state of an unfinished training; the model follows at its end")
         if described["version"] != VERSION:
             raise ModelError(f"{path}: format version {described['version']}; this sertools reads version {VERSION}")
         header = Header(
@@ -143,7 +143,7 @@ def _typed(kind: type[Described], values: Mapping[str, Any]) -> Described:
     for each in dataclasses.fields(kind):
         allowed = {"int": (int,), "float": (float, int), "str": (str,)}[str(each.type)]
         if each.name in values and type(values[each.name]) not in allowed:
-            raise ValueError(f"{each.name} is no {each.type}")
+            raise ValueError(f"{each.name} is not of type {each.type}")
     return kind(**values)
 
 

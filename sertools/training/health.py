@@ -16,7 +16,7 @@ from statistics import fmean
 # Spread within a class, against the start. Spread wanders by a tenth or two in sound runs and falls to nothing in
 # collapsed ones; at a third, nine tenths of the variance are gone.
 COLLAPSED_SPREAD = 1 / 3
-# D sees through all: an error in a hundred rows, real or fake, and that over 200 steps. A D that leads for a while
+# D recognises nearly all: one error in a hundred rows, real or fake, over 200 steps. A D that leads for a while
 # is what drives G; one that leads this long beside a G that gets worse teaches it nothing.
 SEES_THROUGH = 0.99
 DEAD_RECORDS = 20
@@ -50,7 +50,7 @@ class Finding:
 
 
 class Watch:
-    """Looks at nothing; what every training has.
+    """The watch of every training; it looks at nothing.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class GeneratorWatch(Watch):
                 found.append(Finding("nothing-learnt", text))
             if values.get("kl", math.inf) < UNUSED_NATS:
                 text = (
-                    f"the latent is unused ({values['kl']:.2g} nats a row), so pictures of a class are alike; take "
+                    f"the latent is unused ({values['kl']:.2g} nats per row), so pictures of a class are alike; take "
                     "more --steps or another --lr"
                 )
                 found.append(Finding("unused-latent", text))
@@ -168,7 +168,7 @@ class GanWatch(Watch):
             return None
         return Finding(
             "nothing-moved",
-            f"nothing moved: adversarial training changed generated pictures by {values['drift']:.2g} a pixel (of −1 "
-            f"to 1), estimating the batch statistics again changes them by {self._drift_bn:.2g}; "
+            f"nothing moved: adversarial training changed generated pictures by {values['drift']:.2g} per pixel (of "
+            f"−1 to 1), estimating the batch statistics again changes them by {self._drift_bn:.2g}; "
             "try --lr-g 1e-4 --lr-d 2e-4, or save the time with --steps 0",
         )

@@ -1,4 +1,4 @@
-"""The log of a training: one line of JSON a record, beside the output, live while it runs and kept after.
+"""The log of a training: one line of JSON per record, beside the output, live while it runs and kept after.
 
 A line holds ``verb``, ``step``, ``steps`` (in all), and every number of the record by name; ``warnings`` names what
 was warned of there, and null stands for a number that is not finite. There is no clock in it, so the same run gives
@@ -108,7 +108,7 @@ def read_log(path: Path) -> History:
     Raises
     ------
     ModelError
-        Naming the first line that is none of a log.
+        Naming the first line that is not of a log.
     """
     try:
         content = path.read_bytes()
@@ -147,18 +147,18 @@ def _parse(text: bytes) -> tuple[str, int, Line]:
         raise ValueError("no object")
     verb, step, total, named = found["verb"], found["step"], found["steps"], found.get("warnings", [])
     if not isinstance(verb, str) or not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise ValueError("verb or warnings are no words")
+        raise ValueError("verb or warnings are not words")
     if type(step) is not int or type(total) is not int or step < 0:
-        raise ValueError("step or steps is no count")
+        raise ValueError("step or steps is not a count")
     values: dict[str, float] = {}
     for name, value in found.items():
         if name in _OWN:
             continue
         if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
-            raise ValueError("a value is no number")
+            raise ValueError("a value is not a number")
         values[name] = math.nan if value is None else float(value)
     return verb, total, Line(step, values, tuple(named))
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

@@ -219,7 +219,7 @@ class _Journal:
         found = self._notice(done, values)
         self._log.add(done, values, [finding.name for finding in found])
         for finding in found:
-            # A collapse that ends the training is the error's to tell.
+            # The error reports a collapse that ends the training.
             if not (finding.name == COLLAPSE and self.must_stop):
                 warnings.warn(f"{self._run.output}: step {done}: {finding.text}", SertoolsWarning, stacklevel=2)
         return means

@@ -55,7 +55,7 @@ class Loss:
 
 
 def make_loss(config: ClassifierConfig, counts: IntArray, device: torch.device) -> Loss:
-    """Build the loss that `config` names, for training rows of these counts a class, each at least 1."""
+    """Build the loss that `config` names, for training rows of these counts per class, each at least 1."""
     weight, shift, gamma = np.ones(len(counts)), np.zeros(len(counts)), 0.0
     if config.loss == "weighted":
         weight = class_weights(counts)

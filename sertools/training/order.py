@@ -47,7 +47,7 @@ def balanced_indices(
         Whether each row was made, by altering or generating, rather than recorded [shape=(N,)]. If given, a class
         that has both kinds has a stream for each, and the made ones get `share` of its turns.
     share
-        Between 0 and 1; less for a class whose made rows would come oftener than its recorded ones.
+        Between 0 and 1; less for a class whose made rows would come more often than its recorded ones.
     """
     n_classes = int(labels.max()) + 1
     rounds, turns = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), n_classes)
@@ -80,8 +80,8 @@ def natural_indices(labels: Index, batch_size: int, step: int, seed: int, made: 
     made
         Whether each row was made, by altering or generating, rather than recorded [shape=(N,)].
     share
-        Between 0 and 1: of the draws of a class that has both kinds; less where its made rows would come oftener than
-        its recorded ones.
+        Between 0 and 1: of the draws of a class that has both kinds; less where its made rows would come more often
+        than its recorded ones.
     """
     real = np.flatnonzero(~made)
     batch = real[batch_indices(len(real), batch_size, step, seed)]
@@ -97,7 +97,7 @@ def natural_indices(labels: Index, batch_size: int, step: int, seed: int, made: 
 
 
 def _share(made: Made, share: float) -> float:
-    """Of a class's draws, what its made rows get: five beside fifty are not worth half of them."""
+    """Share of a class's draws that its made rows get: five beside fifty are not worth half of them."""
     return min(share, float(made.mean()))
 
 

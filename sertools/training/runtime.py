@@ -26,7 +26,7 @@ def pick_device(name: str) -> torch.device:
     Raises
     ------
     UsageError
-        If torch does not know it, or it is not there.
+        If torch does not know it, or it does not exist here.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -69,7 +69,7 @@ def computing(precision: str, device: torch.device) -> torch.autocast:
 
 
 def told(precision: str) -> dict[str, object]:
-    """Return what a model's header says of it: nothing of float32, in which the method is described."""
+    """Return what a model's header says of the precision: nothing for float32, in which the method is described."""
     return {} if precision == "float32" else {"precision": precision}
 
 

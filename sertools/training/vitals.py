@@ -1,6 +1,6 @@
 """What is measured of a GAN while it trains, beside its losses.
 
-All on a few fixed latents, the same number a class. Pictures are compared as the batch normalises them, without
+All on a few fixed latents, the same number per class. Pictures are compared as the batch normalises them, without
 dropout: so what the running statistics do does not count, and no random number is drawn that the training would
 miss.
 """
@@ -74,7 +74,7 @@ class GanVitals:
         Returns
         -------
         dict
-            ``drift_bn``: mean |G_0 with its statistics estimated again − G_0| a pixel, in eval mode; what the
+            ``drift_bn``: mean |G_0 with its statistics estimated again − G_0| per pixel, in eval mode; what the
             adversarial steps have to exceed. ``pairwise.CLASS`` and ``fake_rate.CLASS`` as in `measure`;
             ``pairwise_real.CLASS``: the same of as many real rows, where the class has two.
         """
@@ -100,8 +100,8 @@ class GanVitals:
         dict
             ``grad_norm_g``, ``grad_norm_d``: Euclidean norm of the step's gradient.
             ``weight_change_g``, ``weight_change_d``: |w − w_0| / |w_0| over all weights.
-            ``drift``: mean |G(z) − G_0(z)| a pixel, on the scale from −1 to 1.
-            ``pairwise.CLASS``: mean distance a pixel between two generated pictures of the class.
+            ``drift``: mean |G(z) − G_0(z)| per pixel, on the scale from −1 to 1.
+            ``pairwise.CLASS``: mean distance per pixel between two generated pictures of the class.
             ``fake_rate.CLASS``: share of them that D calls fake.
         """
         values: dict[str, float] = {}
@@ -134,7 +134,7 @@ class GanVitals:
 
 
 def _pairwise(pictures: Tensor) -> Tensor:
-    """Mean |a − b| a pixel over all pairs of pictures."""
+    """Mean |a − b| per pixel over all pairs of pictures."""
     flat = pictures.flatten(1)
     return torch.pdist(flat, p=1).mean() / flat.shape[1]
 

@@ -1,1 +1,1 @@
-"""What a file is, holds and stems from, and the commands that made it."""
+"""What a file is, what it holds and where it comes from, and the commands that made it."""

@@ -33,7 +33,7 @@ def file_kind(path: Path) -> str:
     Raises
     ------
     SertoolsError
-        If it is missing, damaged, or nothing that sertools made.
+        If it is missing, damaged, or was not made by sertools.
     """
     try:
         with path.open("rb") as stream:
@@ -55,7 +55,7 @@ def file_kind(path: Path) -> str:
         from sertools.training.checkpoint import load_header  # noqa: PLC0415 - torch, which stores do not need
 
         return load_header(path).kind
-    raise ModelError(f"{path}: not a file of sertools (a store, latents, model or result is wanted)")
+    raise ModelError(f"{path}: not a file of sertools (expected a store, latents, model or result)")
 
 
 def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def count_rows(emotion: npt.NDArray[np.str_], origin: npt.NDArray[np.str_]) -> C
 
 
 def class_balance(stores: Sequence[tuple[str, Counts]], title: str = "") -> Figure:
-    """Draw the rows of each class as bars, a panel a store on one scale.
+    """Draw the rows of each class as bars, one panel per store, on one scale.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training logs as curves over steps: a column a log, a panel a group of numbers that share a scale."""
+"""Training logs as curves over steps: one column per log, one panel per group of numbers that share a scale."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _PANELS = (
     _Panel("accuracy", _starts("accuracy", "d_accuracy", "val_uar"), share=True),
     _Panel("gradient norm", _starts("grad_norm"), logarithmic=True),
     _Panel("weight change", _starts("weight_change"), logarithmic=True),
-    _Panel("drift a pixel", _starts("drift"), logarithmic=True),
+    _Panel("drift per pixel", _starts("drift"), logarithmic=True),
     _Panel("called fake", _starts("fake_rate."), share=True),
     _Panel("distance in class", _starts("pairwise")),
 )

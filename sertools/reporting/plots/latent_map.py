@@ -132,7 +132,7 @@ def latent_map(gaussians: ClassGaussians, panels: Sequence[Points], title: str =
     Parameters
     ----------
     gaussians
-        One a class.
+        One per class.
     panels
         Side by side, on one scale.
     """

@@ -55,11 +55,11 @@ def draw(
     kind
         One of `KINDS`, where the files can be drawn in two ways; empty: the usual one.
     n_each
-        Spectrograms a class and store.
+        Spectrograms per class and store.
     seed
         Which rows are drawn.
     names
-        One a store, in their order; by default a store's origins and its file's name.
+        One per store, in their order; by default a store's origins and its file's name.
     baseline
         Method that the others are compared with; by default "imbalanced".
 

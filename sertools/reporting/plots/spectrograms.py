@@ -36,7 +36,7 @@ def spectrogram_grid(
     title: str = "",
     range_db: float = 80.0,
 ) -> "Figure":
-    """Draw a page of spectrograms: one block of rows a class, one block of columns a source.
+    """Draw a page of spectrograms: one block of rows per class, one block of columns per source.
 
     Parameters
     ----------

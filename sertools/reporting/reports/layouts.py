@@ -1,7 +1,7 @@
 """The layouts of a report: the summary, or the paper's Table 2 or Table 3, with its own figures beside ours.
 
-A method stands in the row of the paper that does the same, whatever the case of its tag; methods that the paper
-has not follow, in order of appearance.
+A method stands in the row of the paper that does the same, whatever the case of its tag; methods that are not in the
+paper follow, in order of appearance.
 """
 
 from collections import Counter
@@ -69,7 +69,7 @@ def check_layout(name: str, paper: bool = False) -> Layout:
     """
     one_of("--layout", name, get_args(Layout))
     if paper and name == "summary":
-        raise UsageError("--paper: the summary is no table of the paper; use --layout table2 or table3")
+        raise UsageError("--paper: the summary is not a table of the paper; use --layout table2 or table3")
     return cast(Layout, name)
 
 
@@ -147,7 +147,7 @@ def _table3(report: Report, paper: bool) -> tuple[TextTable, dict[str, Any]]:
     if report.reduced:
         notes.append(f"Reduced: {', '.join(report.reduced)}.")
     if any(line.category == FREE_RIVALS for line in lines):
-        notes.append(f"{FREE_RIVALS}: methods that the paper has not.")
+        notes.append(f"{FREE_RIVALS}: methods that are not in the paper.")
     if paper:
         notes.append(f"paper: its Table 3, on FEEL-25k. {_NOT_LEVELS}")
     return _lay_out("table3", report, lines, {"uar": "UAR", "f_score": "F-score"}, notes)

@@ -69,7 +69,7 @@ def _row(name: str, *cells: str) -> str:
 
 
 def _all(group: Values, taught: Values | None, judge: Values | None) -> Iterable[str]:
-    """Figures of all classes together: generated rows, the best that can be had, and what another emotion scores."""
+    """Figures of all classes together: generated rows, the best to expect, and what another emotion scores."""
     for number, each in enumerate(group["fidelity"]):
         distance, near, floor = each["distance"], each["neighbourhood"], each["neighbourhood_heldout"]
         heads = ("generated", "held-out", "other emotion") if number == 0 else ("", "", "")
@@ -151,7 +151,7 @@ def _texture(gap: Values, heldout: Values) -> Iterable[str]:
 
 
 def _classes(classes: Values, judge: Values | None) -> Iterable[str]:
-    """One line a class: distance and its references, coverage, fine detail, judge, verdict."""
+    """One line per class: distance and its references, coverage, fine detail, judge, verdict."""
     head = ("distance", "held-out", "other", "covered", "fine", *(["judge"] if judge else []))
     name_width = min(14, max(9, *(len(name) for name in classes)))
     yield "Class by class: distance in pixels beside its references, real rows covered,"

@@ -1,4 +1,4 @@
-"""What a report holds: a row a method, and what a reader must know about all of them."""
+"""What a report holds: one row per method, and what a reader must know about all of them."""
 
 from dataclasses import dataclass
 

@@ -161,7 +161,7 @@ def _area_difference(
     """Compare the reduced class's areas: within folds, for posteriors of two classifiers share no scale.
 
     Folds weigh by their utterances of the class, so that a speaker who is left out takes their weight along. Folds
-    that all weigh the same would leave it to the others of the fold, and the interval of 2 speakers a fold would be
+    that all weigh the same would leave it to the others of the fold, and the interval of 2 speakers per fold would be
     38 % too wide (it then covers 99 times in 100 instead of 96, over 400 simulated comparisons).
     """
     if any(isnan(own[c].area(c[1])[0]) != isnan(baseline[c].area(c[1])[0]) for c in cells):

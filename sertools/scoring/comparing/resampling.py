@@ -45,7 +45,7 @@ def corrected_resampled_t(by_fold: npt.ArrayLike, level: float = 0.95) -> tuple[
         Of the mean difference, df = K - 1.
     p : float [range=0…1]
         Two-sided. 1 where every fold says exactly 0; NaN, and no bounds, for fewer than two folds or where all say
-        exactly the same else, which leaves no spread to compare with.
+        exactly the same other number, which leaves no spread to compare with.
     """
     folds = np.asarray(by_fold, dtype=np.float64)
     n = len(folds)
@@ -61,7 +61,7 @@ def corrected_resampled_t(by_fold: npt.ArrayLike, level: float = 0.95) -> tuple[
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values of several comparisons so that one false find among all of them stays as rare as it was of one.
+    """Adjust p-values of several comparisons so that a false finding among all of them is as rare as it was of one.
 
     Holm's step-down method ("A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6, 1979); it holds however the comparisons depend on each other, as those with one baseline do.

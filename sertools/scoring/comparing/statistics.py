@@ -52,7 +52,7 @@ def jackknife_t(
     Pooling is addition: the statistic of all speakers is that of the sum of their counts, and a speaker is
     left out by subtracting theirs. With the pseudo-values p_s = n·θ - (n - 1)·θ_(s), the interval is
     θ ± t(df = n - 1) · sd(p) / √n. Its centre is the pooled estimate itself, the number in the table, not the
-    mean of the pseudo-values: they part only by the jackknife's bias correction.
+    mean of the pseudo-values: they differ only by the jackknife's bias correction.
 
     If a class belongs to one speaker alone, leaving that speaker out changes what the average is over, and
     the interval widens: it errs to the safe side.
@@ -141,7 +141,7 @@ def fold_mean_sd(values: npt.ArrayLike) -> tuple[float, float]:
     Parameters
     ----------
     values : array_like of float [shape=(n_seeds, n_folds)]
-        One score a run; NaN where a run is missing.
+        One score per run; NaN where a run is missing.
 
     Returns
     -------

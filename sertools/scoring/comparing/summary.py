@@ -43,14 +43,14 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
     Parameters
     ----------
     results : sequence of Result
-        Every run; the order settles that of the methods that `experiment.methods` has not, and nothing else.
+        Every run; the order settles that of the methods that are not in `experiment.methods`, and nothing else.
     baseline : str, optional
         Method that the others are compared with; by default "imbalanced" if there is one.
 
     Returns
     -------
     Report
-        One row a method.
+        One row per method.
 
     Raises
     ------

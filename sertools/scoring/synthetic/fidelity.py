@@ -1,8 +1,8 @@
 """How far a set of rows lies from another in an embedding: distances, neighbourhoods, copies and spread.
 
 Everything here takes matrices of shape (rows, dimensions) and knows nothing of stores, classes or nets. An estimate
-that is biased at the hundreds of rows of speech emotion corpora (the Fréchet distance) is of use beside the same
-estimate between two real sets only.
+that is biased at the hundreds of rows of speech emotion corpora (the Fréchet distance) is useful only beside the same
+estimate between two real sets.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class Usefulness:
 def usefulness(embedding: Embedding, label: Index, test: Matrix, test_label: Index) -> Usefulness | None:
     """Train on generated and on real points and test both; nothing if fewer than two classes have rows enough.
 
-    The classifier is a linear discriminant with Ledoit-Wolf covariance: it learns from few rows, draws nothing by
-    lot and has nothing to tune.
+    The classifier is a linear discriminant with Ledoit-Wolf covariance: it learns from few rows, draws nothing at
+    random and has nothing to tune.
 
     Parameters
     ----------

@@ -207,7 +207,7 @@ def _distances(fidelity: Sequence[Fidelity], alpha: float) -> Iterator[tuple[str
         elif d.place >= FARTHEST:
             yield BAD, where
         else:
-            yield USABLE, f"{where}; the gap is no chance (p = {d.p_farther:.2g})"
+            yield USABLE, f"{where}; the gap is not due to chance (p = {d.p_farther:.2g})"
         covered, floor = each.neighbourhood.coverage, each.neighbourhood_heldout.coverage
         if covered < LEAST_COVERAGE * floor:
             yield (
