@@ -6,11 +6,20 @@ others: `printable` makes them safe for a terminal.
 """
 
 import difflib
+import errno
 import json
+import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+_NO_HANDLES = "too many files are open; raise the limit (ulimit -n)"
+# No fault of the file that could not be read.
+_SHORTAGES = {
+    errno.EMFILE: _NO_HANDLES,
+    errno.ENFILE: _NO_HANDLES,
+    errno.ENOMEM: "there is not enough memory; raise the limit (ulimit -v), or free some",
+}
 _MOST_NAMES = 1000  # of a folder, to guess among
 
 
@@ -80,6 +89,21 @@ def lost_connection(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(
         words in str(error) for words in ("gloo", "NCCL", "TCPStore", "ProcessGroup", "Connection reset")
     )
+
+
+def short_of(error: BaseException) -> str:
+    """Say what the system was short of, and what helps, where that is why a file could not be read; else nothing."""
+    for number, words in _SHORTAGES.items():
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+            return words
+    return ""
+
+
+def defect(path: Path, error: Exception, what: str, remedy: str = "make it again, or restore a copy") -> str:
+    """Say of a file that could not be read that it is damaged, or what the system was short of."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
+    short = short_of(error)
+    return f"{path}: cannot be read: {short}" if short else f"{path}: damaged {what} ({reason}); {remedy}"
 
 
 def printable(text: str) -> str:

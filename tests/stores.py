@@ -6,14 +6,8 @@ import h5py
 import numpy as np
 from conftest import TINY
 
-from sertools.store.format import (
-    SEGMENT_COLUMNS,
-    UTTERANCE_COLUMNS,
-    Contents,
-    escape_name,
-    make_table,
-    picture_digest,
-)
+from sertools.store.escapes import escape_name
+from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, make_table, picture_digest
 from sertools.store.lineage import Lineage
 from sertools.store.reader import Store
 from sertools.store.writer import write_store

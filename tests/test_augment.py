@@ -28,10 +28,13 @@ from sertools.sound.audio import UtteranceAudio, trimmed
 from sertools.sound.features import valid_frames
 from sertools.sound.noise import NoiseFolder, open_noise
 from sertools.store.conditions import parse_condition
+from sertools.store.escapes import unescape_name
 from sertools.store.extraction import extract
-from sertools.store.format import unescape_name
 from sertools.store.reader import Store, open_store
 from sertools.store.select import Selection, select_store
+
+# The corpora are tones, some of which are alike.
+pytestmark = pytest.mark.filterwarnings("ignore:.* are the same sound:sertools.errors.SertoolsWarning")
 
 ALTERED = ("time_stretch", "pitch_shift", "gaussian_noise", "background_noise")
 KEYS = {

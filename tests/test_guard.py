@@ -1,22 +1,28 @@
 """Damaged files end in one clear error: never in a crash, a hang or another exception."""
 
 import contextlib
+import errno
 import os
 import random
+import resource
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from conftest import process_environment
 from stores import make_store, read_all
 
-from sertools.errors import ModelError, StoreError
+from sertools.errors import ModelError, SertoolsWarning, StoreError
 from sertools.store import guard
 from sertools.store.guard import check_hdf5
 from sertools.store.reader import hdf5_kind, open_store
-from sertools.store.select import Selection, select_store
+from sertools.store.select import Condition, Selection, select_store
 
 MUTATIONS = 70
 
@@ -179,6 +185,170 @@ def test_a_child_that_crashes_or_hangs_is_one_line(
     started = time.monotonic()
     assert "takes over" in refused(path)
     assert time.monotonic() - started < 5
+
+
+def limited(code: str, *arguments: object, **limits: tuple[int, int]) -> subprocess.CompletedProcess[str]:
+    """Run Python under limits of the system's: ``limited(code, CPU=(5, 5))``."""
+
+    def limit() -> None:
+        for name, values in limits.items():
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), values)
+
+    words = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(
+        words, env=process_environment(), preexec_fn=limit, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+OPEN = "import sys; from sertools.store.reader import open_store; print(len(open_store(sys.argv[1])))"
+
+
+@pytest.mark.parametrize(
+    "limits", [{"AS": (1_500_000 << 10,) * 2}, {"CPU": (5, 5)}, {"CPU": (5, 30)}, {"CPU": (9, 9)}]
+)
+def test_under_lower_limits_of_the_system_a_whole_store_is_whole(stores: Path, limits: dict[str, tuple]) -> None:
+    done = limited(OPEN, stores / "virtual.h5", **limits)
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
+def looked(monkeypatch: pytest.MonkeyPatch, path: Path, walk: object) -> str:
+    monkeypatch.setattr(guard, "_walk", walk)
+    message = refused(path)
+    assert "cannot be checked: " in message
+    assert "damaged" not in message
+    return message
+
+
+def test_what_the_look_itself_is_short_of_is_no_damage(
+    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copy(stores / "plain.h5", tmp_path / "x.h5"))
+    limit, before = resource.RLIMIT_AS, resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(limit, (guard._most_memory() - guard._MEMORY_BYTES + (256 << 20), before[1]))
+    try:
+        assert "not enough memory; raise the limit (ulimit -v)" in looked(
+            monkeypatch, path, lambda *_: str(bytearray(1 << 30))
+        )
+        # libhdf5 may die of it.
+        assert "not enough memory" in looked(monkeypatch, path, lambda *_: os.abort())
+    finally:
+        resource.setrlimit(limit, before)
+    assert "was killed" in looked(monkeypatch, path, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(guard, "_SECONDS", 1)
+    assert "less busy" in looked(monkeypatch, path, lambda *_: time.sleep(60))
+    for name, number in (("fork", errno.EAGAIN), ("pipe", errno.EMFILE)):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, failing(number))
+            assert {"fork": "(ulimit -u)", "pipe": "(ulimit -n)"}[name] in looked(patch, path, None)
+
+
+def failing(number: int) -> object:
+    def fail() -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_a_look_that_takes_the_systems_time_is_no_damage_and_one_that_takes_ours_is(
+    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = """
+import sys
+from sertools.store import guard
+def spin(*_):
+    while True: pass
+guard._walk = spin
+guard._SECONDS = int(sys.argv[2])
+guard.check_hdf5(__import__("pathlib").Path(sys.argv[1]))
+"""
+    done = limited(code, stores / "plain.h5", 20, CPU=(3, 3))
+    assert "cannot be checked: the limit of CPU time is too low for it; raise it (ulimit -t)" in done.stderr
+    done = limited(code, stores / "plain.h5", 1)
+    assert "damaged (reading its metadata takes over 1 s)" in done.stderr
+
+
+def test_a_store_that_cannot_be_mapped_is_no_damage(stores: Path, tmp_path: Path) -> None:
+    make_store(tmp_path / "large.h5", np.zeros((8_000, 32, 32), dtype=np.float32))  # 33 MB
+    code = """
+import resource, sys
+from sertools.store import guard
+from sertools.store.reader import open_store
+open_store(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_AS, (guard._most_memory() - guard._MEMORY_BYTES + (25 << 20),) * 2)
+open_store(sys.argv[1])
+"""
+    done = limited(code, tmp_path / "large.h5", stores / "plain.h5")
+    assert "large.h5: cannot be read: there is not enough memory; raise the limit (ulimit -v)" in done.stderr
+
+
+def test_many_stores_and_few_handles(stores: Path, tmp_path: Path, run) -> None:
+    paths = [shutil.copy(stores / "plain.h5", tmp_path / f"{number}.h5") for number in range(40)]
+    done = run(
+        "merge", *paths, "-o", "out.h5", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+    )
+    assert done.code == 1
+    assert "too many files are open; raise the limit (ulimit -n)" in done.err
+    assert "damaged" not in done.err
+
+
+@pytest.mark.parametrize("closed", ["never", "not yet"])
+def test_a_store_that_is_open_for_writing_is_no_damage(stores: Path, tmp_path: Path, closed: str) -> None:
+    path = Path(shutil.copy(stores / "plain.h5", tmp_path / "x.h5"))
+    code = "import h5py, os, sys, time; file = h5py.File(sys.argv[1], 'a'); file.flush(); print('open', flush=True); "
+    code += "os._exit(0)" if closed == "never" else "time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline() == b"open\n"
+        if closed == "never":
+            writer.wait()
+        message = refused(path)
+        writer.kill()
+    assert "is open for writing, or was not closed by its writer; wait for it" in message
+    assert "`h5clear -s`" in message
+    assert "damaged" not in message
+
+
+def add(path: Path, name: str, values: object, **how: object) -> Path:
+    """Add something to a store as a user of h5py does."""
+    with h5py.File(path, "a") as file:
+        file.create_dataset(name, data=values, **how)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.arange(6), ["0", "1", "2", "3", "4", "5"]),
+        (np.array([0.5, 1, np.nan, -2, 1e-3, np.inf], dtype="f4"), ["0.5", "1.0", "", "-2.0", "0.001", "inf"]),
+        (np.array([True, False] * 3), ["True", "False"] * 3),
+        (np.array([b"\xe4rger"] * 6), ["\\xe4rger"] * 6),
+        (["笑い", "", *"abcd"], ["笑い", "", *"abcd"]),
+    ],
+)
+def test_a_further_column_of_any_type_is_read_as_words(
+    stores: Path, tmp_path: Path, values: object, words: list[str]
+) -> None:
+    path = add(Path(shutil.copy(stores / "plain.h5", tmp_path / "x.h5")), "utterance/age", values)
+    assert open_store(path).contents.utterances["age"].tolist() == words
+    select_store(path, tmp_path / "y.h5", Selection(where=(Condition("age", (words[0],)),)))
+    assert set(open_store(tmp_path / "y.h5").contents.utterances["age"].tolist()) == {words[0]}
+    add(path, "segment/snr", np.arange(6))
+    assert open_store(path).contents.column("snr").tolist() == ["0", "1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.ones((6, 2)), np.arange(5), 3, np.ones(6, complex), np.zeros(6, dtype=[("a", "f4")]), h5py.Empty("f4")],
+)
+@pytest.mark.parametrize("table", ["utterance", "segment", "rejected"])
+def test_what_is_no_column_is_left_out_and_said(stores: Path, tmp_path: Path, values: object, table: str) -> None:
+    path = Path(shutil.copy(stores / "plain.h5", tmp_path / "x.h5"))
+    if table == "rejected":
+        add(add(path, "rejected/path", ["a.wav"]), "rejected/reason", ["broken"])
+    add(path, f"{table}/thing", values)
+    with pytest.warns(SertoolsWarning, match=f"x.h5: /{table}/thing holds no word or number for each row"):
+        store = open_store(path)
+    assert len(store) == 6
+    assert "thing" not in (*store.contents.utterances, *store.contents.segments, *store.contents.rejected)
 
 
 def test_kind(stores: Path, tmp_path: Path) -> None:

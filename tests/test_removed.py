@@ -8,7 +8,7 @@ import pytest
 from chains import finetune, pretrain, stop_after, synthesise
 from test_checkpoint import with_header
 
-from sertools.cli.removed import REMOVED_OPTIONS
+from sertools.cli.command import REMOVED_OPTIONS
 from sertools.errors import ModelError, Stopped
 from sertools.store.reader import open_store
 from sertools.training.checkpoint import load_header

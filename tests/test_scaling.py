@@ -9,7 +9,8 @@ from sertools.training.scaling import Scaler, fit_scaler
 
 
 def fitted(*blocks: object) -> Scaler:
-    return fit_scaler(lambda: [np.asarray(block, dtype=np.float32) for block in blocks])
+    scaler, _ = fit_scaler(lambda: [np.asarray(block, dtype=np.float32) for block in blocks])
+    return scaler
 
 
 def test_the_floor_lies_80_db_below_the_loudest_pixel():

@@ -15,15 +15,8 @@ from stores import WORDS, make_store, read_all
 
 from sertools.errors import SertoolsError, StoreError, UsageError
 from sertools.reporting.contents.description import describe
-from sertools.store.format import (
-    OWN_PICTURES,
-    REJECTED_COLUMNS,
-    check_column_name,
-    escape_name,
-    make_table,
-    picture_digest,
-    unescape_name,
-)
+from sertools.store.escapes import escape_name, unescape_name
+from sertools.store.format import OWN_PICTURES, REJECTED_COLUMNS, check_column_name, make_table, picture_digest
 from sertools.store.merge import merge_stores
 from sertools.store.reader import RowMap, Source, open_store
 from sertools.store.select import Selection, select_store

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from sertools.api.running import AnyPath, Paths, Progress, maybe, run_through, writing
+from sertools.api.running import AnyPath, Paths, Progress, maybe, name_of, path_of, run_through, writing
 from sertools.config import FrontEnd
 from sertools.errors import UsageError, one_of
 from sertools.keywords import JOBS, SYNONYMS
@@ -59,7 +58,7 @@ def corpus(
     from sertools.corpora.vocabulary import vocabulary_of
 
     vocabulary = vocabulary_of(missing, synonyms)
-    return read_corpus(name, Path(folder), ambiguous=ambiguous, relabel=relabel, vocabulary=vocabulary)
+    return read_corpus(name, path_of(folder), ambiguous=ambiguous, relabel=relabel, vocabulary=vocabulary)
 
 
 def extract(
@@ -120,7 +119,7 @@ def extract(
 
     one_of("--on-error", on_error, ("fail", "skip"))
     JOBS.check(jobs)
-    part = parse_part(shard, "--shard") if shard else None
+    part = None if shard is None else parse_part(shard, "--shard")
     many: Sequence[AnyPath | Recording] = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     recordings = [each for each in many if isinstance(each, Recording)]
     vocabulary = vocabulary_of(missing, synonyms)
@@ -133,9 +132,9 @@ def extract(
     if recordings:
         listing = listing_of(recordings)
     else:
-        names = [os.fspath(each) for each in many if not isinstance(each, Recording)]
+        names = [name_of(each) for each in many if not isinstance(each, Recording)]
         listing = list_recordings(names, maybe(labels), stdin or sys.stdin, maybe(audio_root), vocabulary)
-    output = Path(output)
+    output = path_of(output)
     with writing(output):
         steps = run(listing, output, front_end or FrontEnd(), jobs=jobs, shard=part, on_error=on_error)
         return run_through(steps, progress)

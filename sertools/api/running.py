@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sertools.claim import claimed
+from sertools.errors import UsageError
 from sertools.fields import REQUIRED
 from sertools.keywords import described, keywords
 from sertools.processes import check_alone, processes
@@ -25,9 +26,27 @@ Paths = AnyPath | Sequence[AnyPath]
 Progress = Callable[[Iterable[Item]], Iterable[Item]]
 
 
+def name_of(given: AnyPath) -> str:
+    """Write a path as it was given.
+
+    Raises
+    ------
+    UsageError
+        If it is empty: `Path` would make the working folder of it.
+    """
+    if not os.fspath(given):
+        raise UsageError("a path is empty; name a file or folder (is a variable unset?)")
+    return os.fspath(given)
+
+
+def path_of(given: AnyPath) -> Path:
+    """Make a path of what is given."""
+    return Path(name_of(given))
+
+
 def paths_of(given: Paths) -> list[Path]:
     """Make a list of one path or of several."""
-    return [Path(given)] if isinstance(given, (str, os.PathLike)) else [Path(each) for each in given]
+    return [path_of(given)] if isinstance(given, (str, os.PathLike)) else [path_of(each) for each in given]
 
 
 @contextmanager
@@ -75,7 +94,7 @@ def run_through(records: Iterator[Item], progress: Progress[Item]) -> Item | Non
 
 def maybe(path: AnyPath | None) -> Path | None:
     """Make a path of what is given, if anything is."""
-    return None if path is None else Path(path)
+    return None if path is None else path_of(path)
 
 
 def takes(verb: str) -> Callable[[Function], Function]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sertools.api.running import AnyPath, Paths, maybe, paths_of, writing
+from sertools.api.running import AnyPath, Paths, maybe, path_of, paths_of, writing
 from sertools.config import check_vote
 from sertools.keywords import SEED
 
@@ -64,7 +63,7 @@ def evaluate(
     from sertools.training.runtime import pick_device
 
     check_vote(vote)
-    classifier, tested = Path(classifier), paths_of(stores)
+    classifier, tested = path_of(classifier), paths_of(stores)
     val_path = maybe(val)
 
     def test() -> Result:
@@ -80,7 +79,7 @@ def evaluate(
 
     if output is None:
         return test()
-    output = Path(output)
+    output = path_of(output)
     with writing(output):
         read = [classifier, *open_rows(tested).files, *(open_rows([val_path]).files if val_path else ())]
         refuse_clobber(output, read)
@@ -134,8 +133,8 @@ def score(
 
     SEED.check(seed)
     return run(
-        Path(real),
-        Path(synth),
+        path_of(real),
+        path_of(synth),
         heldout_path=maybe(heldout),
         judge_path=maybe(judge),
         tags=dict(tags or {}),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sertools.api.running import AnyPath, Paths, maybe, paths_of, writing
+from sertools.api.running import AnyPath, Paths, maybe, path_of, paths_of, writing
 from sertools.config import EXPORTS
 from sertools.errors import UsageError, one_of
 from sertools.keywords import PICTURES, SEED
@@ -135,7 +134,7 @@ def plot(
     options["baseline"] = baseline
     if output is None:
         return draw(paths, **options)
-    output = Path(output)
+    output = path_of(output)
     suffix = output.suffix.lstrip(".").lower()
     if suffix not in METADATA:
         raise UsageError(f"{output}: cannot draw {suffix or 'no suffix'!r}; name the output .png, .svg or .pdf")
@@ -169,7 +168,7 @@ def info(file: AnyPath, *, verify: bool = False) -> dict[str, Any]:
     """
     from sertools.reporting.contents.description import describe
 
-    return describe(Path(file), verify=verify)
+    return describe(path_of(file), verify=verify)
 
 
 def export(file: AnyPath, output: AnyPath, *, format: str | None = None, audio_root: AnyPath | None = None) -> int:
@@ -202,7 +201,7 @@ def export(file: AnyPath, output: AnyPath, *, format: str | None = None, audio_r
     from sertools.reporting.exports.tensorboard import export_log
     from sertools.store.format import KIND as STORE
 
-    file, output = Path(file), Path(output)
+    file, output, root = path_of(file), path_of(output), maybe(audio_root)
     kinds = {STORE: EXPORTS[:3], RESULT: EXPORTS[3:4], LOG: EXPORTS[4:]}
     if format is not None:
         one_of("--format", format, EXPORTS)
@@ -212,9 +211,9 @@ def export(file: AnyPath, output: AnyPath, *, format: str | None = None, audio_r
     form = format or kinds[kind][0]
     if form not in kinds[kind]:
         raise UsageError(f"--format {form}: {file} is {kind}; give {' or '.join(kinds[kind])}")
-    if audio_root is not None and kind != RESULT:
+    if root is not None and kind != RESULT:
         raise UsageError(f"--audio-root: {file} is {kind}, which does not need it; leave it out")
     with writing(output):
         if kind == RESULT:
-            return export_result(file, output, maybe(audio_root))
+            return export_result(file, output, root)
         return export_log(file, output) if kind == LOG else export_store(file, output, form)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sertools.api.running import AnyPath, Paths, Progress, maybe, paths_of, run_through, writing
+from sertools.api.running import AnyPath, Paths, Progress, maybe, path_of, paths_of, run_through, writing
 from sertools.keywords import ITERATIONS, JOBS, SEED, WAVS
 
 if TYPE_CHECKING:
@@ -63,15 +62,15 @@ def select(
     SEED.check(seed)
     selection = Selection(
         where=tuple(map(parse_condition, [where] if isinstance(where, str) else where)),
-        fold=parse_part(fold, "--fold") if fold else None,
+        fold=None if fold is None else parse_part(fold, "--fold"),
         by=by,
         keep=parse_keep(f"{name}={share}" for name, share in (keep or {}).items()),
         invert=invert,
         seed=seed,
     )
-    output = Path(output)
+    output = path_of(output)
     with writing(output):
-        return select_store(Path(store), output, selection, copy=copy)
+        return select_store(path_of(store), output, selection, copy=copy)
 
 
 def merge(stores: Paths, output: AnyPath) -> int:
@@ -96,7 +95,7 @@ def merge(stores: Paths, output: AnyPath) -> int:
     """
     from sertools.store.merge import merge_stores
 
-    output = Path(output)
+    output = path_of(output)
     with writing(output):
         return merge_stores(paths_of(stores), output)
 
@@ -144,10 +143,9 @@ def augment(
 
     SEED.check(seed)
     JOBS.check(jobs)
-    chosen, source, output = find(strategy), Path(store), Path(output)
-    seconds = open_store(source).contents.front_end.segment_seconds if noise is not None else 0.0
-    folder = open_noise(Path(noise), seconds) if noise is not None else None
-    root = maybe(audio_root)
+    chosen, source, output = find(strategy), path_of(store), path_of(output)
+    sounds, root = maybe(noise), maybe(audio_root)
+    folder = open_noise(sounds, open_store(source).contents.front_end.segment_seconds) if sounds else None
     with writing(output):
         steps = augment_store(source, output, chosen, seed=seed, noise=folder, audio_root=root, jobs=jobs)
         last = run_through(steps, progress)
@@ -189,5 +187,5 @@ def to_wav(
     SEED.check(seed)
     ITERATIONS.check(iterations)
     WAVS.check(per_class)
-    steps = run(Path(store), Path(folder), per_class=per_class, n_iter=iterations, seed=seed)
+    steps = run(path_of(store), path_of(folder), per_class=per_class, n_iter=iterations, seed=seed)
     return run_through(steps, progress)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sertools.api.running import AnyPath, Paths, Progress, maybe, paths_of, run_through, takes, writing
+from sertools.api.running import AnyPath, Paths, Progress, maybe, path_of, paths_of, run_through, takes, writing
 from sertools.errors import SertoolsWarning, UsageError
 from sertools.keywords import parted
 
@@ -49,9 +48,9 @@ def fit_latents(
     from sertools.training.latents import fit_latents as fit
     from sertools.training.runtime import pick_device
 
-    output = Path(output)
+    output = path_of(output)
     with writing(output):
-        gaussians = fit(Path(autoencoder), paths_of(stores), output, cov, pick_device(device))
+        gaussians = fit(path_of(autoencoder), paths_of(stores), output, cov, pick_device(device))
     few = [name for name, n in zip(gaussians.classes, gaussians.n_rows, strict=True) if n < FEW_ROWS]
     if few and cov == "empirical":
         warnings.warn(
@@ -107,10 +106,10 @@ def generate(
     }
     for option in (option for option, given in alone.items() if given and how.translate is None):
         raise UsageError(f"{option}: belongs to --translate TRAIN.h5; give that too")
-    gan, output = Path(gan), Path(output)
+    gan, output = path_of(gan), path_of(output)
     translation = None
     if how.translate is not None:
-        translation = Translation(Path(how.translate), how.paste, how.within_speaker, how.strength)
+        translation = Translation(path_of(how.translate), how.paste, how.within_speaker, how.strength)
     ways = Ways(maybe(how.smote), translation, Denoising(how.guidance, how.denoise_steps))
     with writing(output):
         if balance is not None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sertools.api.running import AnyPath, Paths, Progress, maybe, paths_of, run_through, takes, writing
+from sertools.api.running import AnyPath, Paths, Progress, maybe, path_of, paths_of, run_through, takes, writing
 from sertools.errors import SertoolsWarning, UsageError
 from sertools.keywords import configured, keywords, parted
 
@@ -79,7 +78,7 @@ def pretrain_ae(
         return pretrain_autoencoder(paths_of(stores), run, config, maybe(how.val))
 
     _train("pretrain-ae", output, options, learn, stop, tell, progress)
-    facts = load_header(Path(output)).facts
+    facts = load_header(path_of(output)).facts
     if facts["mse"] > facts.get("pca_mse", facts["mse"]):
         warnings.warn(
             f"{output}: loses to PCA; give --latent pca --latent-size {facts['pca_size']}, or more --steps",
@@ -129,7 +128,7 @@ def finetune_gan(
     from sertools.training.adversarial import finetune_gan as finetune
 
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
-        return finetune(Path(autoencoder), Path(latents), paths_of(stores), run, config)
+        return finetune(path_of(autoencoder), path_of(latents), paths_of(stores), run, config)
 
     return _train("finetune-gan", output, options, learn, stop, tell, progress)
 
@@ -232,7 +231,7 @@ def _train(
 
     how, numbers = parted(verb, options)
     stage, config = configured(verb, how, numbers)
-    output, together = Path(output), verb != "train-generator"
+    output, together = path_of(output), verb != "train-generator"
     with writing(output, distributed=together):
         on = join(how.device) if together else pick_device(how.device)
         at_collapse = getattr(how, "on_collapse", "") == "stop"

@@ -24,7 +24,7 @@ from sertools.sound.audio import Piece, UtteranceAudio, piece_samples, read_utte
 from sertools.sound.features import log_mel, valid_frames
 from sertools.sound.noise import NoiseFolder
 from sertools.sound.transforms import add_noise, pitch_shift, time_stretch
-from sertools.store.format import escape_name
+from sertools.store.escapes import escape_name
 
 _CONTEXT_SECONDS = 0.25  # lets a transform settle before the segment begins
 

@@ -30,7 +30,8 @@ from sertools.provenance import Input, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, counted, memory_so_far, seconds_of
 from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
 from sertools.sound.transforms import find_cache
-from sertools.store.format import OWN_PICTURES, Column, Contents, Table, unescape_name
+from sertools.store.escapes import unescape_name
+from sertools.store.format import OWN_PICTURES, Column, Contents, Table
 from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
 from sertools.store.writer import OwnRows, Spool, write_virtual

@@ -8,6 +8,7 @@ import typer
 
 from sertools.cli.augment import augment
 from sertools.cli.batch import batch
+from sertools.cli.command import Command
 from sertools.cli.corpus import corpus
 from sertools.cli.evaluate import evaluate
 from sertools.cli.export import export
@@ -19,7 +20,6 @@ from sertools.cli.info import info
 from sertools.cli.merge import merge
 from sertools.cli.plot import plot
 from sertools.cli.pretrain_ae import pretrain_ae
-from sertools.cli.removed import Command
 from sertools.cli.report import report
 from sertools.cli.score import score
 from sertools.cli.select import select

@@ -77,8 +77,9 @@ def _page(described: dict[str, Any]) -> None:
         console.print(table)
     for name in ("verb", "done", "steps"):
         line(name, described.get(name))
-    for note in described.get("notes", []):
-        line("note", note)
+    for name in ("note", "remark"):
+        for text in described.get(f"{name}s", []):
+            line(name, text)
     for warning in described.get("warnings", []):
         line("warning", f"{warning['name']} at step {warning['step']}")
     for name in ("last", "metrics", "facts", "config", "differs_from_paper", "scaler", "front_end"):

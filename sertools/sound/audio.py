@@ -37,6 +37,7 @@ _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _SLACK_SECONDS = 0.05
 # Full scale is 1, and integers kept as floats reach 2**31; beyond that the power of a spectrum leaves float32.
 _LOUDEST = 1e10
+_LEAST_POWER = 1e-12
 # What libsndfile notes of a chunk that ends after the file does; W64 and RF64 give the length of the whole file.
 _CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 # Where the length was not known when the header was written (a pipe), it is all ones, or nearly.
@@ -58,12 +59,22 @@ class UtteranceAudio:
         no identity to trace.
     offset
         Seconds that were trimmed before `y`.
+    sr
+        Rate of the file in Hz.
+    peak
+        Largest absolute sample of any channel; 1 is full scale.
+    mixdown_db
+        Power of the averaged channels over what that of unrelated channels would be: 3 for two equal ones, far below
+        0 where they cancel each other; None of a file of one channel, or a silent one.
     """
 
     y: Waveform
     duration: float
     digest: str
     offset: float = 0.0
+    sr: int = 0
+    peak: float = 0.0
+    mixdown_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,15 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     resampled = y if file_sr == sr else soxr.resample(y, file_sr, sr, quality="HQ").astype(np.float32, copy=False)
     if resampled.size == 0:
         raise AudioError(f"{path}: too short to resample to {sr} Hz")
-    return UtteranceAudio(resampled, y.size / file_sr, digest)
+    return UtteranceAudio(
+        resampled, y.size / file_sr, digest, sr=file_sr, peak=loudest, mixdown_db=_mixdown_db(channels, y)
+    )
+
+
+def _mixdown_db(channels: Waveform, y: Waveform) -> float | None:
+    n_channels = channels.shape[1]
+    power = float(np.vdot(channels, channels)) / n_channels**2 if n_channels > 1 else 0.0
+    return 10.0 * math.log10(max(float(np.vdot(y, y)) / power, _LEAST_POWER)) if power else None
 
 
 def read_duration(path: Path) -> float:

@@ -25,6 +25,7 @@ _BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0
 
 _BAND = 32  # filters a matrix product
+_AUDIBLE_DB = 70.0
 
 
 def hz_to_mel(hz: npt.ArrayLike) -> FloatArray:
@@ -155,6 +156,24 @@ def log_mel(y: npt.NDArray[np.float32], front_end: FrontEnd) -> Picture:
     kept = min(natural.shape[1], n_frames)
     picture[:, :kept] = natural[:, :kept]
     return picture
+
+
+def bandwidth_hz(loudest: npt.NDArray[np.float32], front_end: FrontEnd) -> float:
+    """Return the frequency of the highest band with sound: within 70 dB of the loudest one.
+
+    Speech that was kept at 8 kHz, by whatever rate it comes, ends at 4 kHz.
+
+    Parameters
+    ----------
+    loudest
+        The loudest pixel of each band, in dB [shape=(n_mels,)].
+    """
+    return float(mel_frequencies(front_end)[np.flatnonzero(loudest > loudest.max() - _AUDIBLE_DB)[-1]])
+
+
+def n_dead_bands(front_end: FrontEnd) -> int:
+    """Count the mel bands that no frequency of the transform falls into: they stay at the floor."""
+    return int((~mel_filters(front_end).any(axis=1)).sum())
 
 
 def floor_db(front_end: FrontEnd) -> float:

@@ -7,6 +7,8 @@ order of the recordings, and the store's bytes do not depend on how many worked 
 from __future__ import annotations
 
 import os
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,23 +22,30 @@ import numpy as np
 from sertools.config import FrontEnd
 from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
-from sertools.errors import AudioError, StoreError, printable
+from sertools.errors import AudioError, SertoolsWarning, StoreError, printable
 from sertools.parallel import placed_map
 from sertools.provenance import Input, canonical_json, digest_each, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
+from sertools.store.escapes import escape_name
 from sertools.store.format import (
+    BANDWIDTH,
+    MIXDOWN,
+    RECORDED_COLUMNS,
     REJECTED_COLUMNS,
     SEGMENT_COLUMNS,
+    SOURCE_SR,
     UTTERANCE_COLUMNS,
     Contents,
+    Shard,
     check_column_name,
-    escape_name,
     make_table,
 )
+from sertools.store.remarks import dead_bands, warn_of
 from sertools.store.segments import Decoded, Extracted, decode, n_rows, portions, try_out, write_rows
 from sertools.store.writer import Spool
 
 _TRIED = 8  # files that a rehearsal decodes
+_FAR_BEYOND = 2.0  # lossy codecs overshoot full scale by less
 
 
 @dataclass(frozen=True)
@@ -88,16 +97,20 @@ def extract(
     refuse_clobber(output, [*listing.tables, *(Path(recording.file) for recording in listing.recordings)])
     jobs_listed = _named(listing)
     corpus = Input(_digest(jobs_listed))
+    part = _shard_of(shard, jobs_listed) if shard else None
     for name in {name for recording in listing.recordings for name in recording.extra}:
         check_column_name(name)
     if shard:
         k, n = shard
         edges = np.linspace(0, len(jobs_listed), n + 1).round().astype(int)
         jobs_listed = jobs_listed[edges[k - 1] : edges[k]]
+    if dead := dead_bands(front_end):
+        warnings.warn(f"{output}: {dead}", SertoolsWarning, stacklevel=2)
     begin(output, lambda: _plan(listing, jobs_listed, output, front_end, jobs, on_error))
     segments: list[dict[str, Any]] = []
     utterances: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []
+    peaks: list[tuple[float, str]] = []
     tasks = portions([job.recording for job in jobs_listed])
     read = partial(decode, front_end=front_end)
     with (
@@ -112,6 +125,8 @@ def extract(
             else:
                 segments += _segment_rows(result, len(utterances))
                 utterances.append(_utterance_row(job, result))
+                if result.peak > _FAR_BEYOND:
+                    peaks.append((result.peak, job.path))
             yield ExtractProgress(done, len(jobs_listed), len(segments), len(rejected))
         if rejected and on_error == "fail":
             raise AudioError(_complaint(rejected, len(jobs_listed), listing.root))
@@ -123,7 +138,7 @@ def extract(
         contents = Contents(
             front_end=front_end,
             segments=make_table(SEGMENT_COLUMNS, segments),
-            utterances=make_table(UTTERANCE_COLUMNS, utterances, extra),
+            utterances=make_table(UTTERANCE_COLUMNS, utterances, [*extra, *RECORDED_COLUMNS]),
             rejected=make_table(REJECTED_COLUMNS, rejected),
             history=history(
                 "extract",
@@ -131,9 +146,26 @@ def extract(
                 {"corpus": corpus},
             ),
             audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.parent.resolve())),
-            shard=shard,
+            shard=part,
         )
         spool.finish(contents)
+    _warn_of_peaks(output, peaks, len(jobs_listed))
+    if not shard:
+        # Of a part nobody wants to know; `merge` says it of the whole.
+        warn_of(contents, output)
+
+
+def _warn_of_peaks(output: Path, peaks: list[tuple[float, str]], total: int) -> None:
+    """Warn of recordings far beyond full scale: one of them sets the scale of a whole training."""
+    if peaks:
+        peak, path = max(peaks)
+        warnings.warn(
+            f"{output}: {len(peaks)} of {total} recordings go far beyond full scale, which is 1: {path} the farthest "
+            f"with a peak of {peak:.4g}, {20 * np.log10(peak):.0f} dB above; divide 16-bit samples that were kept as "
+            "floats by 32768, correct others or leave them out",
+            SertoolsWarning,
+            stacklevel=3,
+        )
 
 
 def _plan(
@@ -198,15 +230,31 @@ def _named(listing: Listing) -> list[_Job]:
     by_stem: dict[PurePosixPath, set[PurePosixPath]] = {}
     for path in relative:
         by_stem.setdefault(path.with_suffix(""), set()).add(path)
+    stems = [p if len(by_stem[p.with_suffix("")]) > 1 else p.with_suffix("") for p in relative]
+    named = list(zip(listing.recordings, stems, relative, strict=True))
+    # Milliseconds tell most spans apart; where they do not, all digits do.
+    times = Counter(f"{stem}{_span(recording, '.3f')}" for recording, stem, _ in named)
     jobs = []
-    for recording, path in zip(listing.recordings, relative, strict=True):
-        stem = path.with_suffix("")
-        name = str(stem if len(by_stem[stem]) == 1 else path)
-        if recording.start is not None or recording.end is not None:
-            end = "" if recording.end is None else f"{recording.end:.3f}"
-            name += f"@{recording.start or 0:.3f}-{end}"
+    for recording, stem, path in named:
+        name = f"{stem}{_span(recording, '.3f')}"
+        name = name if times[name] == 1 else f"{stem}{_span(recording, '')}"
         jobs.append(_Job(recording, escape_name(name), escape_name(str(path))))
     return jobs
+
+
+def _span(recording: Recording, form: str) -> str:
+    if recording.start is None and recording.end is None:
+        return ""
+    end = "" if recording.end is None else f"{recording.end:{form}}"
+    return f"@{recording.start or 0.0:{form}}-{end}"
+
+
+def _shard_of(shard: tuple[int, int], listed: list[_Job]) -> Shard:
+    """Say which part of which recordings a shard is, so that parts of others are not put together with it."""
+    files = [[job.id, job.path, job.recording.start, job.recording.end] for job in listed]
+    labels = [[*_labels(job.recording).items()] for job in listed]
+    digests = (digest_each(canonical_json(row).encode() for row in rows) for rows in (files, labels))
+    return Shard(*shard, len(listed), *digests)
 
 
 def _segment_rows(result: Extracted, utterance: int) -> list[dict[str, Any]]:
@@ -217,17 +265,22 @@ def _segment_rows(result: Extracted, utterance: int) -> list[dict[str, Any]]:
 
 
 def _utterance_row(job: _Job, result: Extracted) -> dict[str, Any]:
-    recording = job.recording
-    known = {name: getattr(recording, name) for name in ("emotion", "speaker", "session", "gender")}
     return {
-        **recording.extra,
-        **known,
+        **_labels(job.recording),
         "id": job.id,
         "path": job.path,
-        "start": recording.start or 0.0,
+        "start": job.recording.start or 0.0,
         "duration": result.duration,
         "digest": result.digest,
+        SOURCE_SR: f"{result.sr}",
+        MIXDOWN: "" if result.mixdown_db is None else f"{result.mixdown_db:.1f}",
+        BANDWIDTH: f"{result.bandwidth_hz:.0f}",
     }
+
+
+def _labels(recording: Recording) -> dict[str, str]:
+    known = {name: getattr(recording, name) for name in ("emotion", "speaker", "session", "gender")}
+    return {**recording.extra, **known}
 
 
 def _complaint(rejected: list[dict[str, str]], total: int, root: Path) -> str:

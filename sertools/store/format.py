@@ -8,7 +8,6 @@ only one that knows column types; `reader` and `writer` move the bytes.
 from __future__ import annotations
 
 import dataclasses
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +56,11 @@ UTTERANCE_COLUMNS: Mapping[str, str | None] = {
     "gender": None,
     "digest": None,  # blake2b of the decoded audio; empty for silence
 }
+# What `extract` itself adds to the further columns: rate of the file in Hz, power of the averaged channels in dB (see
+# `sertools.sound.audio.Utterance`), and the frequency in Hz that the sound goes up to. As text, as all of these are;
+# rows that were made, and the first stores, have none.
+SOURCE_SR, MIXDOWN, BANDWIDTH = "source_sr", "mixdown_db", "bandwidth_hz"
+RECORDED_COLUMNS = (SOURCE_SR, MIXDOWN, BANDWIDTH)
 REJECTED_COLUMNS: Mapping[str, str | None] = {"path": None, "reason": None}
 # Text that is no words: paths keep the spelling of the disk, and ids come from them.
 NO_WORDS = ("id", "path", "digest", "parent", "params")
@@ -122,6 +126,25 @@ def concatenate(tables: list[Table]) -> Table:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """Part `k` of `n` of one extraction.
+
+    Attributes
+    ----------
+    n_listed
+        Recordings of the whole extraction; 0 in shards that do not say which they are parts of.
+    files, labels
+        Digests of what they are called, and of what is said of them, in their order; empty where `n_listed` is 0.
+    """
+
+    k: int
+    n: int
+    n_listed: int = 0
+    files: str = ""
+    labels: str = ""
+
+
+@dataclass(frozen=True)
 class Contents:
     """All of a store but its pictures.
 
@@ -132,7 +155,7 @@ class Contents:
     audio_root
         The corpus root, relative to the store's folder, by `escape_name`; empty where there is none.
     shard
-        ``(k, n)`` if the store is part k of n of one extraction.
+        Which part of an extraction the store is; None if it is whole.
     """
 
     front_end: FrontEnd
@@ -142,7 +165,7 @@ class Contents:
     lineage: Lineage = field(default_factory=Lineage)
     rejected: Table = field(default_factory=lambda: empty_table(REJECTED_COLUMNS))
     audio_root: str = ""
-    shard: tuple[int, int] | None = None
+    shard: Shard | None = None
 
     def __len__(self) -> int:
         return len(self.segments)
@@ -212,7 +235,8 @@ class Contents:
         rejected = (
             [[name, self.rejected[name].tolist()] for name in sorted(self.rejected)] if len(self.rejected) else []
         )
-        rest = [list(self.history), rejected, self.audio_root, list(self.shard or ()), list(own)]
+        shard = [each for each in dataclasses.astuple(self.shard) if each] if self.shard else []
+        rest = [list(self.history), rejected, self.audio_root, shard, list(own)]
         return digest_bytes(self.digest().encode(), canonical_json(rest).encode("utf-8", "surrogatepass"))
 
 
@@ -235,7 +259,7 @@ def check_column_name(name: str) -> None:
         raise UsageError(
             f"column {name!r}: a name is a letter or _, then letters, digits, _ . - or space, up to {_LONGEST_NAME}"
         )
-    if name in UTTERANCE_COLUMNS or name in SEGMENT_COLUMNS:
+    if name in (*UTTERANCE_COLUMNS, *SEGMENT_COLUMNS, *RECORDED_COLUMNS):
         raise UsageError(f"column {name!r}: the store has a column of that name itself; rename or remove yours")
 
 
@@ -257,25 +281,3 @@ def same_front_end(expected: FrontEnd, found: FrontEnd, expected_file: str, foun
             f"{found_file}: its front end differs from {expected_file}'s ({'; '.join(differing)}); "
             "extract both with the same options"
         )
-
-
-def escape_name(name: str) -> str:
-    """Write a file name that is not UTF-8 (lone surrogates) as UTF-8; `unescape_name` undoes it."""
-    if "\\" not in name and name.isprintable():
-        return name
-    escaped = name.replace("\\", "\\\\")
-    return "".join(f"\\x{ord(c) - 0xDC00:02x}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in escaped)
-
-
-def escape_word(word: str) -> str:
-    """Write a word that is not UTF-8 as UTF-8; nobody has to undo it, so a backslash stays one."""
-    return word.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def unescape_name(name: str) -> str:
-    """Undo `escape_name`."""
-
-    def original(match: re.Match[str]) -> str:
-        return "\\" if match.group(1) == "\\" else chr(0xDC00 + int(match.group(1)[1:], 16))
-
-    return re.sub(r"\\(\\|x[0-9a-f]{2})", original, name)

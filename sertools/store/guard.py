@@ -20,13 +20,21 @@ import h5py
 if sys.platform != "win32":
     import resource
 
-from sertools.errors import SertoolsError, StoreError, why_not
+from sertools.errors import SertoolsError, StoreError, short_of, why_not
 
 _SECONDS = 20
 _MEMORY_BYTES = 2 << 30
 _MAX_OBJECTS = 100_000
 _DEFLATE_RATIO = 1032
 _MAGIC = b"\x89HDF\r\n\x1a\n"
+_NO_MEMORY = "memory allocation failed"
+# What libhdf5 says where the file is not to blame → what is the matter, and what helps.
+_NO_DAMAGE = {
+    "unable to lock": "HDF5 cannot lock it; set HDF5_USE_FILE_LOCKING=FALSE",
+    "already open for": "is open for writing, or was not closed by its writer; wait for it, and if there is none any "
+    "more, `h5clear -s` takes the mark away and `info --verify` tells whether the store is whole",
+    _NO_MEMORY: "cannot be checked: there is not enough memory; raise the limit (ulimit -v), or free some",
+}
 _passed: set[tuple[str, int, int, int]] = set()
 
 
@@ -36,7 +44,7 @@ def check_hdf5(path: Path, error: type[SertoolsError] = StoreError) -> None:
     Raises
     ------
     SertoolsError
-        Of the class `error`, naming the file and what is wrong.
+        Of the class `error`, naming the file and what is wrong: with it, with how it is used, or with the look at it.
     """
     try:
         status = path.stat()
@@ -50,22 +58,27 @@ def check_hdf5(path: Path, error: type[SertoolsError] = StoreError) -> None:
     if key in _passed:
         return
     # Without fork (Windows) there is no cheap child; the file is opened unguarded there.
-    if sys.platform != "win32":
-        defect = _defect(path, status.st_size)
-        if "unable to lock" in defect:
-            raise error(f"{path}: HDF5 cannot lock it; set HDF5_USE_FILE_LOCKING=FALSE")
-        if defect:
-            raise error(f"{path}: damaged ({defect}); make it again, or restore a copy")
+    if sys.platform != "win32" and (why := _look(path, status.st_size)):
+        raise error(f"{path}: {why}")
     _passed.add(key)
 
 
-def _defect(path: Path, size: int) -> str:
-    """Walk `path` in a child; return what is wrong, or nothing."""
-    answer, question = os.pipe()
-    with warnings.catch_warnings():
-        # The child only calls h5py and leaves by os._exit, so threads of this process do not matter to it.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
+def _look(path: Path, size: int) -> str:
+    """Walk `path` in a child; return why it must not be opened here, or nothing."""
+    try:
+        answer, question = os.pipe()
+        try:
+            with warnings.catch_warnings():
+                # The child only calls h5py and leaves by os._exit, so threads of this process do not matter to it.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                child = os.fork()
+        except OSError:
+            os.close(answer)
+            os.close(question)
+            raise
+    except OSError as reason:
+        no_process = f"no process can be started ({reason.strerror}); end some, or raise the limit (ulimit -u)"
+        return f"cannot be checked: {short_of(reason) or no_process}"
     if child == 0:
         os.close(answer)
         _walk_and_exit(path, size, question)
@@ -76,6 +89,14 @@ def _defect(path: Path, size: int) -> str:
         os.close(answer)
 
 
+def _damaged(reason: str) -> str:
+    return f"damaged ({reason}); make it again, or restore a copy"
+
+
+def _unchecked(reason: str, remedy: str) -> str:
+    return f"cannot be checked: {reason}; {remedy}"
+
+
 def _walk_and_exit(path: Path, size: int, question: int) -> None:
     verdict = "unreadable metadata"
     try:
@@ -83,18 +104,35 @@ def _walk_and_exit(path: Path, size: int, question: int) -> None:
             signal.signal(number, signal.SIG_DFL)
         # What kills this child is answered in one line, not in a dump.
         faulthandler.disable()
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS + 1))
+        _limit(resource.RLIMIT_CORE, 0)
+        _limit(resource.RLIMIT_CPU, _SECONDS)
         if sys.platform == "linux":
-            with open("/proc/self/statm") as statm:
-                in_use = int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-            resource.setrlimit(resource.RLIMIT_AS, (in_use + _MEMORY_BYTES,) * 2)
+            _limit(resource.RLIMIT_AS, _most_memory())
         verdict = _walk(path, size)
+    except MemoryError:
+        verdict = _NO_MEMORY
     except Exception as reason:
         verdict = (str(reason).splitlines() or [""])[0][:200] or "unreadable metadata"
     finally:
         os.write(question, verdict.encode("utf-8", "replace"))
         os._exit(0)
+
+
+def _limit(kind: int, ours: int) -> None:
+    """Limit this process to the lower of our limit and the system's."""
+    lowest = min([ours, *(each for each in resource.getrlimit(kind) if each != resource.RLIM_INFINITY)])
+    resource.setrlimit(kind, (lowest, lowest))
+
+
+def _system_limits(kind: int, ours: int) -> bool:
+    """Whether the system's limit is the lower one."""
+    return any(each != resource.RLIM_INFINITY and each < ours for each in resource.getrlimit(kind))
+
+
+def _most_memory() -> int:
+    with open("/proc/self/statm") as statm:
+        in_use = int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return in_use + _MEMORY_BYTES
 
 
 def _walk(path: Path, size: int) -> str:
@@ -139,6 +177,7 @@ def _walk(path: Path, size: int) -> str:
 
 
 def _verdict(child: int, answer: int) -> str:
+    """Wait for what the child says, and make a message of it."""
     deadline = time.monotonic() + _SECONDS
     text = b""
     while time.monotonic() < deadline:
@@ -150,10 +189,28 @@ def _verdict(child: int, answer: int) -> str:
             text += block
     else:
         os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        return f"reading its metadata takes over {_SECONDS} s"
+        _, _, used = os.wait4(child, 0)
+        if used.ru_utime + used.ru_stime > _SECONDS / 4:
+            return _damaged(f"reading its metadata takes over {_SECONDS} s")
+        return _unchecked(f"reading it takes over {_SECONDS} s", "try again when disk and machine are less busy")
     _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status) or not text:
-        return "libhdf5 crashes on it"
     verdict = text.decode("utf-8", "replace")
-    return "" if verdict == "ok" else verdict
+    if verdict == "ok":
+        return ""
+    known = (message for words, message in _NO_DAMAGE.items() if words in verdict)
+    return next(known, "") or (_damaged(verdict) if verdict else _of_death(status))
+
+
+def _of_death(status: int) -> str:
+    """Say why a child has died that said nothing: by the file, by a limit of the system's, or by someone's hand."""
+    by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    if by in (signal.SIGXCPU, signal.SIGKILL):
+        if _system_limits(resource.RLIMIT_CPU, _SECONDS):
+            return _unchecked("the limit of CPU time is too low for it", "raise it (ulimit -t)")
+        if by == signal.SIGXCPU:
+            return _damaged(f"reading its metadata takes over {_SECONDS} s")
+    if by in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        return _unchecked("the process that looks at it was killed", "see that there is memory enough, and try again")
+    if sys.platform == "linux" and _system_limits(resource.RLIMIT_AS, _most_memory()):
+        return _NO_DAMAGE[_NO_MEMORY]
+    return _damaged("libhdf5 crashes on it")

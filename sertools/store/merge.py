@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from sertools.errors import StoreError
+from sertools.arrays import Pictures
+from sertools.errors import SertoolsWarning, StoreError
 from sertools.provenance import canonical_json, history, refuse_clobber
-from sertools.store.format import (
-    Contents,
-    Table,
-    concatenate,
-    escape_name,
-    same_front_end,
-    unescape_name,
-)
+from sertools.store.escapes import escape_name, unescape_name
+from sertools.store.format import Contents, Shard, Table, concatenate, same_front_end
+from sertools.store.levels import Levels, levels_of, warn_of_mixture
 from sertools.store.lineage import union
 from sertools.store.reader import Store, open_store
+from sertools.store.remarks import warn_of
 from sertools.store.writer import write_store
 
 # What makes two utterances of one id the same.
@@ -40,7 +39,8 @@ def merge_stores(inputs: Sequence[Path], output: Path) -> int:
     Raises
     ------
     StoreError
-        If the front ends differ, a row occurs in two stores, two recordings share an id, or a shard is missing.
+        If the front ends differ, a row occurs in two stores, two recordings share an id, or shards are not
+        all of one run over the same recordings.
     """
     stores = [open_store(path) for path in inputs]
     refuse_clobber(output, [*inputs, *(source.path for store in stores for source in store.row_map.sources)])
@@ -51,31 +51,48 @@ def merge_stores(inputs: Sequence[Path], output: Path) -> int:
         stores = _in_shard_order(stores)
     _refuse_duplicates(stores)
     contents = _joined(stores, output, sharded)
-    write_store(output, contents, (block for store in stores for block in store.blocks()))
+    loudest: list[list[npt.NDArray[np.float32]]] = [[] for _ in stores]
+    write_store(output, contents, _listened(stores, loudest))
+    warn_of(contents, output)
+    if not sharded:
+        # Parts of one extraction are of one corpus, whatever their level.
+        warn_of_mixture([_levels(store, own) for store, own in zip(stores, loudest, strict=True)])
     return len(contents)
 
 
+def _listened(stores: Sequence[Store], loudest: Sequence[list[npt.NDArray[np.float32]]]) -> Iterator[Pictures]:
+    """Give the pictures of all stores, and note the loudest pixel of each."""
+    for store, own in zip(stores, loudest, strict=True):
+        for block in store.blocks():
+            own.append(block.max(axis=(1, 2)))
+            yield block
+
+
+def _levels(store: Store, loudest: list[npt.NDArray[np.float32]]) -> Levels:
+    real = np.flatnonzero(store.contents.segments["origin"] == "real")
+    return levels_of(store, real, np.concatenate([np.empty(0, np.float32), *loudest])[real])
+
+
 def _in_shard_order(stores: list[Store]) -> list[Store]:
-    """Sort shards by number; refuse a set that is not whole, or not of one run."""
-    shards = {store.contents.shard: store for store in stores}
-    lone = [store.path for store in stores if store.contents.shard is None]
-    n_parts = max(shard[1] for shard in shards if shard)
-    missing = [f"{k}/{n_parts}" for k in range(1, n_parts + 1) if (k, n_parts) not in shards]
-    if lone or missing or len(stores) != n_parts:
-        why = (
-            f"{lone[0]} is not a shard"
-            if lone
-            else f"shard {missing[0]} is missing"
-            if missing
-            else "one is given twice"
-        )
-        raise StoreError(f"{stores[0].path}: is a shard of {n_parts}, but {why}; merge all shards of one run first")
-    ordered = [shards[k, n_parts] for k in range(1, n_parts + 1)]
+    """Sort shards by number; refuse a set that is not whole, or not of one run over the same recordings."""
+    shards = [(store.contents.shard, store.path) for store in stores]
+    n_parts = max(shard.n for shard, _ in shards if shard)
+    by_number = {store.contents.shard.k: store for store in stores if store.contents.shard}
+    alien = [
+        f"{path} is {f'shard {shard.k}/{shard.n}' if shard else 'not a shard'}"
+        for shard, path in shards
+        if shard is None or shard.n != n_parts
+    ]
+    missing = [f"shard {k}/{n_parts} is missing" for k in range(1, n_parts + 1) if k not in by_number]
+    if alien or missing or len(stores) != n_parts:
+        one = next(path for shard, path in shards if shard and shard.n == n_parts)
+        why = [*alien, *missing, "one is given twice"][0]
+        raise StoreError(f"{one}: is a shard of {n_parts}, but {why}; merge all shards of one run first")
+    ordered = [by_number[k] for k in range(1, n_parts + 1)]
+    _refuse_other_listings(ordered)
     for store in ordered[1:]:
         if _unsharded(store) != _unsharded(ordered[0]):
-            raise StoreError(
-                f"{store.path}: was extracted with other options than {ordered[0].path}, or other labels"
-            )
+            raise StoreError(f"{store.path}: was extracted with other options than {ordered[0].path}")
     return ordered
 
 
@@ -85,6 +102,33 @@ def _unsharded(store: Store) -> tuple[str, ...]:
     whole = json.loads(line)
     whole["options"].pop("shard", None)
     return (*before, canonical_json(whole))
+
+
+def _refuse_other_listings(ordered: list[Store]) -> None:
+    """Refuse shards of different recordings or labels: else rows may be lost or doubled."""
+    (first, where), *others = [(store.contents.shard or Shard(0, 0), store.path) for store in ordered]
+    for shard, path in others:
+        if bool(shard.n_listed) != bool(first.n_listed):
+            silent, telling = (path, where) if first.n_listed else (where, path)
+            why = f"does not say which recordings it is part of, as {telling} does"
+            raise StoreError(f"{silent}: {why}; extract all shards again with one version of sertools")
+        differing = [name for name in ("n_listed", "files", "labels") if getattr(shard, name) != getattr(first, name)]
+        if differing:
+            what = {
+                "n_listed": f"{shard.n_listed} recordings, but {where} of {first.n_listed}",
+                "files": f"other recordings than {where}, though of as many",
+                "labels": f"recordings with other labels than {where}'s",
+            }[differing[0]]
+            raise StoreError(
+                f"{path}: is part of {what}: the corpus changed between the two runs; extract all shards again"
+            )
+    if not first.n_listed:
+        warnings.warn(
+            f"{where}: its shards do not say which recordings they are parts of; if the corpus changed between their "
+            "runs, some of it is missing or doubled here: extract them again to be sure",
+            SertoolsWarning,
+            stacklevel=4,
+        )
 
 
 def _refuse_duplicates(stores: list[Store]) -> None:

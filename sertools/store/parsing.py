@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.config import FrontEnd
-from sertools.errors import StoreError, UsageError
+from sertools.errors import SertoolsWarning, StoreError, UsageError
 from sertools.store.format import (
     KIND,
     REJECTED_COLUMNS,
@@ -21,6 +23,7 @@ from sertools.store.format import (
     VERSION,
     Column,
     Contents,
+    Shard,
     Table,
     empty_table,
 )
@@ -77,13 +80,13 @@ def read_history(file: h5py.File) -> tuple[str, ...]:
     return lines
 
 
-def decode_text(column: npt.ArrayLike) -> Column:
+def decode_text(column: npt.ArrayLike, errors: str = "strict") -> Column:
     """Decode fixed-length UTF-8, or h5py's variable-length text, to a text column."""
     column = np.asarray(column)
     if column.dtype.kind == "S":
-        return np.char.decode(column, "utf-8") if column.size else np.empty(0, dtype="<U1")
+        return np.char.decode(column, "utf-8", errors) if column.size else np.empty(0, dtype="<U1")
     if column.dtype.kind == "O":
-        texts = [value.decode() if isinstance(value, bytes) else str(value) for value in column]
+        texts = [value.decode("utf-8", errors) if isinstance(value, bytes) else str(value) for value in column]
         return np.array(texts, dtype=np.str_)
     raise ValueError(f"text expected, found {column.dtype}")
 
@@ -103,30 +106,37 @@ def read_contents(file: h5py.File, path: Path) -> Contents:
     dataset = file["spectrogram"]
     if dataset.ndim != 3 or dataset.shape[1:] != (front_end.n_mels, front_end.n_frames) or dataset.dtype.kind != "f":
         raise ValueError(f"/spectrogram has shape {dataset.shape}, type {dataset.dtype}")
-    segments = _read_table(file["segment"], SEGMENT_COLUMNS, dataset.shape[0])
-    utterances = _read_table(file["utterance"], UTTERANCE_COLUMNS)
+    segments = _read_table(file["segment"], SEGMENT_COLUMNS, path, dataset.shape[0])
+    utterances = _read_table(file["utterance"], UTTERANCE_COLUMNS, path)
     owner = segments["utterance"]
     if len(owner) and not 0 <= owner.min() <= owner.max() < len(utterances):
         raise ValueError("/segment/utterance points outside /utterance")
-    shard = tuple(int(n) for n in file.attrs["shard"]) if "shard" in file.attrs else None
     return Contents(
         front_end=front_end,
         segments=segments,
         utterances=utterances,
         history=read_history(file),
         lineage=read_lineage(file["lineage"]),
-        rejected=_read_table(file["rejected"], REJECTED_COLUMNS)
+        rejected=_read_table(file["rejected"], REJECTED_COLUMNS, path)
         if "rejected" in file
         else empty_table(REJECTED_COLUMNS),
         audio_root=read_text(file, "audio_root"),
-        shard=(shard[0], shard[1]) if shard else None,
+        shard=_read_shard(file),
     )
 
 
-def _read_table(group: h5py.Group, schema: dict[str, str | None] | Any, length: int | None = None) -> Table:
+def _read_shard(file: h5py.File) -> Shard | None:
+    if "shard" not in file.attrs:
+        return None
+    k, n = (int(number) for number in file.attrs["shard"])
+    if "n_listed" not in file.attrs:
+        return Shard(k, n)
+    return Shard(k, n, int(file.attrs["n_listed"]), read_text(file, "listed_files"), read_text(file, "listed_labels"))
+
+
+def _read_table(group: h5py.Group, schema: Mapping[str, str | None], path: Path, length: int | None = None) -> Table:
     columns: dict[str, Column] = {}
-    extra = [name for name in group if name not in schema]
-    for name in (*schema, *extra):
+    for name in schema:
         dataset = group[name]
         if dataset.ndim != 1 or (length is not None and len(dataset) != length):
             raise ValueError(f"{dataset.name} has shape {dataset.shape}")
@@ -136,4 +146,26 @@ def _read_table(group: h5py.Group, schema: dict[str, str | None] | Any, length: 
         if column.dtype.kind == "f" and not np.isfinite(column).all():
             raise ValueError(f"{dataset.name} holds NaN or infinite values")
         columns[name] = column
+    for name in (name for name in group if name not in schema):
+        further = _further_column(group[name], length)
+        if further is None:
+            warnings.warn(
+                f"{path}: {group[name].name} holds no word or number for each row, and is left out",
+                SertoolsWarning,
+                stacklevel=4,
+            )
+        else:
+            columns[name] = further
     return Table(columns)
+
+
+def _further_column(thing: h5py.HLObject, length: int | None) -> Column | None:
+    """Read a column that somebody has added, as text; None if it is none."""
+    if not isinstance(thing, h5py.Dataset) or thing.shape != (length,):
+        return None
+    if h5py.check_string_dtype(thing.dtype):
+        return decode_text(thing[:], "backslashreplace")
+    if thing.dtype.kind not in "biuf":
+        return None
+    numbers = thing[:]
+    return np.where(np.isnan(numbers), "", numbers.astype(np.str_))

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.arrays import Pictures
-from sertools.errors import StoreError
+from sertools.errors import StoreError, defect
+from sertools.store.escapes import unescape_name
 from sertools.store.format import (
     DIGESTS_OF,
     KIND,
@@ -31,7 +32,6 @@ from sertools.store.format import (
     VERSION,
     Contents,
     picture_digest,
-    unescape_name,
 )
 from sertools.store.guard import check_hdf5
 from sertools.store.parsing import check_file_kind, decode_text, read_contents, read_text
@@ -156,7 +156,7 @@ class Store:
         try:
             return self._held[number].pictures()
         except _DAMAGE as error:
-            raise _damaged(self.row_map.sources[number].path, error) from error
+            raise StoreError(defect(self.row_map.sources[number].path, error, "store")) from error
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def open_store(path: Path | str) -> Store:
             seal = _Seal(read_text(file, TABLES_DIGEST), own)
             here = {source: _Held(file, source) for source in row_map.sources if source == Source(path)}
     except _DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise StoreError(defect(path, error, "store")) from error
     held = [
         here[source] if source in here else _checked_source(path, contents, row_map, number)
         for number, source in enumerate(row_map.sources)
@@ -228,12 +228,7 @@ def hdf5_kind(path: Path) -> str:
         with h5py.File(path, "r", locking=False) as file:
             return read_text(file, "sertools_kind")
     except _DAMAGE as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> StoreError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
-    return StoreError(f"{path}: damaged store ({reason}); make it again, or restore a copy")
+        raise StoreError(defect(path, error, "store")) from error
 
 
 def _read_row_map(file: h5py.File, path: Path, contents: Contents) -> RowMap:
@@ -291,7 +286,7 @@ def _checked_source(path: Path, contents: Contents, row_map: RowMap, number: int
             n_rows = min(len(found), len(file[source.dataset]))
             held = _Held(file, source) if physical else None
     except _DAMAGE as error:
-        raise StoreError(f"{source.path}: damaged store, a source of {path}; make it again") from error
+        raise StoreError(defect(source.path, error, f"store, a source of {path}", "make it again")) from error
     if held is None or not same or rows.max(initial=0) >= n_rows or (found[rows] != expected).any():
         raise StoreError(
             f"{path}: {source.path} no longer holds the rows that were selected from it; "

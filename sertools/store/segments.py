@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sertools.config import FrontEnd
 from sertools.corpora.table import Recording
 from sertools.errors import AudioError
 from sertools.parallel import one_blas_thread
 from sertools.sound.audio import Piece, UtteranceAudio, cut, piece_samples, read_utterance, trimmed
-from sertools.sound.features import log_mel, valid_frames
-from sertools.store.format import escape_word
+from sertools.sound.features import bandwidth_hz, log_mel, valid_frames
+from sertools.store.escapes import escape_word
 from sertools.store.row_file import RowFile
 
 # Of one task: its utterances are in memory together.
@@ -49,6 +51,10 @@ class Extracted:
         Of each segment, in seconds from the start of the utterance.
     n_valid_frames, digests
         Of each segment's picture.
+    sr, peak, mixdown_db
+        Of the file, as in `UtteranceAudio`.
+    bandwidth_hz
+        Up to where there is sound, as in `sertools.sound.features.bandwidth_hz`.
     """
 
     reason: str = ""
@@ -57,6 +63,10 @@ class Extracted:
     starts: tuple[float, ...] = ()
     n_valid_frames: tuple[int, ...] = ()
     digests: tuple[str, ...] = ()
+    sr: int = 0
+    peak: float = 0.0
+    mixdown_db: float | None = None
+    bandwidth_hz: float = 0.0
 
 
 def portions(recordings: Sequence[Recording]) -> list[list[Recording]]:
@@ -130,12 +140,21 @@ def _written(first_row: int, one: Decoded, front_end: FrontEnd, rows: RowFile) -
     if one.utterance is None:
         return Extracted(reason=one.reason)
     utterance, digests = one.utterance, []
+    loudest = np.full(front_end.n_mels, -np.inf, dtype=np.float32)
     for row, piece in enumerate(one.pieces, first_row):
-        digests += rows.write(row, log_mel(piece_samples(utterance.y, piece, front_end), front_end)[None])
+        picture = log_mel(piece_samples(utterance.y, piece, front_end), front_end)
+        digests += rows.write(row, picture[None])
+        # Where a piece begins and ends it may do so abruptly, which is a sound of all frequencies.
+        inside = picture[:, 1 : valid_frames(piece.n_valid, front_end) - 2]
+        np.maximum(loudest, (inside if inside.size else picture).max(axis=1), out=loudest)
     return Extracted(
         duration=utterance.duration,
         digest=utterance.digest,
         starts=tuple(utterance.offset + piece.start / front_end.sr for piece in one.pieces),
         n_valid_frames=tuple(valid_frames(piece.n_valid, front_end) for piece in one.pieces),
         digests=tuple(digests),
+        sr=utterance.sr,
+        peak=utterance.peak,
+        mixdown_db=utterance.mixdown_db,
+        bandwidth_hz=bandwidth_hz(loudest, front_end),
     )

@@ -23,7 +23,8 @@ from sertools.errors import SertoolsWarning, StoreError, UsageError, one_of
 from sertools.provenance import history, refuse_clobber
 from sertools.spelling import alike, is_missing, spelled
 from sertools.store.conditions import Condition, instead, matches
-from sertools.store.format import Contents, escape_name, unescape_name
+from sertools.store.escapes import escape_name, unescape_name
+from sertools.store.format import Contents
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store, write_virtual
 

@@ -22,16 +22,19 @@ from sertools.arrays import Pictures
 from sertools.config import FrontEnd
 from sertools.errors import StoreError
 from sertools.provenance import atomic_output, cannot_write, part_beside, put_in_place
+from sertools.store.escapes import escape_name
 from sertools.store.format import (
     DIGESTS_OF,
     KIND,
     OWN_PICTURES,
     PICTURES,
+    REJECTED_COLUMNS,
+    SEGMENT_COLUMNS,
     TABLES_DIGEST,
+    UTTERANCE_COLUMNS,
     VERSION,
     Contents,
     Table,
-    escape_name,
 )
 from sertools.store.image import LIBVER, Image
 from sertools.store.lineage import Lineage
@@ -235,11 +238,16 @@ def _write_tables(file: h5py.File, contents: Contents, own: Iterable[str] = ()) 
     file.attrs.create("audio_root", **text_scalar(contents.audio_root))
     file.attrs.create(TABLES_DIGEST, **text_scalar(contents.tables_digest(own)))
     if contents.shard:
-        file.attrs.create("shard", np.array(contents.shard, dtype="<i4"))
-    for name, table in (("segment", contents.segments), ("utterance", contents.utterances)):
-        _write_table(file.create_group(name), table)
+        shard = contents.shard
+        file.attrs.create("shard", np.array([shard.k, shard.n], dtype="<i4"))
+        if shard.n_listed:
+            file.attrs.create("n_listed", shard.n_listed, dtype="<i4")
+            file.attrs.create("listed_files", **text_scalar(shard.files))
+            file.attrs.create("listed_labels", **text_scalar(shard.labels))
+    _write_table(file.create_group("segment"), contents.segments, SEGMENT_COLUMNS)
+    _write_table(file.create_group("utterance"), contents.utterances, UTTERANCE_COLUMNS)
     if len(contents.rejected):
-        _write_table(file.create_group("rejected"), contents.rejected)
+        _write_table(file.create_group("rejected"), contents.rejected, REJECTED_COLUMNS)
 
 
 def write_header(
@@ -260,8 +268,11 @@ def write_header(
         group.create_dataset(name, **text_column(sorted(digests)), track_times=False)
 
 
-def _write_table(group: h5py.Group, table: Table) -> None:
-    for name, column in table.columns.items():
+def _write_table(group: h5py.Group, table: Table, schema: Iterable[str]) -> None:
+    known = list(schema)
+    # Further columns by name, whichever part of an extraction had which: their order is a place in the file.
+    for name in [*known, *sorted(set(table) - set(known))]:
+        column = table[name]
         described = text_column(column.tolist()) if column.dtype.kind == "U" else {"data": column}
         group.create_dataset(name, **described, track_times=False)
 

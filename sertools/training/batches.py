@@ -21,6 +21,7 @@ from sertools.errors import StoreError
 from sertools.nets.devices import onto
 from sertools.provenance import Input
 from sertools.store.format import same_front_end
+from sertools.store.levels import levels_of, warn_of_another_scale, warn_of_scale
 from sertools.store.lineage import Lineage, check_unseen, union
 from sertools.store.reader import Store, open_store
 from sertools.training.runtime import free_memory
@@ -28,6 +29,7 @@ from sertools.training.scaling import Scaler, fit_scaler
 
 EVALUATION_BATCH = 64  # rows at once through a net that does not learn
 _BLOCK_ROWS = 256
+_LEVEL_ROWS = 256  # spread over all, that tell how loud they are
 _RESIDENT_SHARE = 0.25  # the rest is for nets, gradients and other programs
 
 
@@ -199,8 +201,22 @@ class Rows:
         return real if len(real) else np.arange(len(self))
 
     def fit_scaler(self) -> Scaler:
-        """Fit the scaler on the real rows, or on all if none is real."""
-        return fit_scaler(lambda: self.blocks(self.real))
+        """Fit the scaler on the real rows, or on all if none is real; warn where few of them decide it."""
+        rows = self.real
+        scaler, loudest = fit_scaler(lambda: self.blocks(rows))
+        owner = np.searchsorted(self._ends, rows, side="right")
+        levels = [
+            levels_of(store, rows[owner == number] - (end - len(store)), loudest[owner == number])
+            for number, (store, end) in enumerate(zip(self.stores, self._ends, strict=True))
+        ]
+        warn_of_scale(levels, scaler.low_db, scaler.high_db, scaler.clipped_share)
+        return scaler
+
+    def check_scale(self, scaler: Scaler, model: Path) -> None:
+        """Warn where the scale that a model brings leaves little of these rows, by some of them."""
+        some = np.unique(np.linspace(0, len(self) - 1, _LEVEL_ROWS).astype(np.int64))
+        loudest = float(self.pictures(some).max())
+        warn_of_another_scale(self.name, loudest, scaler.low_db, scaler.high_db, str(model))
 
     def labels(self, classes: Sequence[str]) -> Index:
         """Number each row's class.

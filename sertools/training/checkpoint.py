@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sertools.config import FrontEnd, NetConfig
-from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError, why_not
+from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError, defect, short_of, why_not
 from sertools.presets import REMOVED_FIELDS
 from sertools.provenance import atomic_output, canonical_json, flat
 from sertools.store.lineage import Lineage
@@ -242,7 +242,9 @@ def _write(path: Path, described: Mapping[str, Any], tensors: Mapping[str, Tenso
 
 def _read_metadata(path: Path) -> dict[str, Any]:
     try:
-        path.open("rb").close()
+        with path.open("rb") as stream:
+            if stream.read(4) == b"\x89HDF":
+                raise ModelError(f"{path}: not a model file (it holds spectrograms or latents)")
     except OSError as error:
         raise ModelError(f"{path}: {why_not(path, error)}") from error
     try:
@@ -254,10 +256,8 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: a safetensors file, but not one of sertools") from error
     except (SafetensorError, OSError, RuntimeError) as error:
-        with path.open("rb") as stream:
-            store = stream.read(4) == b"\x89HDF"
-        reason = "it holds spectrograms or latents" if store else str(error).splitlines()[0]
-        raise ModelError(f"{path}: not a model file ({reason})") from error
+        why = f"{path}: not a model file ({str(error).splitlines()[0]})"
+        raise ModelError(defect(path, error, "model") if short_of(error) else why) from error
     if not isinstance(described, dict):
         raise ModelError(f"{path}: damaged header; train it again, or restore a copy")
     return described
@@ -268,4 +268,4 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise ModelError(f"{path}: damaged weights ({str(error).splitlines()[0]})") from error
+        raise ModelError(defect(path, error, "weights")) from error

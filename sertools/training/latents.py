@@ -18,7 +18,7 @@ import torch
 
 from sertools.arrays import Matrix
 from sertools.config import COVARIANCES, FrontEnd
-from sertools.errors import ModelError, SertoolsError, StoreError, one_of
+from sertools.errors import ModelError, SertoolsError, StoreError, defect, one_of
 from sertools.store.guard import check_hdf5
 from sertools.store.image import hdf5_output
 from sertools.store.lineage import Lineage
@@ -169,6 +169,7 @@ def fit_latents(
     task = open_task("fit-latents", {"cov": method}, Run(output, device=device), train_paths, parents=parents)
     rows = task.rows
     rows.classes()
+    rows.check_scale(header.scaler, autoencoder_path)
     latents = encode(encoder.to(device), rows, header.scaler, device)
     try:
         gaussians = fit_gaussians(latents, rows.emotion.tolist(), method)
@@ -230,5 +231,4 @@ def load_latents(path: Path) -> Latents:
     except StoreError as error:
         raise ModelError(str(error)) from error
     except (SertoolsError, KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
-        raise ModelError(f"{path}: damaged latents ({reason}); fit them again") from error
+        raise ModelError(defect(path, error, "latents", "fit them again")) from error

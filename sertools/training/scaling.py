@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from sertools.arrays import Pictures
 
@@ -44,17 +45,24 @@ class Scaler:
         return unit * np.float32(self.high_db - self.low_db) + np.float32(self.low_db)
 
 
-def fit_scaler(blocks: Callable[[], Iterable[Pictures]]) -> Scaler:
+def fit_scaler(blocks: Callable[[], Iterable[Pictures]]) -> tuple[Scaler, npt.NDArray[np.float32]]:
     """Fit a scaler to pictures in dB.
 
     Parameters
     ----------
     blocks
         Gives the pictures, some at a time; called twice.
+
+    Returns
+    -------
+    The scaler, and the loudest pixel of each picture, so that a scale that few have set can be told.
     """
-    low, high = np.inf, -np.inf
+    low, loudest = np.inf, []
     for block in blocks():
-        low, high = min(low, float(block.min())), max(high, float(block.max()))
+        low = min(low, float(block.min()))
+        loudest.append(block.reshape(len(block), -1).max(axis=1))
+    of_each = np.concatenate(loudest)
+    high = float(of_each.max())
     low = max(low, high - DYNAMIC_RANGE_DB)
     # Constant pictures have no range; one decibel keeps the division finite.
     high = max(high, low + 1.0)
@@ -62,4 +70,4 @@ def fit_scaler(blocks: Callable[[], Iterable[Pictures]]) -> Scaler:
     for block in blocks():
         n_below += int(np.count_nonzero(block < np.float32(low)))
         n_all += block.size
-    return Scaler(low, high, n_below / n_all if n_all else 0.0)
+    return Scaler(low, high, n_below / n_all if n_all else 0.0), of_each

@@ -17,6 +17,7 @@ from sertools.scoring.results.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.lineage import Lineage
 from sertools.store.reader import Store, hdf5_kind, open_store
+from sertools.store.remarks import dead_bands, remarks
 from sertools.training.log import HEAD, read_log
 
 RESULT = "result"
@@ -130,8 +131,9 @@ def _store(store: Store) -> dict[str, Any]:
         if len(store)
         else 0.0,
         "front_end": dataclasses.asdict(contents.front_end),
+        "remarks": [text for text in (dead_bands(contents.front_end), *remarks(contents)) if text],
         "audio_root": contents.audio_root,
-        "shard": list(contents.shard) if contents.shard else None,
+        "shard": [contents.shard.k, contents.shard.n] if contents.shard else None,
         "virtual": [str(source.path) for source in store.row_map.sources if source.path != store.path],
         "rejected": [
             {"path": p, "reason": r}

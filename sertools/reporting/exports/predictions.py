@@ -17,7 +17,7 @@ from sertools.corpora.files import AUDIO_SUFFIXES
 from sertools.errors import ModelError, printable
 from sertools.provenance import atomic_output, cannot_write
 from sertools.scoring.results.result_file import read_result
-from sertools.store.format import unescape_name
+from sertools.store.escapes import unescape_name
 
 # How `extract` names a part of a file.
 _SPAN = re.compile(r"(?P<file>.+)@(?P<start>\d+\.\d{3})-(?P<end>\d+\.\d{3})?")

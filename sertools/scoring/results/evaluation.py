@@ -73,6 +73,7 @@ def evaluate(
             remedy="test on other utterances (`select --fold K/N`), or give --allow-seen to stamp the result",
         )
     _warn(rows, header)
+    rows.check_scale(header.scaler, classifier_path)
     net = place(net, device)
     digest = digest_file(classifier_path)
     options = {"vote": rule, "allow_seen": allow_seen, **computed_on(device)}
