@@ -38,9 +38,9 @@ HEADER = Header(
     front_end=FrontEnd(),
     scaler=Scaler(-79.5, 0.5, 0.25),
     history=('{"verb":"extract"}', '{"verb":"pretrain-ae"}'),
-    lineage=Lineage(frozenset({"aa", "bb"}), frozenset({"cc"})),
+    lineage=Lineage(frozenset({"aa", "bb"}), frozenset({"cc"}), frozenset({"07", "Zoë"})),
     classes=("glücklich", "sad"),
-    facts={"updates": 3},
+    facts={"updates": 3, "speakers": ["07", "Zoë"]},
 )
 
 

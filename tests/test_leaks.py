@@ -5,23 +5,28 @@ import json
 import shutil
 import sys
 
+import h5py
 import numpy as np
 import pytest
 import soundfile
-from chains import AE, CPU, GAN, classify, finetune, noise, pretrain, synthesise, write_rows
+from chains import AE, CPU, GAN, NET, classify, finetune, noise, pretrain, synthesise, write_rows
 
 from sertools.balance.augmentation import augment_store
 from sertools.balance.strategies import strategy
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
 from sertools.errors import LineageError, SertoolsWarning
+from sertools.generator_config import CvaeConfig
 from sertools.scoring.results.evaluation import evaluate
 from sertools.store.conditions import Condition
 from sertools.store.extraction import extract
 from sertools.store.merge import merge_stores
 from sertools.store.reader import open_store
 from sertools.store.select import Selection, select_store
-from sertools.training.latents import fit_latents
+from sertools.training.checkpoint import load_header
+from sertools.training.latents import fit_latents, load_latents
+from sertools.training.likelihood import train_generator
+from sertools.training.loop import Run
 
 COUNTS = dict.fromkeys(("angry", "happy", "neutral", "sad"), 2)
 
@@ -208,3 +213,45 @@ def test_shared_speakers_are_a_warning_and_no_error(chain, rng, tmp_path):
     path = write_rows(tmp_path / "s.h5", noise(rng, 2), ["sad", "happy"], speakers=["01", "99"])
     with pytest.warns(SertoolsWarning, match=r"1 of its speakers were trained on \(01\)"):
         evaluate(chain.clf, [path], device=CPU)
+
+
+def test_speakers_behind_generated_rows_are_named_too(chain, tmp_path):
+    """Generated rows have no speaker; what made them heard some."""
+    merge_stores([chain.val, chain.synth], tmp_path / "merged.h5")
+    select(tmp_path / "merged.h5", tmp_path / "picked.h5", origin=["generated"])
+    other = write_rows(tmp_path / "o.h5", noise(np.random.default_rng(0), 2), ["sad", "happy"], speakers=["99", ""])
+    for number, store in enumerate((chain.synth, tmp_path / "picked.h5")):
+        classify([store], clf := tmp_path / f"clf{number}")
+        with pytest.warns(SertoolsWarning, match=r"4 of its speakers were trained on \(01, 02, 03, 04\): the result"):
+            evaluate(clf, [chain.train], device=CPU, allow_seen=True)
+        evaluate(clf, [other], device=CPU)
+
+
+def test_speakers_travel_through_every_tool(chain, tmp_path):
+    heard = frozenset({"01", "02", "03", "04"})
+    assert open_store(chain.train).contents.lineage.speakers == frozenset()
+    assert load_header(chain.ae).lineage.speakers == heard
+    assert load_latents(chain.latents).lineage.speakers == heard
+    assert load_header(chain.gan).lineage.speakers == heard
+    assert open_store(chain.synth).contents.lineage.speakers == heard
+    list(augment_store(chain.train, tmp_path / "cp.h5", strategy("CP")))
+    select(tmp_path / "cp.h5", tmp_path / "one.h5", speaker=["01"])
+    assert open_store(tmp_path / "one.h5").contents.lineage.speakers == heard
+    # The speakers of a validation set are chosen on, not trained on.
+    pretrain([chain.train], tmp_path / "ae", AE, chain.val)
+    assert load_header(tmp_path / "ae").lineage.speakers == heard
+    with pytest.warns(SertoolsWarning, match="by heart"):
+        list(train_generator([chain.val, chain.synth], Run(tmp_path / "cvae"), CvaeConfig(net=NET, steps=0)))
+    assert load_header(tmp_path / "cvae").lineage.speakers == heard | {"05"}
+
+
+def test_files_made_before_speakers_travelled_name_none(chain, tmp_path):
+    old = tmp_path / "old.h5"
+    shutil.copy(chain.synth, old)
+    with h5py.File(old, "r+") as file:
+        del file["lineage/speakers"]
+    lineage = open_store(old).contents.lineage
+    assert lineage == dataclasses.replace(open_store(chain.synth).contents.lineage, speakers=frozenset())
+    classify([old], tmp_path / "clf")
+    # A warning would be an error here.
+    evaluate(tmp_path / "clf", [chain.train], device=CPU, allow_seen=True)

@@ -47,6 +47,9 @@ def test_silence_does_not_count() -> None:
 
 
 def test_lineages_add_up() -> None:
+    assert Lineage().trained(["a"], ["07", ""]) == Lineage(frozenset("a"), speakers=frozenset({"07"}))
+    both = union([Lineage(speakers=frozenset({"1"})), Lineage(speakers=frozenset({"2"}))])
+    assert both.selected(["v"]) == Lineage(selected_on=frozenset("v"), speakers=frozenset("12"))
     assert SEEN.trained(["c"]) == Lineage(frozenset("abc"), frozenset("v"))
     assert SEEN.selected(["a"]) == Lineage(frozenset("ab"), frozenset("av"))
     assert union([]) == Lineage()

@@ -170,7 +170,7 @@ def test_every_kind_is_told_and_described(chain, call, name):
     assert list(found["classes"]) == ([] if name == "ae" else CLASSES)
     n_seen = 0 if name == "train" else len(open_store(chain.train).contents.utterances)
     n_seen += 12 if name == "clf" else 0  # the generated rows
-    assert found["lineage"] == {"trained_on": n_seen, "selected_on": 0}
+    assert found["lineage"] == {"trained_on": n_seen, "selected_on": 0, "speakers": 0 if name == "train" else 4}
     if name in HISTORY:
         assert [entry["verb"] for entry in found["history"]] == HISTORY[name]
 

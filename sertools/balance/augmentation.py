@@ -133,7 +133,7 @@ def augment_store(
             contents,
             segments=segments,
             utterances=utterances,
-            lineage=contents.lineage.trained(contents.utterances["digest"].tolist()),
+            lineage=contents.passed_on,
             history=_history(contents, strategy, noise, seed),
             audio_root=moved_root(store, output),
             shard=None,

@@ -196,6 +196,11 @@ class Contents:
         return np.array([forms[word] for word in column.tolist()], dtype=np.str_)
 
     @property
+    def passed_on(self) -> Lineage:
+        """Lineage of what is made of these rows."""
+        return self.lineage.trained(*(self.of_utterances(name).tolist() for name in ("digest", "speaker")))
+
+    @property
     def emotion(self) -> Column:
         """Emotion of each segment [shape=(N,)]."""
         return self.column("emotion")
@@ -223,6 +228,8 @@ class Contents:
                     yield canonical_json([name, table[name].tolist()])
             yield "\n".join(sorted(self.lineage.trained_on))
             yield "\n".join(sorted(self.lineage.selected_on))
+            if self.lineage.speakers:
+                yield canonical_json(sorted(self.lineage.speakers))
 
         return digest_each(part.encode("utf-8", "surrogatepass") for part in parts())
 

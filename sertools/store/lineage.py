@@ -1,8 +1,9 @@
-"""Which utterances a file has already seen.
+"""Which utterances and speakers a file has already seen.
 
 Two sets of utterance digests travel with every file, its ancestors' included: ``trained_on`` (gradients, scaler,
 latents, augmentation source) and ``selected_on`` (early stopping, checkpoint choice). `check_unseen` is what
 keeps a test set a test set. Digests are of the decoded audio, so a renamed or re-encoded copy is still found.
+The speakers of what was trained on travel too: generated rows have none themselves.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ from sertools.errors import LineageError
 
 @dataclass(frozen=True)
 class Lineage:
-    """Digests of the utterances that shaped a file; the empty digest (silence) never counts."""
+    """Digests of the utterances that shaped a file, and who spoke those trained on; an empty text never counts."""
 
     trained_on: frozenset[str] = frozenset()
     selected_on: frozenset[str] = frozenset()
+    speakers: frozenset[str] = frozenset()
 
     def __or__(self, other: Lineage) -> Lineage:
-        return Lineage(self.trained_on | other.trained_on, self.selected_on | other.selected_on)
+        return Lineage(
+            self.trained_on | other.trained_on, self.selected_on | other.selected_on, self.speakers | other.speakers
+        )
 
-    def trained(self, digests: Iterable[str]) -> Lineage:
-        """Return this lineage with `digests` trained on as well."""
-        return Lineage(self.trained_on | (frozenset(digests) - {""}), self.selected_on)
+    def trained(self, digests: Iterable[str], speakers: Iterable[str] = ()) -> Lineage:
+        """Return this lineage with `digests`, which `speakers` spoke, trained on as well."""
+        return self | Lineage(frozenset(digests) - {""}, speakers=frozenset(speakers) - {""})
 
     def selected(self, digests: Iterable[str]) -> Lineage:
         """Return this lineage with `digests` chosen on as well."""
-        return Lineage(self.trained_on, self.selected_on | (frozenset(digests) - {""}))
+        return self | Lineage(selected_on=frozenset(digests) - {""})
 
 
 def union(lineages: Iterable[Lineage]) -> Lineage:

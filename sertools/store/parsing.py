@@ -53,8 +53,9 @@ def check_file_kind(file: h5py.File, path: Path, kind: str, version: int) -> Non
 
 
 def read_lineage(group: h5py.Group) -> Lineage:
-    """Read the two digest sets of a file."""
-    return Lineage(*(frozenset(decode_text(group[name][:]).tolist()) for name in ("trained_on", "selected_on")))
+    """Read what a file has seen; the first files name no speakers."""
+    names = ("trained_on", "selected_on", *(["speakers"] if "speakers" in group else []))
+    return Lineage(*(frozenset(decode_text(group[name][:]).tolist()) for name in names))
 
 
 def read_front_end(group: h5py.Group) -> FrontEnd:

@@ -264,8 +264,9 @@ def write_header(
     for name in ("hop_length", "n_fft", "center"):
         attributes.create(name, int(getattr(front_end, name)))
     group = file.create_group("lineage")
-    for name, digests in (("trained_on", lineage.trained_on), ("selected_on", lineage.selected_on)):
-        group.create_dataset(name, **text_column(sorted(digests)), track_times=False)
+    for name, seen in vars(lineage).items():
+        if seen or name != "speakers":  # which the first files lack
+            group.create_dataset(name, **text_column(sorted(seen)), track_times=False)
 
 
 def _write_table(group: h5py.Group, table: Table, schema: Iterable[str]) -> None:

@@ -46,7 +46,7 @@ class Header:
     classes
         In the order of the outputs; empty for an autoencoder.
     facts
-        What else is worth knowing: rows, updates, the validation score.
+        What else is worth knowing: rows, updates, the validation score; in a file, also the lineage's speakers.
     """
 
     kind: str
@@ -90,7 +90,8 @@ def save_model(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> Non
         "history": list(header.history),
         "trained_on": sorted(header.lineage.trained_on),
         "selected_on": sorted(header.lineage.selected_on),
-        "facts": dict(header.facts),
+        # Where a classifier has always had them.
+        "facts": {**header.facts, "speakers": sorted(header.lineage.speakers)},
     }
     _write(path, described, tensors)
 
@@ -123,7 +124,10 @@ def load_header(path: Path, *kinds: str) -> Header:
             front_end=_typed(FrontEnd, described["front_end"]),
             scaler=_typed(Scaler, described["scaler"]),
             history=_texts(described["history"]),
-            lineage=Lineage(frozenset(_texts(described["trained_on"])), frozenset(_texts(described["selected_on"]))),
+            lineage=Lineage(
+                *(frozenset(_texts(described[name])) for name in ("trained_on", "selected_on")),
+                frozenset(_texts(described["facts"].get("speakers", []))),
+            ),
             classes=_texts(described["classes"]),
             facts=dict(described["facts"]),
         )
@@ -131,7 +135,7 @@ def load_header(path: Path, *kinds: str) -> Header:
             raise ValueError("the scaler has no range")
         if not all(isinstance(json.loads(line), dict) for line in header.history):
             raise ValueError("the history is not JSON objects")
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged header ({error}); train it again, or restore a copy") from error
     except SertoolsError as error:
         raise (error if isinstance(error, ModelError) else ModelError(f"{path}: damaged header ({error})")) from error

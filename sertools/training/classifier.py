@@ -156,9 +156,7 @@ def train_classifier(
     yield from task.train(trainer)
     origins, counts = np.unique(rows.origin, return_counts=True)
     n_rows = dict(zip(origins.tolist(), counts.tolist(), strict=True))
-    speakers = sorted(set(rows.utterance_column("speaker").tolist()) - {""})
-    facts = {"n_train_rows": n_rows, "speakers": speakers, **trainer.facts()}
-    task.save(KIND, trainer.chosen(), facts, classes=classes)
+    task.save(KIND, trainer.chosen(), {"n_train_rows": n_rows, **trainer.facts()}, classes=classes)
 
 
 def _uar(net: nn.Module, rows: Rows, truth: Index, scaler: Scaler, device: torch.device) -> float:
@@ -183,10 +181,9 @@ def load_classifier(path: Path) -> tuple[Header, nn.Module]:
         If the file is missing, damaged or of another kind.
     """
     header, tensors = load_model(path, KIND)
-    rows, speakers, updates = (header.facts.get(name) for name in ("n_train_rows", "speakers", "updates"))
+    rows, updates = (header.facts.get(name) for name in ("n_train_rows", "updates"))
     counts = rows.values() if isinstance(rows, dict) else [None]
-    names = speakers if isinstance(speakers, list) else [None]
-    if not all(type(n) is int for n in (*counts, updates)) or not all(isinstance(name, str) for name in names):
+    if not all(type(n) is int for n in (*counts, updates)):
         raise ModelError(f"{path}: damaged header (facts are missing); train it again, or restore a copy")
 
     def build() -> nn.Module:

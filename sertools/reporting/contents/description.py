@@ -223,6 +223,6 @@ def _result(path: Path) -> dict[str, Any]:
 
 def _ancestry(lineage: Lineage, history: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "lineage": {"trained_on": len(lineage.trained_on), "selected_on": len(lineage.selected_on)},
+        "lineage": {name: len(seen) for name, seen in vars(lineage).items()},
         "history": history,
     }

@@ -193,7 +193,7 @@ def _warn(rows: Rows, header: Header) -> None:
             stacklevel=3,
         )
     tested = set(rows.utterance_column("speaker").tolist()) - {""}
-    trained = set(map(spelled, header.facts.get("speakers", ())))
+    trained = set(map(spelled, header.lineage.speakers))
     shared = sorted(tested & trained)
     if almost := [group for group in alike(tested | trained) if tested & {*group} and trained & {*group} - tested]:
         warnings.warn(
