@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_report import CLASSES, DASH, grid, make_run, row, with_validation
 
-from sertools.errors import ModelError, SertoolsError
+from sertools.errors import ModelError, SertoolsError, SertoolsWarning
 from sertools.reporting.reports.layouts import render_layout
 from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.comparison import Report
@@ -183,7 +183,8 @@ def test_a_rival_trained_on_everything_needs_no_reduced_column(ours, rival):
 def test_words_for_emotions_are_understood(ours, rival):
     text = as_csv(SVM).replace("p_sad", "p_Sadness").replace(",angry,", ",Anger,").replace(",happy,", ", hap ,")
     assert ",Anger,Anger," in text or ",Anger, hap ," in text
-    report = summarise(read_results([*ours, rival(text)]))
+    with pytest.warns(SertoolsWarning, match="count as one class, '(angry|happy)'"):
+        report = summarise(read_results([*ours, rival(text)]))
     assert scores_of(report, "SVM") == scores_of(summarise([*OURS, *SVM]), "SVM")
 
 
@@ -337,3 +338,60 @@ def test_a_mangled_file_never_ends_in_a_traceback(ours, rival, edits, with_ours)
     except SertoolsError as error:
         shown = str(error)
     assert shown.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("fold", ["1.0", "01", " 1 ", "1.", "1e0", "\N{FULLWIDTH DIGIT ONE}", "+1", "\u200b1"])
+def test_a_fold_is_a_number_however_it_is_written(ours, rival, fold):
+    """A spreadsheet's 1.0 was a fold of its own, whose test was as easy as the rival liked."""
+    runs = [replace(run, tags={**run.tags, "fold": fold}) for run in SVM if run.tags["fold"] == "1"]
+    whole = rival(as_csv([*runs, *SVM[1:]]))
+    assert summarise(read_results([*ours, whole])).n_folds == 3
+    part = replace(runs[0], utterances=runs[0].utterances[:5])
+    with pytest.raises(ModelError, match=r"method=SVM fold=1 .* lacks 13 of the 18 utterances"):
+        read_results([*ours, rival(as_csv([part]))])
+
+
+@pytest.mark.parametrize("fold", ["4", "1.5", "one", "1st", ""])
+def test_a_fold_that_no_result_has_is_refused(ours, rival, fold):
+    easier = replace(SVM[0], tags={**SVM[0].tags, "fold": fold}, utterances=SVM[0].utterances[:5])
+    with pytest.raises(ModelError, match="is none of our results' folds, they are 1, 2, 3"):
+        read_results([*ours, rival(as_csv([easier]))])
+
+
+def test_results_without_folds_have_no_rival_with_one(tmp_path, rival):
+    own = save(make_run("GAN", fold="", seed=""), tmp_path)
+    with pytest.raises(ModelError, match="they have none; leave the column out"):
+        read_results([own, rival(as_csv([make_run("SVM", fold="1")]))])
+
+
+def test_rivals_alone_must_be_tested_alike_too(rival):
+    """Without results of ours, and without a baseline, nobody looked."""
+    easier = replace(make_run("SVM"), utterances=make_run("SVM").utterances[:5])
+    paths = [rival(as_csv([make_run("forest")]), "a.csv"), rival(as_csv([easier]), "b.csv")]
+    with pytest.raises(ModelError, match=r"b\.csv: was tested on other utterances than .*a.csv"):
+        summarise(read_results(paths))
+
+
+@pytest.mark.parametrize("word", ["nan", "NA", "None", "<NA>", "NULL"])
+def test_a_word_for_nothing_is_nobody(rival, word):
+    runs = [make_run("SVM", speaker=word)]
+    with pytest.warns(SertoolsWarning, match=rf"count as missing: speaker '{word}' \(18\)"):
+        report = summarise(read_results([rival(as_csv(runs))]))
+    assert report.n_speakers == 0
+    with pytest.raises(ModelError, match="which counts as missing; fill it"):
+        read_results([rival(as_csv(runs).replace(",angry,angry,", f",angry,{word},"))])
+
+
+def test_cells_have_one_spelling(ours, rival):
+    text = as_csv(SVM).replace(",1a,", ', "1\u200ba\N{NO-BREAK SPACE}",').replace("SVM,", ' "SVM",')
+    assert scores_of(summarise(read_results([*ours, rival(text)])), "SVM") == scores_of(
+        summarise([*OURS, *SVM]), "SVM"
+    )
+
+
+def test_two_words_of_one_class_are_told(rival):
+    text = as_csv([make_run("SVM")], posteriors=False)
+    lines = text.replace(",happy,", ",fear,").splitlines()
+    lines[1:] = [line.replace(",fear,", ",anxiety,") if n % 2 else line for n, line in enumerate(lines[1:])]
+    with pytest.warns(SertoolsWarning, match="'anxiety', 'fear' count as one class, 'fearful'"):
+        read_results([rival("\n".join(lines))])

@@ -17,6 +17,7 @@ from sertools.cli.completion import counts
 from sertools.errors import UsageError
 from sertools.fields import REQUIRED, Keyword
 from sertools.keywords import DEVICE, JOBS, MISSING_WORDS, SEED, SYNONYMS, described
+from sertools.spelling import spelled
 
 _OFFERS = {"count": counts}
 
@@ -84,10 +85,13 @@ Tags = Annotated[
 
 def read_tags(texts: list[str] | None) -> dict[str, str]:
     """Read the values of --tag."""
-    tags = {}
+    tags: dict[str, str] = {}
     for text in texts or ():
         key, equals, value = text.partition("=")
+        key, value = spelled(key), spelled(value)
         if not (key and equals and value):
             raise UsageError(f"--tag {text!r}: expected KEY=VALUE, such as method=GAN")
+        if key in tags:
+            raise UsageError(f"--tag {text!r}: {key} is {tags[key]!r} before; leave one out")
         tags[key] = value
     return tags

@@ -88,16 +88,27 @@ def paired_differences(
 
 def shared_cells(methods: Sequence[Mapping[Cell, ScoredRun]]) -> list[Cell]:
     """Find the cells that all methods fill, and check that each was tested on the same utterances in them."""
-    shared = sorted(cell for cell in methods[0] if all(cell in other for other in methods[1:]))
-    for cell in shared:
-        first, *others = (m[cell] for m in methods)
-        for other in others:
-            if other.test_set != first.test_set:
+    check_test_sets(methods)
+    return sorted(cell for cell in methods[0] if all(cell in other for other in methods[1:]))
+
+
+def check_test_sets(methods: Sequence[Mapping[Cell, ScoredRun]]) -> None:
+    """Refuse methods that were tested on other utterances in a cell that both fill: one had the easier test.
+
+    Raises
+    ------
+    ModelError
+        Naming both files.
+    """
+    first_of: dict[Cell, ScoredRun] = {}
+    for runs in methods:
+        for cell, run in runs.items():
+            first = first_of.setdefault(cell, run)
+            if run.test_set != first.test_set:
                 raise ModelError(
-                    f"{other.result.source}: was tested on other utterances than {first.result.source}, "
+                    f"{run.result.source}: was tested on other utterances than {first.result.source}, "
                     "though their fold, reduced class and seed agree; evaluate both on the same stores"
                 )
-    return shared
 
 
 def pooled_counts(methods: Sequence[Mapping[Cell, ScoredRun]], *, adjusted: bool = False) -> IntArray:

@@ -26,6 +26,7 @@ from sertools.scoring.comparing.comparison import Report, Row
 from sertools.scoring.comparing.notes import averaged_over, cautions, legend, trained_here
 from sertools.scoring.comparing.pairs import (
     NO_DIFFERENCES,
+    check_test_sets,
     gap_closed,
     noise_of_test_set,
     paired_differences,
@@ -34,7 +35,8 @@ from sertools.scoring.comparing.pairs import (
 from sertools.scoring.comparing.resampling import holm
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.statistics import Interval, fold_mean_sd, pooled_uar
-from sertools.scoring.results.result import TAGS, Result
+from sertools.scoring.results.result import Result
+from sertools.scoring.results.tags import TAGS
 
 
 def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
@@ -71,6 +73,7 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
     adjusted = bool(trained) and all(r.validation for r in trained)
     runs = {id(r): ScoredRun(r) for r in results}
     cells = {name: _cells([runs[id(r)] for r in own], reduced) for name, own in methods.items()}
+    check_test_sets(list(cells.values()))
     origins = sorted({origin for r in results for origin in r.model["n_train_rows"]})
     rows = tuple(_row(name, cells, baseline, reduced, adjusted, origins) for name in methods)
     # A reference is no strategy, and would cost the strategies power.

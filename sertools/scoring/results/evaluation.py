@@ -16,6 +16,7 @@ from sertools.errors import LineageError, SertoolsWarning, StoreError
 from sertools.metrics import scores
 from sertools.provenance import Input, digest_file, history
 from sertools.scoring.results.result import Result, Utterance
+from sertools.scoring.results.tags import canonical_tags
 from sertools.spelling import alike, spelled
 from sertools.store.format import same_front_end
 from sertools.store.lineage import check_unseen
@@ -59,6 +60,7 @@ def evaluate(
         If the front end or a class is not the classifier's.
     """
     check_vote(rule)
+    tags = canonical_tags(tags or {})
     header, net = load_classifier(classifier_path)
     rows = open_rows(test_paths)
     truth_of_row = _check_rows(rows, header, classifier_path)
@@ -89,7 +91,7 @@ def evaluate(
     utterances = _utterances(rows, truth_of_row, posteriors(net, rows, header.scaler, device), rule, header.classes)
     place_of = {name: k for k, name in enumerate(header.classes)}
     return Result(
-        tags={spelled(key): spelled(value) for key, value in (tags or {}).items()},
+        tags=tags,
         classes=header.classes,
         vote=rule,
         allow_seen=allow_seen,

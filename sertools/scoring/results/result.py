@@ -6,7 +6,6 @@ from typing import Any
 
 KIND = "result"
 VERSION = 1
-TAGS = ("method", "fold", "reduced", "seed")
 EXTERNAL = "external"  # arch of a model that sertools did not train
 
 

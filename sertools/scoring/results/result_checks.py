@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from sertools.errors import UsageError
 from sertools.metrics import scores
 from sertools.scoring.results.documents import Defect
 from sertools.scoring.results.result import KIND, VERSION, Result, Utterance
+from sertools.scoring.results.tags import canonical_tags
 from sertools.voting import VoteRule
 
 
@@ -41,7 +43,10 @@ def parse(document: Any, source: str) -> Result:
     classes = _texts(document, "classes")
     if not classes or len(set(classes)) < len(classes):
         raise Defect("classes must be different names, at least one")
-    tags = {key: _get(document["tags"], key, str) for key in _get(document, "tags", dict)}
+    try:
+        tags = canonical_tags({key: _get(document["tags"], key, str) for key in _get(document, "tags", dict)})
+    except UsageError as error:
+        raise Defect(str(error)) from None
     if tags.get("reduced") and tags["reduced"] not in classes:
         raise Defect(f"tag reduced={tags['reduced']} is none of its classes {', '.join(classes)}")
     if _get(document, "vote", str) not in get_args(VoteRule):

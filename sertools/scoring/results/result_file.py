@@ -36,8 +36,9 @@ import numpy as np
 
 from sertools.errors import ModelError, printable
 from sertools.scoring.results.documents import Defect, clean, load
-from sertools.scoring.results.result import KIND, TAGS, VERSION, Result, Utterance
+from sertools.scoring.results.result import KIND, VERSION, Result, Utterance
 from sertools.scoring.results.result_checks import parse
+from sertools.scoring.results.tags import TAGS
 
 # Which fields share a line of the file.
 _LINES = (

@@ -8,24 +8,29 @@ With a header, columns in any order::
 ``method``, ``id``, ``emotion`` and ``predicted`` are needed. ``fold``, ``reduced`` and ``seed`` are the tags of
 `sertools evaluate`; a column that is missing is an empty tag. ``speaker`` is taken from our results where it is
 missing or empty. The ``p_`` columns are posteriors, all classes or none; without them a rival has no AUC.
+
+Words are in one spelling, and those of `sertools.spelling.MISSING` say nothing, as in a labels table.
 """
 
 import csv
 import io
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import BinaryIO
 
-from sertools.corpora.emotions import canonical_emotion
-from sertools.errors import ModelError, printable
-from sertools.scoring.results.result import TAGS
+from sertools.corpora.emotions import canonical_emotion, plain_emotion
+from sertools.errors import ModelError, SertoolsWarning, printable
+from sertools.scoring.results.tags import TAGS, canonical_tag
+from sertools.spelling import is_missing, spelled
 
 _NEEDED = ("method", "id", "emotion", "predicted")
 _KNOWN = (*TAGS, "id", "emotion", "predicted", "speaker")
 POSTERIOR = "p_"
+# Cells that may be empty, and are where they hold a word that says so.
+_MAY_LACK = (*TAGS[1:], "speaker")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,27 +60,13 @@ class Prediction:
     posterior: Mapping[str, float]
 
 
-def read_predictions(file: BinaryIO, head: bytes, name: str) -> list[Prediction]:
-    """Read a rival's CSV and check each line of it.
-
-    Parameters
-    ----------
-    file : binary file
-        Open at its start.
-    head : bytes
-        How it begins, so that another kind of file is not read to its end.
-    name : str
-        Of the file, for messages.
-
-    Returns
-    -------
-    list of Prediction
-        At least one. Emotions are in sertools' words, `sertools.corpora.emotions.canonical_emotion`.
+def check_head(head: bytes, name: str) -> None:
+    """Refuse another kind of file by how it begins, so that it is not read to its end.
 
     Raises
     ------
     ModelError
-        If it is no such CSV; names file and line.
+        If its first line names none of the columns that are needed.
     """
     first, *_ = head.decode("utf-8", "replace").splitlines() or [""]
     if not {*re.split(r"[\s\",\ufeff]+", first)} & {*_NEEDED}:
@@ -83,28 +74,104 @@ def read_predictions(file: BinaryIO, head: bytes, name: str) -> list[Prediction]
             f"{name}: is neither a result of 'sertools evaluate' nor a comma-separated table of predictions with the "
             f"columns {', '.join(_NEEDED)}"
         )
+
+
+def read_predictions(data: bytes, name: str, classes: Sequence[str] = ()) -> list[Prediction]:
+    """Read a rival's CSV and check each line of it.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    name : str
+        Of the file, for messages.
+    classes : sequence of str
+        Of our results; a word that is one of them stays.
+
+    Returns
+    -------
+    list of Prediction
+        At least one. Other emotions are in sertools' words, `sertools.corpora.emotions.canonical_emotion`.
+
+    Raises
+    ------
+    ModelError
+        If it is no such CSV; names file and line.
+
+    Warns
+    -----
+    SertoolsWarning
+        Of words that count as missing, and of those that became one class.
+    """
     try:
-        text = file.read().decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ModelError(f"{name}:{line}: is not UTF-8; save the table as UTF-8") from None
     rows = _rows(text, name)
     where, columns = next(rows)
-    columns = [column.strip() for column in columns]
-    classes = _check_header(columns, where)
+    columns = [spelled(column) for column in columns]
+    words = _Words(classes)
+    posteriors = _check_header(columns, where, words)
     lines = []
     for where, cells in rows:
         if len(cells) != len(columns):
             raise ModelError(f"{where}: has {len(cells)} cells, the header {len(columns)}; complete the line")
-        lines.append(_prediction(dict(zip(columns, cells, strict=True)), classes, where))
+        lines.append(_prediction(dict(zip(columns, cells, strict=True)), posteriors, words, where))
     if not lines:
         raise ModelError(f"{where}: no prediction follows; write one line an utterance below the header")
+    words.remark(name)
     return lines
+
+
+class _Words:
+    """The words of a file: which class each means, which say nothing."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = frozenset(classes)
+        self._missing: Counter[tuple[str, str]] = Counter()
+        self._words_of: dict[str, set[str]] = {}
+
+    def emotion(self, word: str) -> str:
+        """Give a word's class: one of ours as it is, else sertools' word for it."""
+        plain = printable(plain_emotion(word))
+        return plain if plain in self._classes else printable(canonical_emotion(word))
+
+    def said(self, word: str) -> str:
+        """Give the class of a word of a prediction, and remember the word."""
+        emotion = self.emotion(word)
+        self._words_of.setdefault(emotion, set()).add(printable(plain_emotion(word)))
+        return emotion
+
+    def lacks(self, word: str) -> bool:
+        """Whether a word for an emotion says that nothing is known, unless it is a class of ours."""
+        return is_missing(spelled(word)) and plain_emotion(word) not in self._classes
+
+    def known(self, cells: Mapping[str, str], column: str) -> str:
+        """Give a cell that may be empty, in one spelling; remember a word that says that it is."""
+        word = printable(canonical_tag(column, cells.get(column, "")))
+        if not is_missing(word):
+            return word
+        self._missing[column, word] += 1
+        return ""
+
+    def remark(self, name: str) -> None:
+        """Warn of what was taken for nothing, and of words that became one class."""
+        if self._missing:
+            told = ", ".join(f"{column} {word!r} ({n})" for (column, word), n in sorted(self._missing.items()))
+            warnings.warn(f"{name}: cells that count as missing: {told}", SertoolsWarning, stacklevel=3)
+        for emotion, words in sorted(self._words_of.items()):
+            if len(words) > 1:
+                warnings.warn(
+                    f"{name}: {', '.join(map(repr, sorted(words)))} count as one class, {emotion!r}",
+                    SertoolsWarning,
+                    stacklevel=3,
+                )
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[str, list[str]]]:
     """Give where each row that is not blank ends, and its cells."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
         for cells in reader:
             if cells:
@@ -113,7 +180,7 @@ def _rows(text: str, name: str) -> Iterator[tuple[str, list[str]]]:
         raise ModelError(f"{name}:{reader.line_num}: is not CSV ({error}); mend its quotes") from None
 
 
-def _check_header(columns: Sequence[str], where: str) -> dict[str, str]:
+def _check_header(columns: Sequence[str], where: str, words: _Words) -> dict[str, str]:
     """Check the columns; give those of posteriors, class → column."""
     for column, times in Counter(columns).items():
         if times > 1:
@@ -128,17 +195,20 @@ def _check_header(columns: Sequence[str], where: str) -> dict[str, str]:
     classes: dict[str, str] = {}
     for column in columns:
         if column.startswith(POSTERIOR):
-            emotion = _emotion(column.removeprefix(POSTERIOR))
+            emotion = words.emotion(column.removeprefix(POSTERIOR))
             if emotion in classes:
                 raise ModelError(f"{where}: {classes[emotion]} and {shown(column)} are the same class; remove one")
             classes[emotion] = column
     return classes
 
 
-def _prediction(cells: Mapping[str, str], columns: Mapping[str, str], where: str) -> Prediction:
+def _prediction(cells: Mapping[str, str], columns: Mapping[str, str], words: _Words, where: str) -> Prediction:
     for name in _NEEDED:
-        if not cells[name].strip():
+        if not spelled(cells[name]):
             raise ModelError(f"{where}: the {name} is empty; fill it")
+    for name in ("emotion", "predicted"):
+        if words.lacks(cells[name]):
+            raise ModelError(f"{where}: the {name} is {shown(cells[name])}, which counts as missing; fill it")
     posterior = {}
     for emotion, column in columns.items():
         try:
@@ -150,20 +220,16 @@ def _prediction(cells: Mapping[str, str], columns: Mapping[str, str], where: str
         posterior[emotion] = value
     if posterior and abs(sum(posterior.values()) - 1) > 1e-3:
         raise ModelError(f"{where}: the posteriors add up to {sum(posterior.values()):.4g}, not to 1")
-    method, fold, reduced, seed = (printable(cells.get(tag, "").strip()) for tag in TAGS)
+    fold, reduced, seed, speaker = (words.known(cells, column) for column in _MAY_LACK)
     return Prediction(
         where=where,
-        place=(method, fold, _emotion(reduced), seed),
+        place=(printable(spelled(cells["method"])), fold, words.emotion(reduced), seed),
         id=printable(cells["id"]),
-        speaker=printable(cells.get("speaker", "").strip()),
-        emotion=_emotion(cells["emotion"]),
-        predicted=_emotion(cells["predicted"]),
+        speaker=speaker,
+        emotion=words.said(cells["emotion"]),
+        predicted=words.said(cells["predicted"]),
         posterior=posterior,
     )
-
-
-def _emotion(word: str) -> str:
-    return printable(canonical_emotion(word))
 
 
 def shown(text: str) -> str:

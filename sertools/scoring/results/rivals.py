@@ -11,9 +11,10 @@ import numpy as np
 
 from sertools.errors import ModelError, printable
 from sertools.metrics import scores
-from sertools.scoring.results.result import EXTERNAL, TAGS, Result, Utterance
+from sertools.scoring.results.result import EXTERNAL, Result, Utterance
 from sertools.scoring.results.result_file import parse_result
-from sertools.scoring.results.rival_file import POSTERIOR, Prediction, read_predictions, shown
+from sertools.scoring.results.rival_file import POSTERIOR, Prediction, check_head, read_predictions, shown
+from sertools.scoring.results.tags import TAGS
 
 _HEAD_BYTES = 4096
 _Place = tuple[str, ...]  # method, fold, reduced class, seed
@@ -39,7 +40,7 @@ def read_results(paths: Sequence[str | Path]) -> list[Result]:
         If a file cannot be read, is neither, or contradicts itself or the others; names file and line.
     """
     results: list[Result] = []
-    predictions: list[tuple[str, list[Prediction]]] = []
+    tables: list[tuple[str, bytes]] = []
     for path in paths:
         name = printable(str(path))
         try:
@@ -48,14 +49,16 @@ def read_results(paths: Sequence[str | Path]) -> list[Result]:
                 if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
                     results.append(parse_result(file, name))
                 else:
-                    predictions.append((name, read_predictions(file, head, name)))
+                    check_head(head, name)
+                    tables.append((name, file.read()))
         except OSError as error:
             raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from None
-    if predictions:
-        classes = results[0].classes if results else _classes(predictions)
-        ours = tuple(results)
-        for name, lines in predictions:
-            results += _results(lines, name, classes, ours)
+    ours = tuple(results)
+    known = ours[0].classes if ours else ()
+    predictions = [(name, read_predictions(data, name, known)) for name, data in tables]
+    classes = known or _classes(predictions)
+    for name, lines in predictions:
+        results += _results(lines, name, classes, ours)
     return results
 
 
@@ -101,9 +104,15 @@ def _check_test_set(
     known: Mapping[str, Prediction], name: str, place: _Place, ours: Sequence[Result]
 ) -> dict[str, str]:
     """Compare with our result of the same place, else of the same fold; give the speakers that it knows."""
+    if not ours:
+        return {}
     same_fold = [r for r in ours if r.tags.get("fold", "") == place[1]]
     if not same_fold:
-        return {}
+        folds = sorted({r.tags.get("fold", "") for r in ours} - {""})
+        known_folds = f"they are {', '.join(folds)}" if folds else "they have none; leave the column out"
+        raise ModelError(
+            f"{next(iter(known.values())).where}: fold {shown(place[1])} is none of our results' folds, {known_folds}"
+        )
     own = next(
         (r for r in same_fold if (r.tags.get("reduced", ""), r.tags.get("seed", "")) == place[2:]), same_fold[0]
     )

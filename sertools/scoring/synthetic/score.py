@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from sertools.errors import SertoolsWarning, printable
+from sertools.scoring.results.tags import canonical_tags
 from sertools.scoring.synthetic.embedding import ComponentSpace, Embedding, Judgement, ask_judge, embed
 from sertools.scoring.synthetic.groups import Groups
 from sertools.scoring.synthetic.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
 from sertools.scoring.synthetic.usefulness import Usefulness, usefulness
 from sertools.scoring.synthetic.verdict import ALPHA, KIND, VERSION, judge_all, judge_group
-from sertools.spelling import spelled
 
 
 def score(
@@ -58,6 +58,7 @@ def score(
     StoreError, ModelError, LineageError, UsageError
         As `open_samples`, `draw_equally` and `ask_judge` say.
     """
+    tags = canonical_tags(tags or {})
     samples = open_samples(real_path, synth_path, heldout_path, seed)
     draw = draw_equally(samples, seed)
     judgement = ask_judge(judge_path, samples, draw, device) if judge_path else None
@@ -86,7 +87,7 @@ def score(
         {
             "sertools_kind": KIND,
             "sertools_version": VERSION,
-            "tags": {printable(spelled(key)): printable(spelled(value)) for key, value in (tags or {}).items()},
+            "tags": {printable(key): printable(value) for key, value in tags.items()},
             "verdict": verdict,
             "why": [printable(sentence) for sentence in why],
             "files": {
