@@ -411,6 +411,7 @@ def test_ravdess(tmp_path):
         "",
         "male",
         extra={"intensity": "strong", "statement": "01", "repetition": "02"},
+        corpus="ravdess",
     )
     assert by_name["03-01-02-01-01-01-12.wav"].gender == "female"
     assert [by_name[f"03-01-0{e}-01-01-01-07.wav"].emotion for e in range(1, 9)] == [

@@ -135,6 +135,7 @@ def test_rows(part: Path) -> None:
             "race": "African American",
             "ethnicity": "Not Hispanic",
         },
+        corpus="crema-d",
     )
 
 

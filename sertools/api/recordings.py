@@ -72,6 +72,7 @@ def extract(
     on_error: str = "fail",
     missing: str | Sequence[str] | None = None,
     synonyms: str = SYNONYMS.default,
+    corpus: str | None = None,
     front_end: FrontEnd | None = None,
     stdin: TextIO | None = None,
     progress: Progress[ExtractProgress] = iter,
@@ -96,6 +97,8 @@ def extract(
         fail: list all bad files, write nothing; skip: record them in the store.
     missing, synonyms
         As `corpus` has them, of labels that are read here.
+    corpus : str, optional
+        Name of the corpus, whatever the labels say: ids and speakers are names within it.
     front_end : FrontEnd, optional
         Sampling rate, segments and pictures; by default the paper's.
     progress : callable
@@ -134,6 +137,8 @@ def extract(
     else:
         names = [name_of(each) for each in many if not isinstance(each, Recording)]
         listing = list_recordings(names, maybe(labels), stdin or sys.stdin, maybe(audio_root), vocabulary)
+    if corpus is not None:
+        listing = listing.named(corpus)
     output = path_of(output)
     with writing(output):
         steps = run(listing, output, front_end or FrontEnd(), jobs=jobs, shard=part, on_error=on_error)

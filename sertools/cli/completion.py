@@ -46,7 +46,9 @@ def conditions(incomplete: str) -> list[str]:
     """Offer the columns that rows are chosen by, and after ``=`` what the store holds there."""
     column, equals, _ = incomplete.partition("=")
     if not equals:
-        return choices(f"{name}=" for name in ("emotion", "speaker", "session", "gender", "origin"))(incomplete)
+        return choices(f"{name}=" for name in ("emotion", "speaker", "session", "gender", "corpus", "origin"))(
+            incomplete
+        )
     from sertools.store.conditions import Condition
 
     name = column.removesuffix("!")

@@ -42,6 +42,10 @@ def extract(
     ] = "fail",
     missing: Missing = None,
     synonyms: Synonyms = SYNONYMS.default,
+    corpus: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which corpus SRC is; ids and speakers are names within it."),
+    ] = None,
     **front_end: Any,
 ) -> None:
     """Turn audio into a store of log-mel spectrograms.
@@ -66,6 +70,7 @@ def extract(
         on_error=on_error,
         missing=missing,
         synonyms=synonyms,
+        corpus=corpus,
         front_end=FrontEnd(**front_end),
         stdin=io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline=""),
         progress=showing("extract", lambda p: (p.done, p.total, f"{p.n_rows} rows")),

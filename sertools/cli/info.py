@@ -58,6 +58,7 @@ def _page(described: dict[str, Any]) -> None:
         line("why", reason)
     for name in (*_NAMES, *_NAMES_OF_REPORTS):
         line(name.removeprefix("n_").replace("_", " "), described.get(name))
+    line("corpora", _some(described.get("corpora", [])))
     line("speakers", _some(described.get("speakers", [])))
     line("sessions", _some(described.get("sessions", [])))
     line("reduced", _some(described.get("reduced", [])))

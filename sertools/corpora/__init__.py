@@ -80,6 +80,8 @@ READERS: dict[str, Reader] = {
         Reader("nkululeko", "a CSV of nkululeko, or a folder with one a split: _train, _dev, _test", nkululeko.read),
     )
 }
+# What recordings are said to be of, where it is not the reader's name: readers of any corpus leave it to the tables.
+_CORPORA = {"folders": "", "audformat": "", "nkululeko": "", "crema-d-voice": "crema-d"}
 
 
 def read_corpus(
@@ -132,7 +134,11 @@ def read_corpus(
     recordings = settle(reader.read(folder), str(folder), vocabulary, reader.counted_as)
     renamed = _renamed(recordings, relabel or {}, vocabulary)
     return [
-        replace(recording, emotion=renamed.get(recording.emotion, recording.emotion))
+        replace(
+            recording,
+            emotion=renamed.get(recording.emotion, recording.emotion),
+            corpus=recording.corpus or _CORPORA.get(name, name),
+        )
         for recording in recordings
         if ambiguous == "keep" or recording.emotion != "ambiguous"
     ]

@@ -21,6 +21,7 @@ from sertools.errors import CorpusError
 from sertools.spelling import is_missing
 
 _TABLE = re.compile(r"db\.(?P<name>.+)\.(?P<format>csv|parquet|pkl)")
+_OF_SPEAKERS = ("speaker", "session", "gender", "corpus")
 _SPLITS = ("train", "dev", "test")
 
 # File, start and end; whole files are those from 0.0 to None.
@@ -198,11 +199,12 @@ def _merged(root: Path, tables: Mapping[str, Mapping[_Span, Recording]], paths: 
 
 
 def _completed(r: Recording, tables: Iterable[Mapping[_Span, Recording]]) -> Recording:
-    """Speaker, session and gender, from the segment or its file; the first table that knows each."""
+    """Speaker, session, gender and corpus, from the segment or its file; the first table that knows each."""
     found = (table.get(_span(r)) or table.get((r.file, 0.0, None)) for table in tables)
     rows = [r, *(row for row in found if row)]
-    first = {column: _first([getattr(row, column) for row in rows]) for column in ("speaker", "session", "gender")}
-    return replace(r, speaker=first["speaker"], session=first["session"], gender=first["gender"])
+    first = (_first([getattr(row, column) for row in rows]) for column in _OF_SPEAKERS)
+    speaker, session, gender, corpus = first
+    return replace(r, speaker=speaker, session=session, gender=gender, corpus=corpus)
 
 
 def _known(word: str) -> bool:

@@ -16,8 +16,8 @@ from sertools.corpora import folders
 from sertools.corpora.files import check_inside, on_disk
 from sertools.corpora.table import AUDIO_SUFFIXES, HEADER, STDIN, Recording, conversion, listed, looks_like_labels
 from sertools.corpora.vocabulary import USUAL, Vocabulary, remark_alike, respelled, settle
-from sertools.errors import CorpusError, printable
-from sertools.spelling import is_utf_8
+from sertools.errors import CorpusError, UsageError, printable
+from sertools.spelling import is_utf_8, spelled
 
 # Named as a source they are tables, and those that are none of ours are told so.
 _TABLES = {".csv", ".tsv", ".tab", ".txt", ".gz", ".bz2", ".xz", ".zip", ".xlsx", ".xls", ".ods", ".parquet"}
@@ -47,12 +47,33 @@ class Listing:
         Labels CSVs that were read.
     vocabulary : Vocabulary
         How words were read.
+    corpus : str
+        What `named` was given, if it was.
     """
 
     recordings: list[Recording]
     root: Path
     tables: tuple[Path, ...] = ()
     vocabulary: Vocabulary = USUAL
+    corpus: str = ""
+
+    def options(self) -> dict[str, str]:
+        """What was asked for beside sources, by the options' names."""
+        return self.vocabulary.options() | ({"corpus": self.corpus} if self.corpus else {})
+
+    def named(self, corpus: str) -> "Listing":
+        """Say which corpus all recordings are of.
+
+        Raises
+        ------
+        UsageError
+            If the name is empty.
+        """
+        name = spelled(corpus)
+        if not name:
+            raise UsageError(f"--corpus {corpus!r}: expected a name, such as ravdess")
+        recordings = [replace(recording, corpus=name) for recording in self.recordings]
+        return replace(self, recordings=recordings, corpus=name)
 
 
 def list_recordings(

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _COLUMNS = ("file", "emotion", "speaker", "session", "gender")
+_IF_KNOWN = ("corpus", "start", "end")
 _COLUMN_ALIASES = {"speaker_id": "speaker", "label": "emotion", "sex": "gender"}
 HEADER = ",".join(_COLUMNS)
 STDIN = "standard input"
@@ -69,6 +70,8 @@ class Recording:
         Span in seconds; None is from the beginning, to the end.
     extra : Mapping of str to str
         Further columns, in order.
+    corpus : str
+        That file, speaker and session are of; empty if unknown.
     """
 
     file: str
@@ -79,22 +82,24 @@ class Recording:
     start: float | None = None
     end: float | None = None
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+    corpus: str = ""
 
 
 def write_labels(recordings: Iterable[Recording], stream: TextIO) -> None:
-    r"""Write recordings as a labels CSV: ``file,emotion,speaker,session,gender[,start,end][,…]``.
+    r"""Write recordings as a labels CSV: ``file,emotion,speaker,session,gender[,corpus][,start,end][,…]``.
 
-    Lines end in ``\n``. The columns ``start`` and ``end`` (seconds) are written if any recording has
-    either; further columns stand in the order in which they first occur.
+    Lines end in ``\n``. The column ``corpus`` is written if any recording has one, ``start`` and ``end`` (seconds) if
+    any has either; further columns stand in the order in which they first occur.
     """
     recordings = list(recordings)
+    named = any(r.corpus for r in recordings)
     spans = any(r.start is not None or r.end is not None for r in recordings)
     extras = list(dict.fromkeys(column for r in recordings for column in r.extra))
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *(("start", "end") if spans else ()), *extras])
+    writer.writerow([*_COLUMNS, *(("corpus",) if named else ()), *(("start", "end") if spans else ()), *extras])
     for r in recordings:
         times = ["" if time is None else repr(float(time)) for time in (r.start, r.end)] if spans else []
-        known = [r.file, r.emotion, r.speaker, r.session, r.gender]
+        known = [r.file, r.emotion, r.speaker, r.session, r.gender, *((r.corpus,) if named else ())]
         writer.writerow([*known, *times, *(r.extra.get(column, "") for column in extras)])
 
 
@@ -103,7 +108,7 @@ def looks_like_labels(first_line: str) -> bool:
     line = first_line.removeprefix("\ufeff").rstrip("\r\n")
     # Semicolons and tabs are no labels CSV, but `read_labels` then says so better than "no such file".
     names = [_column(cell.strip().strip('"')) for cell in re.split("[,;\t]", line)]
-    return "file" in names and (len(names) == 1 or any(n in (*_COLUMNS[1:], "start", "end") for n in names))
+    return "file" in names and (len(names) == 1 or any(n in (*_COLUMNS[1:], *_IF_KNOWN) for n in names))
 
 
 def read_labels(stream: Iterable[str], name: str, vocabulary: Vocabulary = USUAL) -> list[Recording]:
@@ -230,7 +235,7 @@ def _lines(stream: Iterable[str], name: str) -> Iterator[str]:
 def _column(name: str) -> str:
     known = name.lower()
     known = _COLUMN_ALIASES.get(known, known)
-    return known if known in (*_COLUMNS, "start", "end") else name
+    return known if known in (*_COLUMNS, *_IF_KNOWN) else name
 
 
 def _header(row: list[str], where: str, needed: Sequence[str]) -> list[str]:
@@ -260,14 +265,14 @@ def _recording(cells: Mapping[str, str], where: str) -> Recording:
     start, end = (_seconds(cells.get(column, ""), column, where) for column in ("start", "end"))
     if end is not None and (start or 0.0) >= end:
         raise CorpusError(f"{where}: start {start or 0.0:g} s is not before end {end:g} s; mend the times")
-    words = {column: cells.get(column, "") for column in _COLUMNS[1:]}
+    words = {column: cells.get(column, "") for column in (*_COLUMNS[1:], "corpus")}
     for column, word in words.items():
         if len(word) > 1 and word[0] in _QUOTES and word[-1] in _QUOTES:
             raise CorpusError(
                 f"{where}: {column} is {printable(word)!r}, in quotes that are none of CSV's; "
                 'write "…" directly between the commas, or no quotes'
             )
-    known = {"", *_COLUMNS, "start", "end"}
+    known = {"", *_COLUMNS, *_IF_KNOWN}
     extra = {column: cell for column, cell in cells.items() if column not in known}
     return Recording(file=cells["file"], **words, start=start, end=end, extra=extra)
 

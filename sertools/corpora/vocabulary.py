@@ -21,7 +21,7 @@ from sertools.spelling import MISSING, alike, is_missing, is_utf_8, spelled
 if TYPE_CHECKING:
     from sertools.corpora.table import Recording
 
-_COLUMNS = ("emotion", "speaker", "session", "gender")
+_COLUMNS = ("emotion", "speaker", "session", "gender", "corpus")
 # No emotion: its words are one whatever becomes of the others.
 _AMBIGUOUS = "ambiguous"
 # Emotions are written with any of them.
@@ -160,16 +160,24 @@ def respelled(recording: Recording) -> Recording:
 
 
 def remark_alike(recordings: Sequence[Recording], name: str) -> None:
-    """Warn of classes, speakers and sessions that may be one, by their names."""
+    """Warn of classes, corpora, and speakers and sessions of a corpus, that may be one by their names."""
     for column, what, blanks in (
         ("emotion", "classes", _HYPHENS),
+        ("corpus", "corpora", _HYPHENS),
         ("speaker", "speakers", ""),
         ("session", "sessions", ""),
     ):
-        counts = Counter(getattr(recording, column) for recording in recordings)
-        if groups := alike(counts, blanks):
-            told = _some([_counted({word: counts[word] for word in group}) for group in groups])
-            _warn(name, f"{what} of almost one name stay apart: {told}; spell them alike if they are the same")
+        apart = column in ("speaker", "session")
+        counts: dict[str, Counter[str]] = {}
+        for recording in recordings:
+            counts.setdefault(recording.corpus if apart else "", Counter())[getattr(recording, column)] += 1
+        told = [
+            _counted({word: words[word] for word in group})
+            for words in counts.values()
+            for group in alike(words, blanks)
+        ]
+        if told:
+            _warn(name, f"{what} of almost one name stay apart: {_some(told)}; spell them alike if they are the same")
 
 
 def _plain(word: str) -> str:

@@ -101,7 +101,7 @@ class GaussianMap:
             If a real row has no speaker, or a class has fewer than two.
         """
         real = np.flatnonzero(rows.origin == "real")
-        speakers = rows.utterance_column("speaker")[rows.utterance][real]
+        speakers = rows.full_names("speaker")[rows.utterance][real]
         if (speakers == "").any():
             raise StoreError(
                 f"{rows.name}: {int((speakers == '').sum())} real rows have no speaker; leave out --within-speaker, "

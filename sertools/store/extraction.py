@@ -142,7 +142,7 @@ def extract(
             rejected=make_table(REJECTED_COLUMNS, rejected),
             history=history(
                 "extract",
-                _options(front_end, shard, on_error) | listing.vocabulary.options(),
+                _options(front_end, shard, on_error) | listing.options(),
                 {"corpus": corpus},
             ),
             audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.parent.resolve())),
@@ -279,7 +279,7 @@ def _utterance_row(job: _Job, result: Extracted) -> dict[str, Any]:
 
 
 def _labels(recording: Recording) -> dict[str, str]:
-    known = {name: getattr(recording, name) for name in ("emotion", "speaker", "session", "gender")}
+    known = {name: getattr(recording, name) for name in ("emotion", "speaker", "session", "gender", "corpus")}
     return {**recording.extra, **known}
 
 

@@ -20,6 +20,7 @@ from sertools.config import FrontEnd
 from sertools.errors import StoreError, UsageError
 from sertools.provenance import Input, canonical_json, digest_bytes, digest_each
 from sertools.spelling import spelled
+from sertools.store.identity import called, full_names
 from sertools.store.lineage import Lineage
 
 KIND = "spectrograms"
@@ -55,12 +56,15 @@ UTTERANCE_COLUMNS: Mapping[str, str | None] = {
     "session": None,
     "gender": None,
     "digest": None,  # blake2b of the decoded audio; empty for silence
+    "corpus": None,  # that the id and the names are of
 }
 # What `extract` itself adds to the further columns: rate of the file in Hz, power of the averaged channels in dB (see
 # `sertools.sound.audio.Utterance`), and the frequency in Hz that the sound goes up to. As text, as all of these are;
 # rows that were made, and the first stores, have none.
 SOURCE_SR, MIXDOWN, BANDWIDTH = "source_sr", "mixdown_db", "bandwidth_hz"
 RECORDED_COLUMNS = (SOURCE_SR, MIXDOWN, BANDWIDTH)
+# Columns that a file has only where some row has a value, and that every table in memory has.
+IF_KNOWN = ("corpus",)
 REJECTED_COLUMNS: Mapping[str, str | None] = {"path": None, "reason": None}
 # Text that is no words: paths keep the spelling of the disk, and ids come from them.
 NO_WORDS = ("id", "path", "digest", "parent", "params")
@@ -90,6 +94,10 @@ class Table:
         """Return the rows at `index`."""
         index = np.asarray(index, dtype=np.intp)
         return Table({name: column[index] for name, column in self.columns.items()})
+
+    def known(self) -> list[str]:
+        """Name the columns that a file holds: all but those of `IF_KNOWN` that are empty."""
+        return [name for name, column in self.columns.items() if name not in IF_KNOWN or (column != "").any()]
 
     def with_column(self, name: str, values: npt.ArrayLike) -> Table:
         """Return the table with one column added or replaced."""
@@ -198,7 +206,8 @@ class Contents:
     @property
     def passed_on(self) -> Lineage:
         """Lineage of what is made of these rows."""
-        return self.lineage.trained(*(self.of_utterances(name).tolist() for name in ("digest", "speaker")))
+        speakers = map(called, full_names(self, "speaker").tolist())
+        return self.lineage.trained(self.of_utterances("digest").tolist(), speakers)
 
     @property
     def emotion(self) -> Column:
@@ -224,7 +233,7 @@ class Contents:
         def parts() -> Iterator[str]:
             yield canonical_json(front_end)
             for table in (self.segments, self.utterances):
-                for name in sorted(table):
+                for name in sorted(table.known()):
                     yield canonical_json([name, table[name].tolist()])
             yield "\n".join(sorted(self.lineage.trained_on))
             yield "\n".join(sorted(self.lineage.selected_on))

@@ -19,6 +19,7 @@ from sertools.errors import SertoolsWarning, StoreError
 from sertools.provenance import canonical_json, history, refuse_clobber
 from sertools.store.escapes import escape_name, unescape_name
 from sertools.store.format import Contents, Shard, Table, concatenate, same_front_end
+from sertools.store.identity import called, full_names, remarks_on_speakers, row_keys
 from sertools.store.levels import Levels, levels_of, warn_of_mixture
 from sertools.store.lineage import union
 from sertools.store.reader import Store, open_store
@@ -41,6 +42,11 @@ def merge_stores(inputs: Sequence[Path], output: Path) -> int:
     StoreError
         If the front ends differ, a row occurs in two stores, two recordings share an id, or shards are not
         all of one run over the same recordings.
+
+    Warns
+    -----
+    SertoolsWarning
+        Of names that may be two people or one, and of recordings that are in two corpora.
     """
     stores = [open_store(path) for path in inputs]
     refuse_clobber(output, [*inputs, *(source.path for store in stores for source in store.row_map.sources)])
@@ -51,6 +57,7 @@ def merge_stores(inputs: Sequence[Path], output: Path) -> int:
         stores = _in_shard_order(stores)
     _refuse_duplicates(stores)
     contents = _joined(stores, output, sharded)
+    _remark(contents, output)
     loudest: list[list[npt.NDArray[np.float32]]] = [[] for _ in stores]
     write_store(output, contents, _listened(stores, loudest))
     warn_of(contents, output)
@@ -135,28 +142,44 @@ def _refuse_duplicates(stores: list[Store]) -> None:
     rows: dict[tuple[object, ...], Path] = {}
     recordings: dict[str, tuple[tuple[str, ...], Path]] = {}
     for store in stores:
-        columns = (store.contents.of_utterances(name).tolist() for name in ("id", *_IDENTITY))
-        for name, *facts in zip(*columns, strict=True):
+        ids = full_names(store.contents, "id").tolist()
+        columns = (store.contents.of_utterances(name).tolist() for name in _IDENTITY)
+        for name, *facts in zip(ids, *columns, strict=True):
             known, where = recordings.setdefault(name, (tuple(facts), store.path))
             differing = [c for c, old, new in zip(_IDENTITY, known, facts, strict=True) if old != new]
             if differing and differing[0] in ("digest", "duration"):
                 raise StoreError(
-                    f"{store.path}: its utterance {name!r} is another recording than {where}'s; rename one"
+                    f"{store.path}: its utterance {called(name)!r} is another recording than {where}'s; if they are "
+                    "of two corpora, name these by `extract --corpus NAME`, else rename one"
                 )
             if differing:
                 raise StoreError(
-                    f"{store.path}: its utterance {name!r} has another {differing[0]} than in {where}; "
+                    f"{store.path}: its utterance {called(name)!r} has another {differing[0]} than in {where}; "
                     "extract both with the same labels"
                 )
-        keys = zip(
-            store.contents.column("id").tolist(),
-            *(store.contents.segments[name].tolist() for name in ("start", "origin", "parent", "params", "digest")),
-            strict=True,
-        )
-        for key in dict.fromkeys(keys):
+        for key in row_keys(store.contents):
             if key in rows:
-                raise StoreError(f"{store.path}: a row of utterance {key[0]!r} is also in {rows[key]}; leave one out")
+                raise StoreError(f"{store.path}: a row of utterance {key[1]!r} is also in {rows[key]}; leave one out")
             rows[key] = store.path
+
+
+def _remark(contents: Contents, output: Path) -> None:
+    """Warn of speakers who may be two people or one, and of recordings that two corpora have."""
+    corpora, ids, digests, speakers, genders = (
+        contents.of_utterances(name).tolist() for name in ("corpus", "id", "digest", "speaker", "gender")
+    )
+    found = remarks_on_speakers(corpora, speakers, genders)
+    first_of: dict[str, int] = {}
+    twice = [
+        (first, row)
+        for row, digest in enumerate(digests)
+        if digest and corpora[first := first_of.setdefault(digest, row)] != corpora[row]
+    ]
+    if twice:
+        names = " and ".join(repr(f"{corpora[row]}:{ids[row]}") for row in twice[0])
+        found.append(f"{len(twice)} recordings are in two corpora, {names} among them; leave one of each out")
+    for text in found:
+        warnings.warn(f"{output}: {text}", SertoolsWarning, stacklevel=3)
 
 
 def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:
@@ -168,7 +191,7 @@ def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:
         # Selections of one store all carry what it had rejected.
         pairs = list(zip(rejected["path"].tolist(), rejected["reason"].tolist(), strict=True))
         rejected = rejected.take(sorted({pair: row for row, pair in reversed(list(enumerate(pairs)))}.values()))
-    ids = utterances["id"].tolist()
+    ids = list(zip(utterances["corpus"].tolist(), utterances["id"].tolist(), strict=True))
     first_of = {name: row for row, name in reversed(list(enumerate(ids)))}
     used = sorted(set(first_of.values()))
     renumbered = {row: number for number, row in enumerate(used)}

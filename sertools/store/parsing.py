@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sertools.config import FrontEnd
 from sertools.errors import SertoolsWarning, StoreError, UsageError
 from sertools.store.format import (
+    IF_KNOWN,
     KIND,
     REJECTED_COLUMNS,
     SEGMENT_COLUMNS,
@@ -138,6 +139,9 @@ def _read_shard(file: h5py.File) -> Shard | None:
 def _read_table(group: h5py.Group, schema: Mapping[str, str | None], path: Path, length: int | None = None) -> Table:
     columns: dict[str, Column] = {}
     for name in schema:
+        if name in IF_KNOWN and name not in group:
+            columns[name] = np.full(length or 0, "", dtype=np.str_)
+            continue
         dataset = group[name]
         if dataset.ndim != 1 or (length is not None and len(dataset) != length):
             raise ValueError(f"{dataset.name} has shape {dataset.shape}")

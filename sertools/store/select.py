@@ -25,6 +25,7 @@ from sertools.spelling import alike, is_missing, spelled
 from sertools.store.conditions import Condition, instead, matches
 from sertools.store.escapes import escape_name, unescape_name
 from sertools.store.format import Contents
+from sertools.store.identity import called, full_names
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store, write_virtual
 
@@ -169,16 +170,17 @@ def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Se
         )
     if selection.by == "utterance":
         return
-    groups = contents.column(selection.by)
+    groups = full_names(contents, selection.by)[contents.segments["utterance"]]
     here = set(groups[index].tolist())
     if torn := [group for group in alike(groups.tolist()) if 0 < len(here & set(group)) < len(group)]:
+        names = ", ".join(repr(called(name)) for name in torn[0])
         warnings.warn(
-            f"{source}: {selection.by}s of almost one name are on both sides: {', '.join(map(repr, torn[0]))}; if "
-            "they are the same, spell them alike in the labels and extract again",
+            f"{source}: {selection.by}s of almost one name are on both sides: {names}; if they are the same, "
+            "spell them alike in the labels and extract again",
             SertoolsWarning,
             stacklevel=3,
         )
-    nobody = sorted(name for name in set(groups.tolist()) if is_missing(name))
+    nobody = sorted(name for name in set(contents.column(selection.by).tolist()) if is_missing(name))
     if nobody and selection.by == "speaker":
         warnings.warn(
             f"{source}: speaker {nobody[0]!r} is kept together as if it were one person; leave such rows out by "
@@ -215,7 +217,7 @@ def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray
     one_of("--by", by, GROUPINGS)
     utterances = contents.utterances
     real = utterances["path"] != ""
-    groups = contents.of_utterances("id" if by == "utterance" else by)
+    ids, groups = utterances["id"], full_names(contents, "id" if by == "utterance" else by)
     if (groups[real] == "").any():
         count = int((groups[real] == "").sum())
         raise UsageError(
@@ -231,8 +233,10 @@ def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray
         strata.setdefault(stratum, []).append(group)
     dealt: dict[str, int] = {}
     for stratum in sorted(strata):
-        # Ids often count takes and sentences; their hash breaks that order.
-        members = sorted(strata[stratum], key=_hash) if by == "utterance" else strata[stratum]
+        # Ids often count takes and sentences; their hash breaks that order, with or without a corpus's name.
+        members = strata[stratum]
+        if by == "utterance":
+            members = sorted(members, key=lambda group: _hash(str(ids[first_of[group]])))
         for group in members:
             dealt[group] = 1 + len(dealt) % n_folds
     if len(dealt) < n_folds:

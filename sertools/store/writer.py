@@ -270,9 +270,9 @@ def write_header(
 
 
 def _write_table(group: h5py.Group, table: Table, schema: Iterable[str]) -> None:
-    known = list(schema)
+    own = [name for name in table.known() if name in schema]
     # Further columns by name, whichever part of an extraction had which: their order is a place in the file.
-    for name in [*known, *sorted(set(table) - set(known))]:
+    for name in [*own, *sorted(set(table) - set(schema))]:
         column = table[name]
         described = text_column(column.tolist()) if column.dtype.kind == "U" else {"data": column}
         group.create_dataset(name, **described, track_times=False)

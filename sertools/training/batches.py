@@ -21,6 +21,7 @@ from sertools.errors import StoreError
 from sertools.nets.devices import onto
 from sertools.provenance import Input
 from sertools.store.format import same_front_end
+from sertools.store.identity import called, full_names, row_keys
 from sertools.store.levels import levels_of, warn_of_another_scale, warn_of_scale
 from sertools.store.lineage import Lineage, check_unseen, union
 from sertools.store.reader import Store, open_store
@@ -85,6 +86,10 @@ class Rows:
         """Return a column of all utterances, in the order of their numbers."""
         return np.concatenate([store.contents.of_utterances(name) for store in self.stores])
 
+    def full_names(self, column: str) -> npt.NDArray[np.str_]:
+        """Return ids, speakers or sessions of all utterances, told apart by corpus."""
+        return np.concatenate([full_names(store.contents, column) for store in self.stores])
+
     def segment_column(self, name: str) -> npt.NDArray[Any]:
         """Return a column of all rows, in their order."""
         return np.concatenate([store.contents.segments[name] for store in self.stores])
@@ -114,10 +119,10 @@ class Rows:
 
     def shared_with(self, other: Rows) -> list[str]:
         """Ids of the utterances that are among `other`'s too, by id or by audio; silence never counts."""
-        ids = set(other.utterance_column("id").tolist())
+        ids = set(other.full_names("id").tolist())
         digests = set(other.utterance_column("digest").tolist()) - {""}
-        own = zip(self.utterance_column("id").tolist(), self.utterance_column("digest").tolist(), strict=True)
-        return [name for name, digest in own if name in ids or digest in digests]
+        own = zip(self.full_names("id").tolist(), self.utterance_column("digest").tolist(), strict=True)
+        return [called(name) for name, digest in own if name in ids or digest in digests]
 
     def check_unseen_by(self, lineage: Lineage, *, model: str, remedy: str) -> None:
         """Refuse rows whose utterances a model, or what it was made from, was trained on.
@@ -260,7 +265,7 @@ def open_rows(paths: Sequence[Path]) -> Rows:
     Raises
     ------
     StoreError
-        If the front ends differ, there are no rows, or a real row is in two of the stores.
+        If the front ends differ, there are no rows, or a row is in two of the stores.
     """
     stores = [open_store(path) for path in paths]
     for store in stores[1:]:
@@ -268,19 +273,22 @@ def open_rows(paths: Sequence[Path]) -> Rows:
     rows = Rows(stores)
     if not len(rows):
         raise StoreError(f"{rows.name}: no rows")
-    seen: dict[tuple[str, str], Path] = {}
+    _refuse_twice(stores)
+    return rows
+
+
+def _refuse_twice(stores: Sequence[Store]) -> None:
+    """Refuse a row that is in two of the stores, whether it was recorded or made."""
+    pictures = [set(store.contents.segments["digest"].tolist()) for store in stores]
+    if len(set().union(*pictures)) == sum(map(len, pictures)):
+        return
+    seen: dict[tuple[object, ...], Path] = {}
     for store in stores:
-        real = store.contents.segments["origin"] == "real"
-        keys = zip(
-            store.contents.column("id")[real].tolist(),
-            store.contents.segments["digest"][real].tolist(),
-            strict=True,
-        )
-        for key in dict.fromkeys(keys):
+        for key in row_keys(store.contents):
             if key in seen:
+                _, name, _, origin, *_ = key
+                remedy = "an augmented store already holds its source" if origin == "real" else "leave one out"
                 raise StoreError(
-                    f"{store.path}: utterance {key[0]!r} is also in {seen[key]}, and would count twice; "
-                    "an augmented store already holds its source"
+                    f"{store.path}: utterance {name!r} is also in {seen[key]}, and would count twice; {remedy}"
                 )
             seen[key] = store.path
-    return rows

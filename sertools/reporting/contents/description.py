@@ -15,6 +15,8 @@ from sertools.reporting.contents.commands import commands_of, entry
 from sertools.reporting.contents.printed import REPORT, SCORE, describe_report, describe_score, document_kind
 from sertools.scoring.results.result_file import read_result
 from sertools.store.format import KIND as STORE
+from sertools.store.format import Contents
+from sertools.store.identity import called, full_names
 from sertools.store.lineage import Lineage
 from sertools.store.reader import Store, hdf5_kind, open_store
 from sertools.store.remarks import dead_bands, remarks
@@ -111,6 +113,7 @@ def _store(store: Store) -> dict[str, Any]:
     utterances = contents.utterances
     emotion, origin = contents.emotion, contents.segments["origin"]
     of_utterance = contents.segments["utterance"]
+    corpora = set(contents.of_utterances("corpus").tolist())
     return {
         "rows": len(store),
         "utterances": len(utterances),
@@ -122,9 +125,10 @@ def _store(store: Store) -> dict[str, Any]:
             }
             for name in sorted(set(emotion.tolist()))
         },
-        "speakers": sorted(set(contents.of_utterances("speaker").tolist()) - {""}),
-        "sessions": sorted(set(contents.of_utterances("session").tolist()) - {""}),
-        "columns": [*utterances],
+        "corpora": sorted(corpora - {""}),
+        "speakers": _names(contents, "speaker", len(corpora) > 1),
+        "sessions": _names(contents, "session", len(corpora) > 1),
+        "columns": utterances.known(),
         "padded_share": round(
             1.0 - float(contents.segments["n_valid_frames"].mean() / contents.front_end.n_frames), 3
         )
@@ -142,6 +146,12 @@ def _store(store: Store) -> dict[str, Any]:
         "digest": contents.digest(),
         **_ancestry(contents.lineage, contents.history),
     }
+
+
+def _names(contents: Contents, column: str, apart: bool) -> list[str]:
+    """List speakers or sessions; with their corpora, where there are several."""
+    names = full_names(contents, column) if apart else contents.of_utterances(column)
+    return sorted(called(name) for name in set(names.tolist()) - {""})
 
 
 def _by_origin(origin: npt.NDArray[np.str_], kinds: set[str]) -> dict[str, int]:

@@ -44,10 +44,14 @@ def export_result(path: Path, folder: Path, audio_root: Path | None = None) -> i
     Raises
     ------
     ModelError
-        If the result is damaged, or an utterance has no file below `audio_root`.
+        If the result is damaged, an utterance has no file below `audio_root`, or two corpora have one of its name.
     """
     result = read_result(path)
     places = [_place(u.id, audio_root) for u in result.utterances]
+    if len({u.id for u in result.utterances}) < len(places):
+        raise ModelError(
+            f"{path}: utterances of several corpora have one name; evaluate and export each corpus alone"
+        )
     segmented = any(start is not None for _, start, _ in places)
     if segmented and any(start is None for _, start, _ in places):
         places = [(file, start or 0.0, end) for file, start, end in places]

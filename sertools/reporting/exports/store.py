@@ -64,7 +64,7 @@ def export_store(path: Path, output: Path, form: str) -> int:
 def columns_of(store: Store) -> dict[str, _Column]:
     """Return what the labels say of each row, one value per row."""
     contents = store.contents
-    further = [n for n in contents.utterances if n not in (*_COLUMNS, "digest")]
+    further = [n for n in contents.utterances.known() if n not in (*_COLUMNS, "digest")]
     return {name: contents.column(name) for name in (*_COLUMNS, *further)}
 
 
