@@ -55,12 +55,18 @@ class Utterance(NamedTuple):
     """A row of ``/utterance`` that has pictures of its own."""
 
     id: str
+    corpus: str  # that id and speaker are of; may be empty
     emotion: str
     speaker: str
     path: Path
     start: float  # seconds
     duration: float  # seconds
-    key: str  # in the cache: the digest of its audio, or the id of silence
+    key: str  # in the cache: the digest of its audio, or the corpus and id of silence
+
+    @property
+    def person(self) -> str:
+        """Who speaks; empty if unknown."""
+        return f"{self.corpus}:{self.speaker}" if self.corpus and self.speaker else self.speaker
 
 
 def read_utterances(path: Path) -> list[Utterance]:
@@ -75,6 +81,8 @@ def read_utterances(path: Path) -> list[Utterance]:
                 name: store[f"utterance/{name}"].asstr()[:][used]
                 for name in ("id", "emotion", "speaker", "path", "digest")
             }
+            named = "corpus" in store["utterance"]
+            words["corpus"] = store["utterance/corpus"].asstr()[:][used] if named else np.full(len(used), "")
             times = {name: store[f"utterance/{name}"][:][used] for name in ("start", "duration")}
     except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split())
@@ -82,12 +90,13 @@ def read_utterances(path: Path) -> list[Utterance]:
     found = [
         Utterance(
             id=words["id"][i],
+            corpus=words["corpus"][i],
             emotion=words["emotion"][i],
             speaker=words["speaker"][i],
             path=root / unescape_name(words["path"][i]),
             start=float(times["start"][i]),
             duration=float(times["duration"][i]),
-            key=words["digest"][i] or words["id"][i],
+            key=words["digest"][i] or f"{words['corpus'][i]}:{words['id'][i]}",
         )
         for i in range(len(used))
     ]
@@ -114,7 +123,7 @@ def check_pair(train: list[Utterance], test: list[Utterance], names: tuple[Path,
         raise RivalError(f"{names[0]}: lacks the class {unknown[0]}, which {names[1]} has; select both alike")
     if len({u.emotion for u in train}) < 2:
         raise RivalError(f"{names[0]}: has one class only, {train[0].emotion}; select more")
-    speakers = sorted({u.speaker for u in train} & {u.speaker for u in test} - {""})
+    speakers = sorted({u.person for u in train} & {u.person for u in test} - {""})
     if speakers:
         print(f"egemaps_svm: warning: {names[0]} and {names[1]} share speaker {speakers[0]}", file=sys.stderr)
 
@@ -215,7 +224,7 @@ def predict(options: argparse.Namespace) -> str:
     classes = sorted({u.emotion for u in train})
     y_train, y_test = (np.array([classes.index(u.emotion) for u in part]) for part in (train, test))
     weight = None if options.class_weight == "none" else options.class_weight
-    penalty = options.C or choose_penalty(x_train, y_train, [u.speaker for u in train], weight)
+    penalty = options.C or choose_penalty(x_train, y_train, [u.person for u in train], weight)
     fitted = machine(penalty, weight).fit(x_train, y_train)
     predicted, shares = fitted.predict(x_test), softmax(fitted.decision_function(x_test))
     reached = uar(confusion_matrix(y_test, predicted, len(classes)))
@@ -223,11 +232,12 @@ def predict(options: argparse.Namespace) -> str:
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*options.tag, "id", "emotion", "predicted", "speaker", *(f"p_{name}" for name in classes)])
+    named = any(u.corpus for u in test)
+    head = [*options.tag, *(["corpus"] if named else []), "id", "emotion", "predicted", "speaker"]
+    writer.writerow([*head, *(f"p_{name}" for name in classes)])
     for u, k, row in zip(test, predicted, shares, strict=True):
-        writer.writerow(
-            [*options.tag.values(), u.id, u.emotion, classes[k], u.speaker, *(f"{share:.6f}" for share in row)]
-        )
+        place = [*options.tag.values(), *([u.corpus] if named else [])]
+        writer.writerow([*place, u.id, u.emotion, classes[k], u.speaker, *(f"{share:.6f}" for share in row)])
     return stream.getvalue()
 
 

@@ -22,6 +22,7 @@ def report(
     paper: bool = False,
     format: str = "text",
     html: AnyPath | None = None,
+    same_speakers: bool = False,
 ) -> str:
     """Put many results into one table, with intervals.
 
@@ -39,6 +40,8 @@ def report(
         CSV and JSON hold every number.
     html : path, optional
         Also write a page with pictures that needs no other file.
+    same_speakers : bool
+        Whether speakers of one name are one person in all corpora.
 
     Returns
     -------
@@ -65,11 +68,11 @@ def report(
     if page is not None:
         refuse_clobber(page, paths)
     if any(is_score(path) for path in paths):
-        if baseline is not None or known_layout != "summary" or page is not None:
-            raise UsageError("--baseline, --layout and --html are for results of evaluate; these are scores")
+        if baseline is not None or known_layout != "summary" or page is not None or same_speakers:
+            raise UsageError("--baseline, --layout, --html and --same-speakers are for results of evaluate")
         return compare_scores(paths, known_format)
     read = read_results(paths)
-    found = summarise(read, baseline)
+    found = summarise(read, baseline, same_speakers=same_speakers)
     if page is not None:
         from sertools.reporting.reports.page import render_page
 

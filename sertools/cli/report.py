@@ -40,12 +40,15 @@ def report(
             show_default=False,
         ),
     ] = None,
+    same_speakers: Annotated[
+        bool, typer.Option("--same-speakers", help="Speakers of one name are one person in all corpora.")
+    ] = False,
 ) -> None:
     """Put many results into one table, with intervals.
 
     The rows are full, imbalanced, the paper's methods, then others as the files name them. CSV and JSON hold every
     number. Files of score become a table of generators. A CSV of another tool has the columns method, id, emotion and
-    predicted, and may have fold, reduced, seed, speaker and p_CLASS.
+    predicted, and may have fold, reduced, seed, corpus, speaker and p_CLASS.
 
     \b
     Example:
@@ -55,4 +58,13 @@ def report(
     """
     from sertools import api
 
-    print(api.report(results, baseline=baseline, layout=layout, paper=paper, format=table_format, html=out), end="")
+    table = api.report(
+        results,
+        baseline=baseline,
+        layout=layout,
+        paper=paper,
+        format=table_format,
+        html=out,
+        same_speakers=same_speakers,
+    )
+    print(table, end="")

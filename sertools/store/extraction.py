@@ -217,7 +217,10 @@ def _options(front_end: FrontEnd, shard: tuple[int, int] | None, on_error: str) 
 
 def _digest(jobs: list[_Job]) -> str:
     """Digest of what the recordings of a corpus are called and labelled; their audio is each row's to tell."""
-    rows = ({**vars(job.recording), "file": job.path, "id": job.id} for job in jobs)
+    rows = [{**vars(job.recording), "file": job.path, "id": job.id} for job in jobs]
+    for row in rows:
+        if not row["corpus"]:
+            del row["corpus"]  # what has no name keeps the digest that it had before there were any
     # Names that are not UTF-8 are of lone surrogates.
     return digest_each(canonical_json(row).encode("utf-8", "surrogatepass") for row in rows)
 

@@ -23,7 +23,10 @@ from sertools.provenance import flat
 Word = tuple[str, str]
 # What is neither a keyword nor called by its name with dashes, and what `extract` has beside its keywords.
 _FLAGS: Mapping[str, Mapping[str, str]] = {
-    "extract": {"shard": "--shard", "on_error": "--on-error"},
+    "extract": {
+        **{"shard": "--shard", "on_error": "--on-error", "corpus": "--corpus"},
+        **{"missing": "--missing", "synonyms": "--synonyms"},
+    },
     "select": {"invert": "-v"},
     "generate": {"counts": "--count"},
 }

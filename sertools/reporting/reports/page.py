@@ -182,7 +182,7 @@ def _shaded(fraction: float | None) -> _Cell:
 
 
 def _recall(report: Report, results: Sequence[Result]) -> _Box:
-    truth = {u.id: u.emotion for r in results for u in r.utterances}
+    truth = {u.key: u.emotion for r in results for u in r.utterances}
     counts = {c: sum(emotion == c for emotion in truth.values()) for c in report.classes}
     body = [[_Cell(row.method), *(_shaded(row.recall[c]) for c in report.classes)] for row in report.rows]
     body.append([_Cell("utterances tested"), *(_Cell(str(counts[c])) for c in report.classes)])

@@ -102,9 +102,9 @@ def _validation_warnings(cells: Mapping[str, Mapping[Cell, ScoredRun]]) -> list[
     notes = []
     runs = [(cell, run.result) for own in cells.values() for cell, run in own.items()]
     places = [(cell, result.validation) for cell, result in runs if result.model["arch"] != EXTERNAL]
-    sets: dict[Cell, set[frozenset[str]]] = {}
+    sets: dict[Cell, set[frozenset[tuple[str, str]]]] = {}
     for cell, utterances in places:
-        sets.setdefault(cell, set()).add(frozenset(u.id for u in utterances))
+        sets.setdefault(cell, set()).add(frozenset(u.key for u in utterances))
     if any(len(different) > 1 for different in sets.values()):
         notes.append("Methods differ in validation sets: their biases are not chosen alike.")
     n_lacking = sum(bool(cell[1]) and cell[1] not in {u.emotion for u in utterances} for cell, utterances in places)

@@ -147,16 +147,16 @@ def gap_closed(
 def noise_of_test_set(own: Mapping[Cell, ScoredRun]) -> tuple[float, float]:
     """Bounds of the pooled UAR by `utterance_bootstrap`."""
     experiments = sorted({cell[1:] for cell in own})
-    place: dict[tuple[str, str], int] = {}
+    place: dict[tuple[tuple[str, str], str], int] = {}
     for run in own.values():
         for u in run.result.utterances:
-            place.setdefault((u.id, u.emotion), len(place))
+            place.setdefault((u.key, u.emotion), len(place))
     right, tested = np.zeros((2, len(place), len(experiments)), dtype=np.int64)
     for cell, run in own.items():
         e = experiments.index(cell[1:])
         for u in run.result.utterances:
-            tested[place[u.id, u.emotion], e] += 1
-            right[place[u.id, u.emotion], e] += u.predicted == u.emotion
+            tested[place[u.key, u.emotion], e] += 1
+            right[place[u.key, u.emotion], e] += u.predicted == u.emotion
     classes = next(iter(own.values())).result.classes
     return utterance_bootstrap(right, tested, [classes.index(emotion) for _, emotion in place])
 

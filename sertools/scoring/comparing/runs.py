@@ -19,18 +19,20 @@ class ScoredRun:
     ----------
     result : Result
         What was said.
-    test_set : frozenset of (id, emotion, speaker)
+    test_set : frozenset of (corpus and id, emotion, speaker)
         What was tested.
     confusions : dict of str to ndarray of int64 [shape=(n_classes, n_classes)]
-        Speaker → counts, rows are the truth.
+        Who speaks → counts, rows are the truth.
+    same_speakers : bool
+        Whether speakers of one name are one person in all corpora.
     """
 
-    def __init__(self, result: Result):
+    def __init__(self, result: Result, *, same_speakers: bool = False):
         self.result = result
-        self.test_set = frozenset((u.id, u.emotion, u.speaker) for u in result.utterances)
+        self.test_set = frozenset((u.key, u.emotion, u.speaker) for u in result.utterances)
         truth, predicted = result.labels()
         self._truth = np.array(truth)
-        self._speaker = np.array([u.speaker for u in result.utterances])
+        self._speaker = np.array([u.speaker if same_speakers else u.person for u in result.utterances])
         # The decimals that a result file keeps.
         self._posterior = np.round([u.posterior for u in result.utterances], 6)
         self._areas: dict[tuple[str, str | None], tuple[float, int]] = {}

@@ -34,12 +34,13 @@ from sertools.scoring.comparing.pairs import (
 )
 from sertools.scoring.comparing.resampling import holm
 from sertools.scoring.comparing.runs import Cell, ScoredRun
+from sertools.scoring.comparing.sightings import check_identities
 from sertools.scoring.comparing.statistics import Interval, fold_mean_sd, pooled_uar
 from sertools.scoring.results.result import Result
 from sertools.scoring.results.tags import TAGS
 
 
-def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
+def summarise(results: Sequence[Result], baseline: str | None = None, *, same_speakers: bool = False) -> Report:
     """Average and compare the runs of each method.
 
     Parameters
@@ -48,6 +49,8 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
         Every run; the order settles that of the methods that are not in `experiment.methods`, and nothing else.
     baseline : str, optional
         Method that the others are compared with; by default "imbalanced" if there is one.
+    same_speakers : bool
+        Whether speakers of one name are one person in all corpora; otherwise those of each corpus are other people.
 
     Returns
     -------
@@ -57,8 +60,8 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
     Raises
     ------
     ModelError
-        If a result has no method, two fill the same place, their classes differ, or a pair was tested on
-        different utterances.
+        If a result has no method, two fill the same place, their classes differ, a pair was tested on
+        different utterances, or one name stands for several: `check_identities`.
     UsageError
         If there is no result, or none of the baseline.
     """
@@ -71,9 +74,10 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
     reduced = tuple(c for c in classes if any(r.tags.get("reduced") == c for r in results))
     trained = trained_here(results)
     adjusted = bool(trained) and all(r.validation for r in trained)
-    runs = {id(r): ScoredRun(r) for r in results}
+    runs = {id(r): ScoredRun(r, same_speakers=same_speakers) for r in results}
     cells = {name: _cells([runs[id(r)] for r in own], reduced) for name, own in methods.items()}
     check_test_sets(list(cells.values()))
+    remarks = check_identities(results, same_speakers=same_speakers)
     origins = sorted({origin for r in results for origin in r.model["n_train_rows"]})
     rows = tuple(_row(name, cells, baseline, reduced, adjusted, origins) for name in methods)
     # A reference is no strategy, and would cost the strategies power.
@@ -87,10 +91,10 @@ def summarise(results: Sequence[Result], baseline: str | None = None) -> Report:
         n_folds=len({r.tags.get("fold", "") for r in results}),
         n_seeds=len({r.tags.get("seed", "") for r in results}),
         n_speakers=len({s for run in runs.values() for s in run.confusions if s}),
-        n_utterances=len({u.id for r in results for u in r.utterances}),
+        n_utterances=len({u.key for r in results for u in r.utterances}),
         averaged="",
         notes=(),
-        cautions=tuple(cautions(results, cells)),
+        cautions=(*cautions(results, cells), *remarks),
     )
     averaged = averaged_over(report)
     return replace(report, averaged=averaged, notes=(averaged, *legend(report)))

@@ -15,10 +15,11 @@ from sertools.config import check_vote
 from sertools.errors import LineageError, SertoolsWarning, StoreError
 from sertools.metrics import scores
 from sertools.provenance import Input, digest_file, history
-from sertools.scoring.results.result import Result, Utterance
+from sertools.scoring.results.result import IF_KNOWN, Result, Utterance
 from sertools.scoring.results.tags import canonical_tags
 from sertools.spelling import alike, spelled
 from sertools.store.format import same_front_end
+from sertools.store.identity import called, plain_names
 from sertools.store.lineage import check_unseen
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header
@@ -120,9 +121,21 @@ def _check_rows(rows: Rows, header: Header, classifier_path: Path) -> npt.NDArra
     """Refuse rows that the classifier cannot judge, or would judge twice; give the true class of each."""
     same_front_end(header.front_end, rows.front_end, str(classifier_path), rows.name)
     truth = rows.labels(header.classes)
-    used = rows.utterance_column("id")[np.unique(rows.utterance)].tolist()
-    if len(set(used)) != len(used):
-        raise StoreError(f"{rows.name}: an utterance is in two of these stores, and would count twice; `merge` them")
+    used = np.unique(rows.utterance)
+    names = rows.full_names("id")[used].tolist()
+    first_of: dict[str, str] = {}
+    for name, digest in zip(names, rows.utterance_column("digest")[used].tolist(), strict=True):
+        known = first_of.get(name)
+        if known is not None and known != digest:
+            raise StoreError(
+                f"{rows.name}: utterance {called(name)!r} is another recording in one store than in another; name "
+                "their corpora by `extract --corpus NAME`"
+            )
+        if known is not None:
+            raise StoreError(
+                f"{rows.name}: an utterance is in two of these stores, and would count twice; `merge` them"
+            )
+        first_of[name] = digest
     return truth
 
 
@@ -145,8 +158,8 @@ def _check_validation(val: Rows, rows: Rows, header: Header, classifier_path: Pa
             f"{val.name}: {len(both)} of its {len(ids)} utterances are in the test stores too, {both[0]!r} among "
             "them; give --val other utterances"
         )
-    shared = sorted(set(val.utterance_column("speaker").tolist()) & set(rows.utterance_column("speaker").tolist()))
-    if shared := [name for name in shared if name]:
+    shared = sorted(set(val.full_names("speaker").tolist()) & set(rows.full_names("speaker").tolist()))
+    if shared := [called(name) for name in shared if name]:
         warnings.warn(
             f"{val.name}: {len(shared)} of its speakers are tested too ({_some(shared)}): an operating point chosen "
             "here knows them",
@@ -163,6 +176,7 @@ def _utterances(
     joined = vote(said, utterance, len(used), cast(VoteRule, rule))
     truth = np.zeros(len(used), dtype=np.int64)
     truth[utterance] = truth_of_row
+    columns = {what: rows.utterance_column(what) for what in IF_KNOWN}
     return tuple(
         Utterance(
             id=str(name),
@@ -172,8 +186,10 @@ def _utterances(
             posterior=tuple(float(p) for p in posterior),
             n_segments=int(n_segments),
             tied=bool(tied),
+            **{what: str(columns[what][row]) for what in IF_KNOWN},
         )
-        for name, true, speaker, predicted, posterior, n_segments, tied in zip(
+        for row, name, true, speaker, predicted, posterior, n_segments, tied in zip(
+            used,
             rows.utterance_column("id")[used].tolist(),
             truth,
             rows.utterance_column("speaker")[used].tolist(),
@@ -194,9 +210,10 @@ def _warn(rows: Rows, header: Header) -> None:
             SertoolsWarning,
             stacklevel=3,
         )
-    tested = set(rows.utterance_column("speaker").tolist()) - {""}
+    tested = {called(name) for name in rows.full_names("speaker").tolist() if name}
     trained = set(map(spelled, header.lineage.speakers))
-    shared = sorted(tested & trained)
+    # Where one side does not name its corpora, any of them may be meant.
+    shared = sorted(name for name in tested if {name, *plain_names([name])} & trained or name in plain_names(trained))
     if almost := [group for group in alike(tested | trained) if tested & {*group} and trained & {*group} - tested]:
         warnings.warn(
             f"{rows.name}: speakers of almost one name were trained on and are tested: "

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sertools.store.identity import in_corpus
+
 KIND = "result"
 VERSION = 1
+# Of an utterance: what a file says only where it is known.
+IF_KNOWN = ("corpus", "gender", "digest")
 EXTERNAL = "external"  # arch of a model that sertools did not train
 
 
@@ -16,17 +20,21 @@ class Utterance:
     Attributes
     ----------
     id : str
-        Its name in the store.
+        Its name in the store, and within `corpus`.
     emotion, predicted : str
         True and predicted class.
-    speaker : str
-        Empty if unknown.
+    speaker, gender : str
+        Empty if unknown. The speaker is a name within `corpus` too.
     posterior : tuple of float [length=n_classes, range=0…1]
         Mean over its segments, in the order of the classes.
     n_segments : int
         At least 1.
     tied : bool
         Whether the vote was a tie.
+    corpus : str
+        Empty if it has no name.
+    digest : str
+        Of the decoded audio; empty for silence, and where it is not known.
     """
 
     id: str
@@ -36,6 +44,24 @@ class Utterance:
     posterior: tuple[float, ...]
     n_segments: int
     tied: bool
+    corpus: str = ""
+    gender: str = ""
+    digest: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is: its corpus and id."""
+        return self.corpus, self.id
+
+    @property
+    def name(self) -> str:
+        """Its id for people, with its corpus."""
+        return f"{self.corpus}:{self.id}" if self.corpus else self.id
+
+    @property
+    def person(self) -> str:
+        """Who speaks: the speaker, told apart from those of other corpora; empty if unknown."""
+        return in_corpus([self.corpus], [self.speaker])[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +84,7 @@ class Result:
     model : mapping
         ``digest`` (hex), ``arch``, ``n_train_rows`` (origin → rows), ``updates``.
     utterances : tuple of Utterance
-        At least one; no id twice.
+        At least one; none twice.
     validation : tuple of Utterance
         What the same classifier said about the validation set, to choose an operating point on; none of the
         utterances above. Empty if there was none.

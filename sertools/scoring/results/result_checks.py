@@ -8,7 +8,7 @@ from typing import Any, get_args
 from sertools.errors import UsageError
 from sertools.metrics import scores
 from sertools.scoring.results.documents import Defect
-from sertools.scoring.results.result import KIND, VERSION, Result, Utterance
+from sertools.scoring.results.result import IF_KNOWN, KIND, VERSION, Result, Utterance
 from sertools.scoring.results.tags import canonical_tags
 from sertools.voting import VoteRule
 
@@ -63,7 +63,8 @@ def parse(document: Any, source: str) -> Result:
         history=_texts(document, "history"),
         source=source,
     )
-    shared = {u.id for u in result.utterances} & {u.id for u in result.validation}
+    tested = {u.key: u.name for u in result.utterances}
+    shared = [tested[u.key] for u in result.validation if u.key in tested]
     if shared:
         raise Defect(f"utterance {_shown(min(shared))} is both tested and validated on")
     _check_model(result.model)
@@ -73,8 +74,8 @@ def parse(document: Any, source: str) -> Result:
 
 def _utterances(document: Mapping[str, Any], name: str, classes: tuple[str, ...]) -> tuple[Utterance, ...]:
     found = tuple(_utterance(u, classes) for u in _get(document, name, list))
-    if len({u.id for u in found}) < max(len(found), 1):
-        raise Defect(f"{name} must be there and have different ids")
+    if len({u.key for u in found}) < max(len(found), 1):
+        raise Defect(f"{name} must be there and have different ids within a corpus")
     return found
 
 
@@ -98,6 +99,7 @@ def _utterance(item: Any, classes: tuple[str, ...]) -> Utterance:
             posterior=tuple(map(float, posterior)),
             n_segments=_count(item.get("n_segments"), "n_segments", least=1),
             tied=_get(item, "tied", bool),
+            **{name: _get(item, name, str) for name in IF_KNOWN if name in item},
         )
     except Defect as defect:
         raise Defect(f"utterance {_shown(item.get('id'))}: {defect}") from None

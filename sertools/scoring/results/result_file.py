@@ -20,7 +20,9 @@ JSON, laid out so that ``grep`` and ``diff`` work: one line a field, one line an
     "…"
     ]}
 
-``validation`` holds the utterances that an operating point is chosen on, and is there only after ``evaluate --val``.
+An utterance has a ``corpus``, a ``gender`` and a ``digest`` of its audio where they are known; files made before
+these came have none, and are read as ever. ``validation`` holds the utterances that an operating point is chosen on,
+and is there only after ``evaluate --val``.
 
 A file that was read can be trusted: every field has its type and range, and the metrics are those of its
 utterances. Characters that could steer a terminal are escaped on the way in and out.
@@ -36,7 +38,7 @@ import numpy as np
 
 from sertools.errors import ModelError, printable
 from sertools.scoring.results.documents import Defect, clean, load
-from sertools.scoring.results.result import KIND, VERSION, Result, Utterance
+from sertools.scoring.results.result import IF_KNOWN, KIND, VERSION, Result, Utterance
 from sertools.scoring.results.result_checks import parse
 from sertools.scoring.results.tags import TAGS
 
@@ -151,7 +153,11 @@ def _document(result: Result) -> dict[str, Any]:
 
 
 def _rounded(utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
-    return [asdict(u) | {"posterior": np.round(u.posterior, 6).tolist()} for u in utterances]
+    return [
+        {name: value for name, value in asdict(u).items() if value or name not in IF_KNOWN}
+        | {"posterior": np.round(u.posterior, 6).tolist()}
+        for u in utterances
+    ]
 
 
 def _line(value: Any) -> str:

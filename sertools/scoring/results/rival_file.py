@@ -6,8 +6,9 @@ With a header, columns in any order::
     eGeMAPS+SVM,1,angry,0,Actor_01/03-01-05-01-01-01-01,angry,happy,01,0.31,0.52,0.17
 
 ``method``, ``id``, ``emotion`` and ``predicted`` are needed. ``fold``, ``reduced`` and ``seed`` are the tags of
-`sertools evaluate`; a column that is missing is an empty tag. ``speaker`` is taken from our results where it is
-missing or empty. The ``p_`` columns are posteriors, all classes or none; without them a rival has no AUC.
+`sertools evaluate`; a column that is missing is an empty tag. ``id`` and ``speaker`` are names within ``corpus``;
+speaker and corpus are taken from our results where they are missing or empty. The ``p_`` columns are posteriors, all
+classes or none; without them a rival has no AUC.
 
 Words are in one spelling, and those of `sertools.spelling.MISSING` say nothing, as in a labels table.
 """
@@ -27,10 +28,10 @@ from sertools.scoring.results.tags import TAGS, canonical_tag
 from sertools.spelling import is_missing, spelled
 
 _NEEDED = ("method", "id", "emotion", "predicted")
-_KNOWN = (*TAGS, "id", "emotion", "predicted", "speaker")
+_KNOWN = (*TAGS, "id", "emotion", "predicted", "speaker", "corpus")
 POSTERIOR = "p_"
 # Cells that may be empty, and are where they hold a word that says so.
-_MAY_LACK = (*TAGS[1:], "speaker")
+_MAY_LACK = (*TAGS[1:], "speaker", "corpus")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,8 @@ class Prediction:
         File and line, for messages.
     place : tuple of str [length=4]
         Method, fold, reduced class, seed; all but the method may be empty.
-    id, speaker : str
-        As in the store; the speaker may be empty.
+    id, speaker, corpus : str
+        As in the store; speaker and corpus may be empty.
     emotion, predicted : str
         True and predicted class.
     posterior : mapping of str to float [range=0…1]
@@ -55,6 +56,7 @@ class Prediction:
     place: tuple[str, ...]
     id: str
     speaker: str
+    corpus: str
     emotion: str
     predicted: str
     posterior: Mapping[str, float]
@@ -220,12 +222,13 @@ def _prediction(cells: Mapping[str, str], columns: Mapping[str, str], words: _Wo
         posterior[emotion] = value
     if posterior and abs(sum(posterior.values()) - 1) > 1e-3:
         raise ModelError(f"{where}: the posteriors add up to {sum(posterior.values()):.4g}, not to 1")
-    fold, reduced, seed, speaker = (words.known(cells, column) for column in _MAY_LACK)
+    fold, reduced, seed, speaker, corpus = (words.known(cells, column) for column in _MAY_LACK)
     return Prediction(
         where=where,
         place=(printable(spelled(cells["method"])), fold, words.emotion(reduced), seed),
         id=printable(cells["id"]),
         speaker=speaker,
+        corpus=corpus,
         emotion=words.said(cells["emotion"]),
         predicted=words.said(cells["predicted"]),
         posterior=posterior,

@@ -5,6 +5,7 @@ out would be graded on an easier test.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from sertools.scoring.results.result import EXTERNAL, Result, Utterance
 from sertools.scoring.results.result_file import parse_result
 from sertools.scoring.results.rival_file import POSTERIOR, Prediction, check_head, read_predictions, shown
 from sertools.scoring.results.tags import TAGS
+from sertools.spelling import spelled
 
 _HEAD_BYTES = 4096
 _Place = tuple[str, ...]  # method, fold, reduced class, seed
+_Key = tuple[str, str]  # corpus, id
 
 
 def read_results(paths: Sequence[str | Path]) -> list[Result]:
@@ -72,19 +75,17 @@ def _results(
     lines: Sequence[Prediction], name: str, classes: tuple[str, ...], ours: Sequence[Result]
 ) -> Iterator[Result]:
     """Give one result a place."""
-    places: dict[_Place, dict[str, Prediction]] = {}
+    places: dict[_Place, dict[_Key, Prediction]] = {}
     for line in lines:
         _check_classes(line, classes)
         known = places.setdefault(line.place, {})
-        if line.id in known:
-            raise ModelError(
-                f"{line.where}: {shown(line.id)} stands in line {known[line.id].where.rpartition(':')[2]} too, with "
-                "the same method, fold, reduced and seed; remove one"
-            )
-        known[line.id] = line
+        key = line.corpus, line.id
+        if key in known:
+            raise _twice(line, known[key])
+        known[key] = line
     for place, known in places.items():
-        speakers = _check_test_set(known, name, place, ours)
-        yield _result(place, list(known.values()), speakers, name, classes)
+        own = _check_test_set(known, place, ours)
+        yield _result(place, list(known.values()), own, name, classes)
 
 
 def _check_classes(line: Prediction, classes: tuple[str, ...]) -> None:
@@ -100,46 +101,76 @@ def _check_classes(line: Prediction, classes: tuple[str, ...]) -> None:
         )
 
 
-def _check_test_set(
-    known: Mapping[str, Prediction], name: str, place: _Place, ours: Sequence[Result]
-) -> dict[str, str]:
-    """Compare with our result of the same place, else of the same fold; give the speakers that it knows."""
+def _check_test_set(known: Mapping[_Key, Prediction], place: _Place, ours: Sequence[Result]) -> dict[_Key, Utterance]:
+    """Compare with our result of the same place, else of the same fold; give the utterance of ours that each is."""
     if not ours:
         return {}
-    same_fold = [r for r in ours if r.tags.get("fold", "") == place[1]]
-    if not same_fold:
-        folds = sorted({r.tags.get("fold", "") for r in ours} - {""})
-        known_folds = f"they are {', '.join(folds)}" if folds else "they have none; leave the column out"
-        raise ModelError(
-            f"{next(iter(known.values())).where}: fold {shown(place[1])} is none of our results' folds, {known_folds}"
-        )
-    own = next(
-        (r for r in same_fold if (r.tags.get("reduced", ""), r.tags.get("seed", "")) == place[2:]), same_fold[0]
-    )
-    truth = {u.id: u for u in own.utterances}
-    for line in known.values():
-        if line.id not in truth:
-            raise ModelError(f"{line.where}: {shown(line.id)} is no utterance of {own.source}; use its ids and folds")
+    own = _own_result(next(iter(known.values())), place, ours)
+    by_id: dict[str, list[Utterance]] = {}
+    for u in own.utterances:
+        for form in {u.id, spelled(u.id)}:
+            by_id.setdefault(form, []).append(u)
+    found: dict[_Key, Utterance] = {}
+    line_of: dict[_Key, Prediction] = {}
+    for key, line in known.items():
+        found[key] = _own_utterance(line, by_id, own)
+        other = line_of.setdefault(found[key].key, line)
+        if other is not line:
+            raise _twice(line, other)
         for what in ("emotion", "speaker"):
-            said, true = getattr(line, what), getattr(truth[line.id], what)
+            said, true = getattr(line, what), getattr(found[key], what)
             if said != true and (what == "emotion" or (said and true)):
                 raise ModelError(
                     f"{line.where}: {what} of {shown(line.id)} is {shown(said)}, but {shown(true)} in {own.source}; "
                     "correct it"
                 )
-    missing = [u for u in truth if u not in known]
+    missing = [u.name for u in own.utterances if u.key not in line_of]
     if missing:
         tags = " ".join(f"{tag}={value or '?'}" for tag, value in zip(TAGS, place, strict=True))
         last = list(known.values())[-1].where
         raise ModelError(
-            f"{last}: {tags} ends here and lacks {len(missing)} of the {len(truth)} utterances of {own.source}, "
-            f"such as {shown(missing[0])}; predict all of them"
+            f"{last}: {tags} ends here and lacks {len(missing)} of the {len(own.utterances)} utterances of "
+            f"{own.source}, such as {shown(missing[0])}; predict all of them"
         )
-    return {u.id: u.speaker for u in own.utterances}
+    return found
+
+
+def _own_result(line: Prediction, place: _Place, ours: Sequence[Result]) -> Result:
+    same_fold = [r for r in ours if r.tags.get("fold", "") == place[1]]
+    if not same_fold:
+        folds = sorted({r.tags.get("fold", "") for r in ours} - {""})
+        known = f"they are {', '.join(folds)}" if folds else "they have none; leave the column out"
+        raise ModelError(f"{line.where}: fold {shown(place[1])} is none of our results' folds, {known}")
+    return next(
+        (r for r in same_fold if (r.tags.get("reduced", ""), r.tags.get("seed", "")) == place[2:]), same_fold[0]
+    )
+
+
+def _own_utterance(line: Prediction, by_id: Mapping[str, Sequence[Utterance]], own: Result) -> Utterance:
+    """Find what a line is about: by its id, else by that in another spelling, of its corpus where both name one."""
+    of_id = by_id.get(line.id) or by_id.get(spelled(line.id), ())
+    fitting = [u for u in of_id if u.corpus == line.corpus or not (u.corpus and line.corpus)]
+    exact = [u for u in fitting if u.id == line.id] or fitting
+    exact = [u for u in exact if u.corpus == line.corpus] or exact
+    if not exact:
+        raise ModelError(f"{line.where}: {shown(line.id)} is no utterance of {own.source}; use its ids and folds")
+    if len(exact) > 1:
+        raise ModelError(
+            f"{line.where}: {shown(line.id)} may be each of {', '.join(shown(u.name) for u in exact)} of "
+            f"{own.source}; say which in a column corpus"
+        )
+    return exact[0]
+
+
+def _twice(line: Prediction, other: Prediction) -> ModelError:
+    return ModelError(
+        f"{line.where}: {shown(line.id)} stands in line {other.where.rpartition(':')[2]} too, with "
+        "the same method, fold, reduced and seed; remove one, or say in a column corpus of which each is"
+    )
 
 
 def _result(
-    place: _Place, lines: Sequence[Prediction], speakers: Mapping[str, str], name: str, classes: tuple[str, ...]
+    place: _Place, lines: Sequence[Prediction], own: Mapping[_Key, Utterance], name: str, classes: tuple[str, ...]
 ) -> Result:
     with_posteriors = bool(lines[0].posterior)
     posteriors = [
@@ -159,10 +190,8 @@ def _result(
         metrics=metrics,
         model={"digest": "", "arch": EXTERNAL, "n_train_rows": {}, "updates": 0},
         utterances=tuple(
-            Utterance(
-                id=line.id,
-                emotion=line.emotion,
-                speaker=speakers.get(line.id, line.speaker),
+            replace(
+                own[line.corpus, line.id] if own else _unknown(line),
                 predicted=line.predicted,
                 posterior=posterior,
                 n_segments=1,
@@ -171,4 +200,18 @@ def _result(
             for line, posterior in zip(lines, posteriors, strict=True)
         ),
         source=name,
+    )
+
+
+def _unknown(line: Prediction) -> Utterance:
+    """Give an utterance that no result of ours knows."""
+    return Utterance(
+        id=line.id,
+        emotion=line.emotion,
+        speaker=line.speaker,
+        predicted="",
+        posterior=(),
+        n_segments=1,
+        tied=False,
+        corpus=line.corpus,
     )
