@@ -140,11 +140,7 @@ def extract(
             segments=make_table(SEGMENT_COLUMNS, segments),
             utterances=make_table(UTTERANCE_COLUMNS, utterances, [*extra, *RECORDED_COLUMNS]),
             rejected=make_table(REJECTED_COLUMNS, rejected),
-            history=history(
-                "extract",
-                _options(front_end, shard, on_error) | listing.options(),
-                {"corpus": corpus},
-            ),
+            history=history("extract", _options(front_end, shard, on_error) | listing.options(), {"corpus": corpus}),
             audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.parent.resolve())),
             shard=part,
         )

@@ -125,7 +125,8 @@ def load_header(path: Path, *kinds: str) -> Header:
             scaler=_typed(Scaler, described["scaler"]),
             history=_texts(described["history"]),
             lineage=Lineage(
-                *(frozenset(_texts(described[name])) for name in ("trained_on", "selected_on")),
+                frozenset(_texts(described["trained_on"])),
+                frozenset(_texts(described["selected_on"])),
                 frozenset(_texts(described["facts"].get("speakers", []))),
             ),
             classes=_texts(described["classes"]),
