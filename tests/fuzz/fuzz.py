@@ -31,6 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "torture"), str(ROOT / "tests")]
 
+import people  # noqa: E402
 from bench import Bench, figures, side_by_side, warm  # noqa: E402
 
 SECONDS = 10
@@ -209,6 +210,30 @@ def read_labels(path: Path, folder: Path) -> None:
     list_recordings([str(path)], None, io.StringIO())
 
 
+def read_people(path: Path, folder: Path) -> None:
+    """What reads a labels table, whose maker says who and what is in it."""
+    from sertools.corpora import read_corpus
+    from sertools.corpora.sources import list_recordings
+    from sertools.errors import CorpusError
+
+    told = people.stated(path.read_bytes())
+    for read in (
+        lambda: list_recordings([str(path)], None, io.StringIO()).recordings,
+        lambda: read_corpus("nkululeko", path),
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                recordings = read()
+            except CorpusError as error:
+                if any(row.bad for row in told):
+                    continue
+                raise AssertionError("a table was refused that is whole") from error
+        people.judge(told, recordings, [str(warning.message) for warning in caught])
+    if any(row.bad for row in told):
+        raise CorpusError(f"{path}: refused, as it must be")
+
+
 # Kind → its files on the bench, the ways to damage it, and what reads it.
 KINDS: dict[str, tuple[tuple[str, ...], tuple[Damage, ...], Callable[[Path, Path], None]]] = {
     "store": (("specs.h5", "train.h5", "augmented.h5", "synth.h5"), BYTES, read_store),
@@ -221,9 +246,10 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Damage, ...], Callable[[Path, Path
     "result": (("result.json",), (*BYTES, *(json_values,) * 12), read_result),
     "rival": (("rival.csv",), (*BYTES, *(cells,) * 12), read_result),
     "labels": (("corpus/labels.csv",), (*BYTES, *(cells,) * 12), read_labels),
+    "people": (("corpus/labels.csv",), (people.made,), read_people),
 }
 # Readers of HDF5 fork a guard: they are slow, and have their share of the inputs all the same.
-SHARES = {"store": 2, "latents": 1, "model": 3, "result": 6, "rival": 6, "labels": 6}
+SHARES = {"store": 2, "latents": 1, "model": 3, "result": 6, "rival": 6, "labels": 6, "people": 6}
 _BATCH = 100
 
 
@@ -327,6 +353,9 @@ def make_inputs(folder: Path) -> Bench:
             f"rival,1,0,u{number},{truth},{said},{number % 4},{'0.75,0.25' if said == 'angry' else '0.25,0.75'}"
         )
     (folder / "rival.csv").write_text("\n".join(rows) + "\n")
+    (folder / "corpus" / "people").mkdir()
+    for name in people.files():
+        (folder / "corpus" / name).touch()
     return bench
 
 
