@@ -25,6 +25,7 @@ from sertools.corpora import read_corpus
 from sertools.corpora.sources import list_recordings
 from sertools.corpora.table import Recording
 from sertools.errors import CorpusError, SertoolsWarning
+from sertools.reporting.contents.commands import commands_of
 from sertools.scoring.results.evaluation import evaluate
 from sertools.sound.audio import read_utterance
 from sertools.store.reader import open_store
@@ -167,6 +168,7 @@ def test_missing_words_can_be_chosen(corpus: Path, call: Call) -> None:
     assert contents.column("gender").tolist() == ["", "female"]
     # What was not as usual is remembered.
     assert '"missing":"nan,-,?"' in contents.history[0]
+    assert ("--missing", "nan,-,?") in commands_of(contents.history, "s.h5").steps[0].options
     done = call("corpus", "nkululeko", "labels.csv", "--missing", "NaN,-,?")
     assert done.out.splitlines()[1:] == ["w/0.wav,,NA,1,", "w/1.wav,sad,,1,female"]
 

@@ -23,10 +23,7 @@ from sertools.provenance import flat
 Word = tuple[str, str]
 # What is neither a keyword nor called by its name with dashes, and what `extract` has beside its keywords.
 _FLAGS: Mapping[str, Mapping[str, str]] = {
-    "extract": {
-        **{"shard": "--shard", "on_error": "--on-error", "corpus": "--corpus"},
-        **{"missing": "--missing", "synonyms": "--synonyms"},
-    },
+    "extract": {name: flag_of(name) for name in ("shard", "on_error", "corpus", "missing", "synonyms")},
     "select": {"invert": "-v"},
     "generate": {"counts": "--count"},
 }
