@@ -61,7 +61,7 @@ install_torch = if nvidia-smi -L >/dev/null 2>&1 || test "$$(uname -s)" != Linux
 endif
 
 # ---- The experiment -----------------------------------------------------------------------------------------------
-# Python's own library writes the rules, so that `make -n` installs nothing. They lie in OUT, in a file for each settings.
+# Python's own library writes the rules, so that `make -n` installs nothing. They lie in OUT, one file per set of settings.
 home       := $(dir $(lastword $(MAKEFILE_LIST)))
 quoted      = '$(subst ','\'',$(1))'
 given       = $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(call quoted,$(v)=$($(v)))))
