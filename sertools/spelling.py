@@ -48,7 +48,7 @@ def is_missing(word: str, missing: Iterable[str] = MISSING) -> bool:
 
 def is_utf_8(word: str) -> bool:
     """Whether a word can be written as UTF-8; one that was read from other bytes holds lone surrogates."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in word)
+    return word.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def alike(words: Iterable[str], blanks: str = "") -> list[tuple[str, ...]]:
