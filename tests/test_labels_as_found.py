@@ -594,12 +594,12 @@ def test_a_table_of_another_suffix_is_a_table(corpus: Path, name: str) -> None:
         ("labels.txt", b"file;emotion\nw/0.wav;sad\n", "labels.txt:1: columns separated by semicolons"),
         (
             "labels.csv.gz",
-            gzip.compress(b"file,emotion\nw/0.wav,sad\n"),
+            gzip.compress(b"file,emotion\nw/0.wav,sad\n", mtime=0),
             "labels.csv.gz: is compressed; unpack it by",
         ),
         (
             "labels.csv",
-            gzip.compress(b"file,emotion\nw/0.wav,sad\n"),
+            gzip.compress(b"file,emotion\nw/0.wav,sad\n", mtime=0),
             "labels.csv: is compressed; unpack it by gunzip",
         ),
         ("labels.xlsx", b"PK\x03\x04\x14\0", "labels.xlsx: is a spreadsheet or an archive; save the table as CSV in"),
