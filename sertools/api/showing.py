@@ -150,7 +150,7 @@ def plot(
 
 
 def info(file: AnyPath, *, verify: bool = False) -> dict[str, Any]:
-    """Say what a file is, what it holds and where it comes from.
+    """Say what a file is, what it holds, where it comes from and which commands make it again.
 
     Parameters
     ----------

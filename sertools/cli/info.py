@@ -25,7 +25,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as into a pipe.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare a store with its digests.")] = False,
 ) -> None:
-    """Say what a file is, what it holds and where it comes from.
+    """Say what a file is, what it holds, where it comes from and which commands make it again.
 
     \b
     Example:

@@ -18,7 +18,7 @@ import torch
 
 from sertools.arrays import Index, Pictures
 from sertools.errors import SertoolsWarning, StoreError
-from sertools.generation.moving import Mover
+from sertools.generation.moving import STRENGTH, Mover
 from sertools.provenance import canonical_json
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
@@ -52,7 +52,8 @@ class Translation:
     @property
     def name(self) -> str:
         """A word for it, for the names of utterances."""
-        far = "" if self.strength is None else f"-s{self.strength:g}"
+        # The usual one has the same name, said or not: a history cannot tell them apart.
+        far = "" if self.strength is None or self.strength == STRENGTH else f"-s{self.strength:g}"
         return "translated" + "-pasted" * self.paste + "-within-speaker" * self.within_speaker + far
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sertools.architectures import GAN_ARCHS
@@ -93,7 +93,7 @@ def _beside(verb: str, start: Mapping[str, str], numbers: Mapping[str, Any]) -> 
         inherited = own.pop("net", None) or {}
         usual = {name: inherited.get(name) if value is None else value for name, value in usual.items()}
     said, given = _Said(), _by_leaf(own)
-    for name in dict.fromkeys((*(name for name in usual if name in given), *given)):
+    for name in _in_order(given, usual):
         keyword, value = stages[stage].get(name), given[name]
         if name not in usual:
             if name not in REMOVED_FIELDS or REMOVED_FIELDS[name] != value:
@@ -115,13 +115,20 @@ def _by_name(verb: str, options: Mapping[str, Any]) -> _Said:
     """Say options that no preset has."""
     known = keywords(verb) if verb in VERBS else None
     said = _Said()
-    for name, value in options.items():
+    for name in _in_order(options, known or ()):
+        value = options[name]
         flag = _FLAGS.get(verb, {}).get(name) or (known[name].flag if known and name in known else "")
         if not flag and known is not None:
             (said.unset if name in vars(FrontEnd()) else said.gone)[name] = value
         elif value is not False:
             said.words.extend(_words(flag or flag_of(name), value))
     return said
+
+
+def _in_order(given: Iterable[str], usual: Iterable[str]) -> list[str]:
+    """Sort names as a config or a help text has them; JSON has them by the alphabet."""
+    names = set(given)
+    return [*dict.fromkeys((*(name for name in usual if name in names), *given))]
 
 
 def _words(flag: str, value: Any) -> Iterator[Word]:
