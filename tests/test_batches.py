@@ -311,7 +311,7 @@ def test_lineage_joins_the_rows_and_what_made_them(two, rng, tmp_path):
     rows = open_rows([first, path])
     digests = set(rows.utterance_column("digest").tolist())
     assert len(digests) == 5
-    assert rows.lineage() == Lineage(frozenset(digests | {"aa"}), frozenset({"bb"}))
+    assert rows.lineage() == Lineage(frozenset(digests | {"aa"}), frozenset({"bb"}), frozenset("12"))
     assert rows.own_lineage == made
     assert rows.seen == digests | {"aa", "bb"}
 

@@ -304,7 +304,7 @@ def test_a_last_batch_of_one_row_does_no_harm(rng, tmp_path, train_one):
     home = importlib.import_module(f"sertools.training.{module}")
     with pytest.MonkeyPatch.context() as patch:
         inner = home.batch_indices
-        patch.setattr(home, "batch_indices", lambda *a: seen.append(inner(*a)) or seen[-1])
+        patch.setattr(home, "batch_indices", lambda *a, **k: seen.append(inner(*a, **k)) or seen[-1])
         # One row alone to validate on is harmless too: nets are in eval mode there.
         val = write_rows(tmp_path / "v.h5", noise(rng, 1), ["a"])
         train_one([store], tmp_path / "net", config, val)

@@ -69,7 +69,12 @@ def test_the_file_is_an_autoencoder_whose_latents_are_the_coordinates_of_real_ro
     made = decoder(torch.from_numpy(latents).float()).detach().numpy().reshape(len(rows), -1)
     left = np.square(values[9:]).sum() / scaled.size
     assert np.square(made - scaled).mean() == pytest.approx(left, rel=1e-4)
-    assert header.facts == {"n_rows": len(rows), "mse_rows": "training", "mse": pytest.approx(left, abs=1e-6)}
+    assert header.facts == {
+        "n_rows": len(rows),
+        "mse_rows": "training",
+        "mse": pytest.approx(left, abs=1e-6),
+        "speakers": ["01", "02", "03", "04"],
+    }
 
 
 def test_altered_rows_do_not_turn_the_components(chain, rng, tmp_path):

@@ -124,8 +124,8 @@ class Rows:
         own = zip(self.full_names("id").tolist(), self.utterance_column("digest").tolist(), strict=True)
         return [called(name) for name, digest in own if name in ids or digest in digests]
 
-    def check_unseen_by(self, lineage: Lineage, *, model: str, remedy: str) -> None:
-        """Refuse rows whose utterances a model, or what it was made from, was trained on.
+    def check_unseen_by(self, lineage: Lineage, *, model: str, remedy: str, selection_too: bool = False) -> None:
+        """Refuse rows whose utterances a model, or what it was made from, was trained on; see `check_unseen`.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Rows:
             self.utterance_column("id").tolist(),
             model=model,
             store=self.name,
-            selection_too=False,
+            selection_too=selection_too,
             remedy=remedy,
         )
 

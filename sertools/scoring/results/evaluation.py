@@ -20,7 +20,6 @@ from sertools.scoring.results.tags import canonical_tags
 from sertools.spelling import alike, spelled
 from sertools.store.format import same_front_end
 from sertools.store.identity import called, plain_names
-from sertools.store.lineage import check_unseen
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header
 from sertools.training.classifier import Posteriors, load_classifier, posteriors
@@ -66,14 +65,11 @@ def evaluate(
     rows = open_rows(test_paths)
     truth_of_row = _check_rows(rows, header, classifier_path)
     if not allow_seen:
-        check_unseen(
+        rows.check_unseen_by(
             header.lineage,
-            rows.utterance_column("digest").tolist(),
-            rows.utterance_column("id").tolist(),
             model=str(classifier_path),
-            store=rows.name,
-            selection_too=True,
             remedy="test on other utterances (`select --fold K/N`), or give --allow-seen to stamp the result",
+            selection_too=True,
         )
     _warn(rows, header)
     rows.check_scale(header.scaler, classifier_path)
@@ -141,18 +137,10 @@ def _check_rows(rows: Rows, header: Header, classifier_path: Path) -> npt.NDArra
 
 def _check_validation(val: Rows, rows: Rows, header: Header, classifier_path: Path, allow_seen: bool) -> None:
     """Refuse a validation set that was trained on or is tested; remark speakers that are tested."""
-    ids = val.utterance_column("id").tolist()
-    digests = val.utterance_column("digest").tolist()
     if not allow_seen:
-        check_unseen(
-            header.lineage,
-            digests,
-            ids,
-            model=str(classifier_path),
-            store=val.name,
-            selection_too=False,
-            remedy="give --val a store that nothing was trained on",
-        )
+        remedy = "give --val a store that nothing was trained on"
+        val.check_unseen_by(header.lineage, model=str(classifier_path), remedy=remedy)
+    ids = val.utterance_column("id")
     if both := val.shared_with(rows):
         raise LineageError(
             f"{val.name}: {len(both)} of its {len(ids)} utterances are in the test stores too, {both[0]!r} among "

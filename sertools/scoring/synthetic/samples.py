@@ -12,7 +12,6 @@ import numpy.typing as npt
 from sertools.arrays import Index
 from sertools.errors import LineageError, StoreError
 from sertools.store.format import same_front_end
-from sertools.store.lineage import check_unseen
 from sertools.training.batches import Rows, open_rows
 
 LEAST_ROWS = 30  # of a class on each side: below, even an unbiased distance is mostly noise (KID ±.04 at 20 rows)
@@ -144,19 +143,15 @@ def _real_rows(rows: Rows) -> Index:
 
 def _check_heldout(heldout: Rows, real: Rows, synth: Rows) -> None:
     """Refuse held-out rows that are not held out."""
-    digests, ids = heldout.utterance_column("digest").tolist(), heldout.utterance_column("id").tolist()
+    ids = heldout.utterance_column("id")
     if both := heldout.shared_with(real):
         raise LineageError(
             f"{heldout.name}: {len(both)} of its {len(ids)} utterances are in {real.name} too, {both[0]!r} among "
             "them; give --heldout other utterances"
         )
-    check_unseen(
+    heldout.check_unseen_by(
         synth.own_lineage,
-        digests,
-        ids,
         model=f"what made {synth.name}",
-        store=heldout.name,
-        selection_too=False,
         remedy="give --heldout utterances that the generator has not seen",
     )
 
