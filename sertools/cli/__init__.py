@@ -1,7 +1,6 @@
 """The command line: one thin file per verb, options and one call into the library."""
 
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -23,6 +22,7 @@ from sertools.cli.pretrain_ae import pretrain_ae
 from sertools.cli.report import report
 from sertools.cli.score import score
 from sertools.cli.select import select
+from sertools.cli.streams import let_all_text_pass, read_names_as_utf8
 from sertools.cli.to_wav import to_wav
 from sertools.cli.train_clf import train_clf
 from sertools.cli.train_generator import train_generator
@@ -89,11 +89,6 @@ def main() -> None:
     # Set before HDF5 reads it, which obeys it, not h5py's arguments. Files are replaced whole, never written in
     # place: HDF5's locks protect nothing here, and fail on file systems that have none.
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        # None where the caller has closed it (>&-).
-        stream = getattr(sys, name) or open(os.devnull, mode)  # noqa: SIM115 - as long as the process
-        setattr(sys, name, stream)
-        if hasattr(stream, "reconfigure"):
-            # Names that are not UTF-8 pass through as they are.
-            stream.reconfigure(errors="surrogateescape")
+    read_names_as_utf8()
+    let_all_text_pass()
     app()
