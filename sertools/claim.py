@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sertools.errors import SertoolsError, SertoolsWarning
+from sertools.provenance import behind_links
 
 if sys.platform != "win32":
     import fcntl
@@ -91,7 +92,9 @@ def _release(path: Path, handle: int) -> None:
 
 
 def _lock_file(path: Path) -> Path:
-    return path.with_name(f".{path.name}.lock")
+    # Of the file itself, by whatever link it is called.
+    target = behind_links(path)
+    return target.with_name(f".{target.name}.lock")
 
 
 def _locked(path: Path) -> int | None:
@@ -130,8 +133,10 @@ def _locked(path: Path) -> int | None:
 
 def _sweep(path: Path) -> None:
     """Remove the temporary files of `path` and of its resume state; who holds the lock is alone with them."""
-    own = re.escape(path.name)
-    stale = re.compile(rf"\.(?:{own}|\.{own}\.state)\.[a-z0-9_]{{8}}(?:\.rows)?\.part")
-    for name in os.listdir(path.parent):
-        if stale.fullmatch(name):
-            path.with_name(name).unlink(missing_ok=True)
+    # The file's lie behind its link, those of its state beside the link.
+    for each in {path, behind_links(path)}:
+        own = re.escape(each.name)
+        stale = re.compile(rf"\.(?:{own}|\.{own}\.state)\.[a-z0-9_]{{8}}(?:\.rows)?\.part")
+        for name in os.listdir(each.parent):
+            if stale.fullmatch(name):
+                each.with_name(name).unlink(missing_ok=True)

@@ -149,8 +149,10 @@ def refuse_clobber(output: Path, inputs: Iterable[Path]) -> None:
     if output.exists() and not output.is_file():
         # Renaming onto /dev/null would take it from everybody.
         raise UsageError(f"{output}: is not a regular file; -o must name one")
-    if not output.parent.is_dir():
-        raise UsageError(f"{output}: there is no folder {output.parent}; create it or correct -o")
+    target = behind_links(output)
+    if not target.parent.is_dir():
+        leads = f"leads to {target}, and " if target != output else ""
+        raise UsageError(f"{output}: {leads}there is no folder {target.parent}; create it or correct -o")
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
             raise UsageError(f"{output}: is read by this command as {path}; give -o another name")
@@ -159,6 +161,28 @@ def refuse_clobber(output: Path, inputs: Iterable[Path]) -> None:
 def log_of(output: Path) -> Path:
     """Return where the log of the training lies that writes `output`."""
     return output.with_name(f"{output.name}.log.ndjson")
+
+
+def behind_links(path: Path) -> Path:
+    """Follow symbolic links to where a file lies, or would: what is written goes there, and the links stay.
+
+    Raises
+    ------
+    UsageError
+        If they lead round.
+    """
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise UsageError(f"{path}: is a link that leads back to itself; name a file")
+    return target
+
+
+def beside(path: Path, relative: str) -> Path:
+    """Find what a file names relative to itself: beside its link, or else beside what the link leads to."""
+    here = path.parent / relative
+    return here if here.exists() else behind_links(path).parent / relative
 
 
 @contextmanager
@@ -184,14 +208,15 @@ def atomic_output(path: Path) -> Iterator[Path]:
 
 
 def part_beside(path: Path, suffix: str = ".part") -> tuple[int, Path]:
-    """Make a temporary neighbour of `path`: its open handle and its name.
+    """Make a temporary neighbour of `path`, or of what it links to: its open handle and its name.
 
     Raises
     ------
     OSError
         If the folder cannot be written to.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
+    target = behind_links(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=suffix, dir=target.parent)
     # mkstemp makes private files; an output has the mode that open() would give.
     umask = os.umask(0)
     os.umask(umask)
@@ -200,7 +225,7 @@ def part_beside(path: Path, suffix: str = ".part") -> tuple[int, Path]:
 
 
 def put_in_place(part: Path, path: Path) -> None:
-    """Rename a complete file to `path`, once the disk has it.
+    """Rename a complete file to `path`, or to what it links to, once the disk has it.
 
     Raises
     ------
@@ -210,7 +235,7 @@ def put_in_place(part: Path, path: Path) -> None:
     # Open for writing, as Windows asks of what is flushed.
     with part.open("r+b") as stream:
         os.fsync(stream.fileno())
-    os.replace(part, path)
+    os.replace(part, behind_links(path))
 
 
 def cannot_write(path: Path, error: OSError) -> SertoolsError:

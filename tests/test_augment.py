@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import sys
+import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sertools.balance.plan import plan_rows
 from sertools.balance.strategies import STRATEGIES, TABLE_1, Strategy
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
+from sertools.errors import SertoolsWarning
 from sertools.sound.audio import UtteranceAudio, trimmed
 from sertools.sound.features import valid_frames
 from sertools.sound.noise import NoiseFolder, open_noise
@@ -267,8 +269,11 @@ def corpus(
     with (folder / "wavs" / "labels.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([["file", "emotion", "speaker", "start", "end"], *rows])
     listing = list_recordings([str(folder / "wavs" / "labels.csv")], None, sys.stdin)
-    for _ in extract(listing, folder / "corpus.h5", front_end):
-        pass
+    with warnings.catch_warnings():
+        # Copies and silence are meant here.
+        warnings.filterwarnings("ignore", ".*recordings (is|are) ", SertoolsWarning)
+        for _ in extract(listing, folder / "corpus.h5", front_end):
+            pass
     return open_store(folder / "corpus.h5")
 
 

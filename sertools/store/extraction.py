@@ -141,7 +141,7 @@ def extract(
             utterances=make_table(UTTERANCE_COLUMNS, utterances, [*extra, *RECORDED_COLUMNS]),
             rejected=make_table(REJECTED_COLUMNS, rejected),
             history=history("extract", _options(front_end, shard, on_error) | listing.options(), {"corpus": corpus}),
-            audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.parent.resolve())),
+            audio_root=escape_name(os.path.relpath(listing.root.resolve(), output.resolve().parent)),
             shard=part,
         )
         spool.finish(contents)

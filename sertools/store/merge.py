@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sertools.arrays import Pictures
 from sertools.errors import SertoolsWarning, StoreError
 from sertools.provenance import canonical_json, history, refuse_clobber
-from sertools.store.escapes import escape_name, unescape_name
+from sertools.store.escapes import escape_name
 from sertools.store.format import Contents, Shard, Table, concatenate, same_front_end
 from sertools.store.identity import called, full_names, remarks_on_speakers, row_keys
 from sertools.store.levels import Levels, levels_of, warn_of_mixture
@@ -211,18 +211,13 @@ def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:
         else history("merge", {}, {"stores": [store.contents.as_input() for store in stores]}),
         lineage=union(store.contents.lineage for store in stores),
         rejected=rejected,
-        audio_root=escape_name(os.path.relpath(root, output.parent.resolve())) if root else "",
+        audio_root=escape_name(os.path.relpath(root, output.resolve().parent)) if root else "",
     )
 
 
 def _common_root(stores: list[Store]) -> tuple[Path | None, list[str]]:
     """Return the deepest folder above all audio, and what each store's paths need in front of them."""
-    roots = [
-        Path(os.path.normpath(store.path.parent.resolve() / unescape_name(store.contents.audio_root)))
-        if store.contents.audio_root
-        else None
-        for store in stores
-    ]
+    roots = [Path(os.path.normpath(store.audio_root)) if store.contents.audio_root else None for store in stores]
     known = [root for root in roots if root]
     if not known:
         return None, [""] * len(stores)

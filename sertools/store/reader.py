@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from sertools.arrays import Pictures
 from sertools.errors import StoreError, defect
+from sertools.provenance import beside
 from sertools.store.escapes import unescape_name
 from sertools.store.format import (
     DIGESTS_OF,
@@ -150,7 +151,12 @@ class Store:
     def audio_path(self, utterance: int) -> Path:
         """Where the audio of a row of ``/utterance`` lies."""
         relative = unescape_name(str(self.contents.utterances["path"][utterance]))
-        return self.path.parent / unescape_name(self.contents.audio_root) / relative
+        return beside(self.path, unescape_name(self.contents.audio_root)) / relative
+
+    @property
+    def audio_root(self) -> Path:
+        """The corpus root, without links before the store's own name."""
+        return beside(self.path.parent.resolve() / self.path.name, unescape_name(self.contents.audio_root))
 
     def _physical(self, number: int) -> Pictures:
         try:
@@ -262,8 +268,7 @@ def _resolve(path: Path, file_name: str, dataset: str) -> Source:
     if file_name == ".":
         return Source(path, dataset)
     # HDF5 reads % as a pattern, so names carry it doubled.
-    relative = unescape_name(file_name.replace("%%", "%"))
-    return Source(path.parent / relative, dataset)
+    return Source(beside(path, unescape_name(file_name.replace("%%", "%"))), dataset)
 
 
 def _checked_source(path: Path, contents: Contents, row_map: RowMap, number: int) -> _Held:

@@ -23,7 +23,7 @@ from sertools.errors import SertoolsWarning, StoreError, UsageError, one_of
 from sertools.provenance import history, refuse_clobber
 from sertools.spelling import alike, is_missing, spelled
 from sertools.store.conditions import Condition, instead, matches
-from sertools.store.escapes import escape_name, unescape_name
+from sertools.store.escapes import escape_name
 from sertools.store.format import Contents
 from sertools.store.identity import called, full_names
 from sertools.store.reader import Store, open_store
@@ -194,8 +194,7 @@ def moved_root(store: Store, output: Path) -> str:
     """Return the store's `audio_root` as seen from `output`'s folder."""
     if not store.contents.audio_root:
         return ""
-    root = store.path.parent.resolve() / unescape_name(store.contents.audio_root)
-    return escape_name(os.path.relpath(root, output.parent.resolve()))
+    return escape_name(os.path.relpath(store.audio_root, output.resolve().parent))
 
 
 def _history(store: Store, selection: Selection, copy: bool) -> tuple[str, ...]:

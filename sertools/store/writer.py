@@ -220,7 +220,7 @@ def _name_of(source: Path, path: Path) -> str:
     """Name a source as seen from the virtual store; HDF5 calls a store itself ``.`` and reads % as a pattern."""
     if source == path:
         return "."
-    return escape_name(os.path.relpath(source.resolve(), path.parent.resolve())).replace("%", "%%")
+    return escape_name(os.path.relpath(source.resolve(), path.resolve().parent)).replace("%", "%%")
 
 
 def _runs(row_map: RowMap) -> Iterator[tuple[int, int]]:
