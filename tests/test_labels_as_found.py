@@ -155,6 +155,12 @@ def test_how_many_rows_lack_a_word_is_said_once(corpus: Path, call: Call) -> Non
     assert (done.code, done.err) == (0, f"sertools corpus: warning: {expected}")
 
 
+def test_every_speaker_who_may_be_called_so_is_named(corpus: Path) -> None:
+    rows = [("nan", "A"), ("NA", "A"), ("none", "A"), ("NULL", "A"), ("n/a", "NA"), ("sad", "None")]
+    _, (remark,) = read(table(corpus, rows, "emotion,speaker"))
+    assert remark.endswith("; if a speaker is called 'NA' or 'None', give --missing WORDS without it")
+
+
 def test_missing_words_can_be_chosen(corpus: Path, call: Call) -> None:
     table(corpus, [("nan", "NA", "1", "-"), ("sad", "?", "1", "f")])
     done = call("extract", "labels.csv", "-o", "s.h5", "--missing", "NaN,-,?", *SMALL)

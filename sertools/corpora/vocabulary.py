@@ -186,8 +186,9 @@ def _plain(word: str) -> str:
 
 def _of_missing(missing: Counter[tuple[str, str]], n_lacking: int, n_rows: int) -> str:
     told = _some([f"{column} {word!r} ({count})" for (column, word), count in sorted(missing.items())])
-    names = sorted(word for column, word in missing if column == "speaker")
-    doubt = f"if a speaker is called {names[0]!r}" if names else "if one is a class or a name"
+    # All of them, however many other words there are: one may be somebody.
+    names = " or ".join(repr(word) for column, word in sorted(missing) if column == "speaker")
+    doubt = f"if a speaker is called {names}" if names else "if one is a class or a name"
     rows = f"{n_lacking} of {n_rows} rows have words that count as missing"
     return f"{rows}: {told}; {doubt}, give --missing WORDS without it"
 
