@@ -92,6 +92,7 @@ def test_the_seed_is_of_no_account(chain, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore:.*become constant pictures:sertools.errors.SertoolsWarning")
 def test_too_few_rows_are_refused_with_the_size_that_would_do(rng, tmp_path):
     path = write_rows(tmp_path / "s.h5", noise(rng, 6), ["sad", "angry"] * 3)
     with pytest.raises(
