@@ -137,6 +137,7 @@ def test_what_no_option_says_stands_in_a_remark():
     assert words_of("pretrain-ae", {**numbers, "class_loss": 0.1})[1] == "gone since: class_loss=0.1"
     assert words_of("pretrain-ae", {**numbers, "class_loss": 0.0}) == ([("--preset", "smoke")], "")
     assert words_of("extract", {"fmin": 50.0, "sr": 8000}) == ([("--sr", "8000")], "no option sets: fmin=50.0")
+    assert words_of("extract", {"missing": ""}) == ([], "no option sets: missing=")
     assert words_of("generate", {"counts": {"sad": 3}, "best_of": 3}) == (
         [("--count", "sad=3")],
         "gone since: best_of=3",
@@ -309,7 +310,8 @@ def test_an_extraction_is_repeated(tiny_corpus, repeater, data):
     for flag, choices in (("--fit", FITS), ("--tail", TAILS), ("--pad", PADS), ("--on-error", ("fail", "skip"))):
         words += [flag, data.draw(st.sampled_from(choices))]
     words += ["--min-tail", data.draw(st.floats(0, 0.6)), "--trim", data.draw(st.sampled_from([0, 35]))]
-    words += ["--shard", "2/5"] * data.draw(st.booleans())
+    more = (("--shard", "2/5"), ("--corpus", "tiny"), ("--missing", "none,S1"), ("--synonyms", "keep"))
+    words += [word for pair in data.draw(st.sets(st.sampled_from(more))) for word in pair]
     repeater.check("extract", tiny_corpus / "labels.csv", *words, "--mels", 16, "--frames", 32)
 
 

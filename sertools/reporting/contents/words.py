@@ -118,7 +118,9 @@ def _by_name(verb: str, options: Mapping[str, Any]) -> _Said:
     for name in _in_order(options, known or ()):
         value = options[name]
         flag = _FLAGS.get(verb, {}).get(name) or (known[name].flag if known and name in known else "")
-        if not flag and known is not None:
+        if value == "":
+            said.unset[name] = value  # the command line takes no empty word
+        elif not flag and known is not None:
             (said.unset if name in vars(FrontEnd()) else said.gone)[name] = value
         elif value is not False:
             said.words.extend(_words(flag or flag_of(name), value))
