@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "torture"), str(ROOT / "tests")]
 
 import people  # noqa: E402
+import rivals  # noqa: E402
 from bench import Bench, figures, side_by_side, warm  # noqa: E402
 
 SECONDS = 10
@@ -234,6 +235,29 @@ def read_people(path: Path, folder: Path) -> None:
         raise CorpusError(f"{path}: refused, as it must be")
 
 
+def read_rivals(path: Path, folder: Path) -> None:
+    """What reads a rival's predictions, whose maker says who and what is in them, alone or beside ours."""
+    from sertools.errors import ModelError
+    from sertools.scoring.comparing.summary import summarise
+    from sertools.scoring.results.rivals import read_results
+
+    table, stated = rivals.parted(path.read_bytes())
+    ours = rivals.write_ours(stated, folder)
+    alone = folder / "stated-rival.csv"
+    alone.write_bytes(table)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            report = summarise(read_results([*ours, alone]))
+        except ModelError as error:
+            if rivals.must_refuse(stated) or rivals.may_refuse(stated):
+                raise
+            raise AssertionError(f"a table was refused that is whole: {error}") from error
+    if rivals.must_refuse(stated):
+        raise AssertionError(f"a table was read that must be refused: {stated['flaw']}")
+    rivals.judge(stated, report, [*(str(warning.message) for warning in caught), *report.cautions])
+
+
 # Kind → its files on the bench, the ways to damage it, and what reads it.
 KINDS: dict[str, tuple[tuple[str, ...], tuple[Damage, ...], Callable[[Path, Path], None]]] = {
     "store": (("specs.h5", "train.h5", "augmented.h5", "synth.h5"), BYTES, read_store),
@@ -245,11 +269,12 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Damage, ...], Callable[[Path, Path
     ),
     "result": (("result.json",), (*BYTES, *(json_values,) * 12), read_result),
     "rival": (("rival.csv",), (*BYTES, *(cells,) * 12), read_result),
+    "rivals": (("rival.csv",), (rivals.made,), read_rivals),
     "labels": (("corpus/labels.csv",), (*BYTES, *(cells,) * 12), read_labels),
     "people": (("corpus/labels.csv",), (people.made,), read_people),
 }
 # Readers of HDF5 fork a guard: they are slow, and have their share of the inputs all the same.
-SHARES = {"store": 2, "latents": 1, "model": 3, "result": 6, "rival": 6, "labels": 6, "people": 6}
+SHARES = {"store": 2, "latents": 1, "model": 3, "result": 6, "rival": 6, "rivals": 6, "labels": 6, "people": 6}
 _BATCH = 100
 
 
