@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sertools.spelling import alike
+
 if TYPE_CHECKING:
     from sertools.store.format import Column, Contents
 
@@ -41,6 +43,18 @@ def called(name: str) -> str:
 def plain_names(names: Iterable[str]) -> set[str]:
     """Give the names that `called` wrote without their corpora."""
     return {name.partition(":")[2] or name for name in names}
+
+
+def alike_within(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Find names of a corpus that are almost one, as `alike` does, and corpora that are; as full names or shown."""
+    known = set(names)
+    of_corpus: dict[str, dict[str, str]] = {}
+    for name in known:
+        corpus, _, own = name.replace(_MARK, ":", 1).partition(":")
+        if own:
+            of_corpus.setdefault(corpus, {})[own] = name
+    within = (tuple(sorted(own[word] for word in group)) for own in of_corpus.values() for group in alike(own))
+    return sorted({*alike(known), *within})
 
 
 def row_keys(contents: Contents) -> list[tuple[object, ...]]:

@@ -21,11 +21,11 @@ import numpy.typing as npt
 from sertools.arrays import Mask
 from sertools.errors import SertoolsWarning, StoreError, UsageError, one_of
 from sertools.provenance import history, refuse_clobber
-from sertools.spelling import alike, is_missing, spelled
+from sertools.spelling import is_missing, spelled
 from sertools.store.conditions import Condition, instead, matches
 from sertools.store.escapes import escape_name
 from sertools.store.format import Contents
-from sertools.store.identity import called, full_names
+from sertools.store.identity import alike_within, called, full_names
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store, write_virtual
 
@@ -172,7 +172,7 @@ def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Se
         return
     groups = full_names(contents, selection.by)[contents.segments["utterance"]]
     here = set(groups[index].tolist())
-    if torn := [group for group in alike(groups.tolist()) if 0 < len(here & set(group)) < len(group)]:
+    if torn := [group for group in alike_within(groups.tolist()) if 0 < len(here & set(group)) < len(group)]:
         names = ", ".join(repr(called(name)) for name in torn[0])
         warnings.warn(
             f"{source}: {selection.by}s of almost one name are on both sides: {names}; if they are the same, "

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-NOTHING = ("", "nan", "NaN", "NA", "N/A", "None", "NULL", "<NA>", "unknown", " ", "\u00a0")
-UNSEEN = "\u200b\u2060\ufeff\u200e"
+from people import NOTHING, UNSEEN
+
 _MARK = b"\n#stated "
 _CORPORA = ("ravdess", "EMO-DB", "Ärger 2")
 _IDS = ("angry/1", "sad/1", "1", "a b", "é/x", "ü", "u-7", "K_9", "Actor/03-01")

@@ -105,9 +105,11 @@ def check_test_sets(methods: Sequence[Mapping[Cell, ScoredRun]]) -> None:
         for cell, run in runs.items():
             first = first_of.setdefault(cell, run)
             if run.test_set != first.test_set:
+                same = {key for key, *_ in run.test_set} == {key for key, *_ in first.test_set}
+                what = "has other labels or speakers of its utterances" if same else "was tested on other utterances"
                 raise ModelError(
-                    f"{run.result.source}: was tested on other utterances than {first.result.source}, "
-                    "though their fold, reduced class and seed agree; evaluate both on the same stores"
+                    f"{run.result.source}: {what} than {first.result.source}, though their fold, reduced class and "
+                    "seed agree; evaluate both on the same stores"
                 )
 
 

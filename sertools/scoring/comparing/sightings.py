@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from sertools.errors import ModelError
 from sertools.scoring.results.result import Result, Utterance
 from sertools.scoring.results.tags import TAGS
-from sertools.spelling import alike
-from sertools.store.identity import called, remarks_on_speakers
+from sertools.store.identity import alike_within, called, remarks_on_speakers
 
 _MOST_NAMES = 3
 
@@ -170,7 +169,7 @@ def _almost_alike(results: Sequence[Result], utterances: Sequence[Utterance]) ->
     words["speakers"] = {called(u.person) for u in utterances}
     words["utterances"] = {u.name for u in utterances}
     for what, names in words.items():
-        if groups := alike(names):
+        if groups := alike_within(names):
             told = "; ".join(" and ".join(map(repr, group)) for group in groups[:_MOST_NAMES])
             more = f" and {len(groups) - _MOST_NAMES} more" if len(groups) > _MOST_NAMES else ""
             yield f"{what.capitalize()} of almost one name count as different: {told}{more}."

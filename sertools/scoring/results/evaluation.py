@@ -17,9 +17,9 @@ from sertools.metrics import scores
 from sertools.provenance import Input, digest_file, history
 from sertools.scoring.results.result import IF_KNOWN, Result, Utterance
 from sertools.scoring.results.tags import canonical_tags
-from sertools.spelling import alike, spelled
+from sertools.spelling import spelled
 from sertools.store.format import same_front_end
-from sertools.store.identity import called, plain_names
+from sertools.store.identity import alike_within, called, plain_names
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header
 from sertools.training.classifier import Posteriors, load_classifier, posteriors
@@ -202,7 +202,9 @@ def _warn(rows: Rows, header: Header) -> None:
     trained = set(map(spelled, header.lineage.speakers))
     # Where one side does not name its corpora, any of them may be meant.
     shared = sorted(name for name in tested if {name, *plain_names([name])} & trained or name in plain_names(trained))
-    if almost := [group for group in alike(tested | trained) if tested & {*group} and trained & {*group} - tested]:
+    if almost := [
+        group for group in alike_within(tested | trained) if tested & {*group} and trained & {*group} - tested
+    ]:
         warnings.warn(
             f"{rows.name}: speakers of almost one name were trained on and are tested: "
             f"{', '.join(map(repr, almost[0]))}; if they are the same, the result says nothing of new speakers",

@@ -45,7 +45,7 @@ class Prediction:
     place : tuple of str [length=4]
         Method, fold, reduced class, seed; all but the method may be empty.
     id, speaker, corpus : str
-        As in the store; speaker and corpus may be empty.
+        As in the store, but `spelled`; speaker and corpus may be empty.
     emotion, predicted : str
         True and predicted class.
     posterior : mapping of str to float [range=0…1]
@@ -226,7 +226,7 @@ def _prediction(cells: Mapping[str, str], columns: Mapping[str, str], words: _Wo
     return Prediction(
         where=where,
         place=(printable(spelled(cells["method"])), fold, words.emotion(reduced), seed),
-        id=printable(cells["id"]),
+        id=printable(spelled(cells["id"])),
         speaker=speaker,
         corpus=corpus,
         emotion=words.said(cells["emotion"]),

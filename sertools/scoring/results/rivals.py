@@ -108,8 +108,7 @@ def _check_test_set(known: Mapping[_Key, Prediction], place: _Place, ours: Seque
     own = _own_result(next(iter(known.values())), place, ours)
     by_id: dict[str, list[Utterance]] = {}
     for u in own.utterances:
-        for form in {u.id, spelled(u.id)}:
-            by_id.setdefault(form, []).append(u)
+        by_id.setdefault(spelled(u.id), []).append(u)
     found: dict[_Key, Utterance] = {}
     line_of: dict[_Key, Prediction] = {}
     for key, line in known.items():
@@ -147,11 +146,9 @@ def _own_result(line: Prediction, place: _Place, ours: Sequence[Result]) -> Resu
 
 
 def _own_utterance(line: Prediction, by_id: Mapping[str, Sequence[Utterance]], own: Result) -> Utterance:
-    """Find what a line is about: by its id, else by that in another spelling, of its corpus where both name one."""
-    of_id = by_id.get(line.id) or by_id.get(spelled(line.id), ())
-    fitting = [u for u in of_id if u.corpus == line.corpus or not (u.corpus and line.corpus)]
-    exact = [u for u in fitting if u.id == line.id] or fitting
-    exact = [u for u in exact if u.corpus == line.corpus] or exact
+    """Find what a line is about: by its id in one spelling, of its corpus where both name one."""
+    fitting = [u for u in by_id.get(line.id, ()) if u.corpus == line.corpus or not (u.corpus and line.corpus)]
+    exact = [u for u in fitting if u.corpus == line.corpus] or fitting
     if not exact:
         raise ModelError(f"{line.where}: {shown(line.id)} is no utterance of {own.source}; use its ids and folds")
     if len(exact) > 1:
