@@ -38,7 +38,7 @@ from sertools.errors import SertoolsError, SertoolsWarning
 from sertools.metrics import confusion_matrix, uar
 from sertools.provenance import atomic_output
 from sertools.sound.audio import read_utterance
-from sertools.store.format import unescape_name
+from sertools.store.escapes import unescape_name
 
 TAGS = ("method", "fold", "reduced", "seed")
 SR = 16_000

@@ -122,6 +122,7 @@ def extract(
 
     one_of("--on-error", on_error, ("fail", "skip"))
     JOBS.check(jobs)
+    output, root = path_of(output), maybe(audio_root)
     part = None if shard is None else parse_part(shard, "--shard")
     many: Sequence[AnyPath | Recording] = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     recordings = [each for each in many if isinstance(each, Recording)]
@@ -136,10 +137,9 @@ def extract(
         listing = listing_of(recordings)
     else:
         names = [name_of(each) for each in many if not isinstance(each, Recording)]
-        listing = list_recordings(names, maybe(labels), stdin or sys.stdin, maybe(audio_root), vocabulary)
+        listing = list_recordings(names, maybe(labels), stdin or sys.stdin, root, vocabulary)
     if corpus is not None:
         listing = listing.named(corpus)
-    output = path_of(output)
     with writing(output):
         steps = run(listing, output, front_end or FrontEnd(), jobs=jobs, shard=part, on_error=on_error)
         return run_through(steps, progress)
