@@ -147,6 +147,7 @@ def test_one_row(first: Path) -> None:
             "activation": "3.0000",
             "dominance": "3.5000",
         },
+        corpus="iemocap",
     )
 
 

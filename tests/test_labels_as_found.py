@@ -36,11 +36,11 @@ SMALL = ("--mels", 32, "--frames", 32, "--seconds", 1)
 NFC, NFD = "José", unicodedata.normalize("NFD", "José")
 
 
-def wav(path: Path, **options: str) -> Path:
+def wav(path: Path, n_samples: int = 3200, **options: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(len(list(path.parent.iterdir())))
     # As bytes: soundfile cannot encode every name.
-    soundfile.write(os.fsencode(path), 0.1 * rng.standard_normal(3200), 16000, **options)
+    soundfile.write(os.fsencode(path), 0.1 * rng.standard_normal(n_samples), 16000, **options)
     return path
 
 
@@ -492,8 +492,8 @@ def test_every_kind_of_audio_is_found_in_folders(tmp_path: Path) -> None:
 
 
 def test_what_is_no_audio_by_its_suffix_is_counted(tmp_path: Path, call: Call) -> None:
-    for name in ("angry/1.wav", "sad/2.wav"):
-        wav(tmp_path / "c" / name)
+    wav(tmp_path / "c" / "angry" / "1.wav")
+    wav(tmp_path / "c" / "sad" / "2.wav", n_samples=4000)
     for name in ("angry/3.m4a", "sad/4.M4A", "notes.txt", "README", "labels.csv", ".hidden.txt", "x.mat", "y.raw"):
         (tmp_path / "c" / name).write_text("")
     expected = (

@@ -67,6 +67,7 @@ def test_rows(table: str, tmp_path: Path) -> None:
         "0001",
         "female",
         extra={"split": "Train", "valence": "2.0", "activation": "5.2", "dominance": "6.0"},
+        corpus="msp-podcast",
     )
     assert [(r.emotion, r.speaker, r.session, r.gender, r.extra["split"]) for r in recordings] == [
         ("neutral", "32", "0001", "female", "Train"),
@@ -92,7 +93,7 @@ def test_the_command_line_drops_what_has_no_agreement(tmp_path: Path, call: Call
     done = call("corpus", "msp-podcast", build(tmp_path / "msp"), "--ambiguous", "drop")
     assert (done.code, done.err) == (0, f"sertools corpus: warning: {of_unknown(tmp_path / 'msp', 10)}\n")
     header, *lines = done.out.splitlines()
-    assert header == "file,emotion,speaker,session,gender,split,valence,activation,dominance"
+    assert header == "file,emotion,speaker,session,gender,corpus,split,valence,activation,dominance"
     assert len(lines) == 9
     assert not [line for line in lines if "ambiguous" in line]
 
