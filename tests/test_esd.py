@@ -52,6 +52,7 @@ def test_without_splits(two):
         "0011",
         "",
         "male",
+        corpus="esd",
         extra={"language": "english", "sentence": "001"},
     )
     assert by_name["0011_000351"] == first
@@ -138,8 +139,8 @@ def test_from_the_command_line(tmp_path, run):
     lines = done.out.splitlines()
     assert (done.code, len(lines)) == (0, 1750)
     assert lines[:2] == [
-        "file,emotion,speaker,session,gender,language,sentence,split",
-        "ESD/0020/Angry/evaluation/0020_000351.wav,angry,0020,,male,english,001,evaluation",
+        "file,emotion,speaker,session,gender,corpus,language,sentence,split",
+        "ESD/0020/Angry/evaluation/0020_000351.wav,angry,0020,,male,esd,english,001,evaluation",
     ]
     assert done.err.count("\n") == 1
     assert "1749 recordings found, 1750 expected of 1 speaker" in done.err

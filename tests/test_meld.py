@@ -82,6 +82,7 @@ def test_rows(tmp_path: Path) -> None:
         "surprised",
         "Phoebe",
         "dev_dia0",
+        corpus="meld",
         extra={"split": "dev"},
     )
     assert len(found) == 2

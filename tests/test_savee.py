@@ -52,7 +52,8 @@ def test_full_size(pattern, tmp_path):
 def test_one_recording_of_each_emotion(tmp_path):
     root = fill(tmp_path / "SAVEE", "AudioData/{speaker}/{name}.wav")
     by_name = {(r.speaker, Path(r.file).stem): r for r in quietly(root)}
-    assert by_name["KL", "sa01"] == Recording(str(root / "AudioData" / "KL" / "sa01.wav"), "sad", "KL", "", "male")
+    path = str(root / "AudioData" / "KL" / "sa01.wav")
+    assert by_name["KL", "sa01"] == Recording(path, "sad", "KL", "", "male", corpus="savee")
     assert {code: by_name["DC", f"{code}15"].emotion for code in ("a", "d", "f", "h", "n", "sa", "su")} == {
         "a": "angry",
         "d": "disgust",
@@ -110,4 +111,4 @@ def test_from_the_command_line(tmp_path, run):
     done = run("corpus", "savee", "SAVEE")
     lines = done.out.splitlines()
     assert (done.code, done.err, len(lines)) == (0, "", 481)
-    assert lines[:2] == ["file,emotion,speaker,session,gender", "SAVEE/ALL/DC_a01.wav,angry,DC,,male"]
+    assert lines[:2] == ["file,emotion,speaker,session,gender,corpus", "SAVEE/ALL/DC_a01.wav,angry,DC,,male,savee"]

@@ -66,7 +66,9 @@ def test_full_size(tess):
 def test_one_recording(tess):
     by_name = {Path(r.file).name: r for r in quietly(tess)}
     path = tess / "YAF_pleasant_surprised" / "YAF_ab_ps.wav"
-    assert by_name["YAF_ab_ps.wav"] == Recording(str(path), "surprised", "YAF", "", "female", extra={"word": "ab"})
+    assert by_name["YAF_ab_ps.wav"] == Recording(
+        str(path), "surprised", "YAF", "", "female", corpus="tess", extra={"word": "ab"}
+    )
     misspelt = by_name["OA_bite_neutral.wav"]
     assert (misspelt.speaker, misspelt.emotion, misspelt.extra["word"]) == ("OAF", "neutral", "bite")
 
@@ -126,6 +128,6 @@ def test_from_the_command_line(tess, run):
     lines = done.out.splitlines()
     assert (done.code, done.err, len(lines)) == (0, "", 2801)
     assert lines[:2] == [
-        "file,emotion,speaker,session,gender,word",
-        "TESS/OAF_Fear/OAF_aa_fear.wav,fearful,OAF,,female,aa",
+        "file,emotion,speaker,session,gender,corpus,word",
+        "TESS/OAF_Fear/OAF_aa_fear.wav,fearful,OAF,,female,tess,aa",
     ]

@@ -183,6 +183,7 @@ def finetune_gan(
     )
     if latents.autoencoder_digest != task.inputs["autoencoder"]:
         raise ModelError(f"{latents_path}: was fitted with another autoencoder than {autoencoder_path}; fit it again")
+    task.rows.check_scale(ae.scaler, autoencoder_path)
     gaussians = latents.gaussians
     task.rows.labels(gaussians.classes)  # refuses a class without a Gaussian, whatever the number of steps
     seed_torch(run.seed, KIND, "init")
