@@ -401,6 +401,7 @@ def test_each_rival_changes_the_weights_and_is_written_down(option, rng, tmp_pat
     assert all(json.loads(header.history[-1])["options"][name] == value for name, value in option.items())
 
 
+@pytest.mark.filterwarnings("ignore:.*louder than all others:sertools.errors.SertoolsWarning")
 def test_a_balanced_batch_reaches_the_net_with_its_own_labels(rng, tmp_path):
     """Pictures of one level a class: what was drawn shows in them."""
     pictures = np.repeat([-60.0, -20.0], (30, 3))[:, None, None] + noise(rng, 33, -1.0, 1.0)
@@ -469,6 +470,7 @@ def test_every_step_draws_its_own_changes(option, rng, tmp_path):
     assert not torch.isclose(seen[0].sort()[0], seen[1].sort()[0])[:-1].any()
 
 
+@pytest.mark.filterwarnings("ignore:.*louder than all others:sertools.errors.SertoolsWarning")
 def test_pasted_regions_are_of_the_rows_own_class_and_new_at_every_step(rng, tmp_path):
     """Each row has a level of its own, those of the classes far apart: a region that came from elsewhere shows."""
     levels = np.concatenate([rng.uniform(-70, -60, 8), rng.uniform(-20, -10, 8)])
@@ -487,6 +489,7 @@ def test_pasted_regions_are_of_the_rows_own_class_and_new_at_every_step(rng, tmp
     assert not torch.equal(kept[0], kept[1])
 
 
+@pytest.mark.filterwarnings("ignore:.*louder than all others:sertools.errors.SertoolsWarning")
 def test_mixed_rows_keep_the_accuracy_meaningful(rng, tmp_path):
     """Two classes that a glance tells apart are learnt to 100 %, though no row is of one class alone."""
     pictures = np.repeat([-60.0, -20.0], 8)[:, None, None] + noise(rng, 16, -1.0, 1.0)
