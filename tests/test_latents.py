@@ -113,8 +113,15 @@ def test_labels_of_the_sampler_are_uniform_over_the_real_classes(cloud):
 
 def test_a_class_of_one_row_and_an_unknown_method_are_refused(cloud, tmp_path):
     latents, labels = cloud
-    with pytest.raises(StoreError, match="class 'fear' has 1 row; a covariance needs at least two"):
-        fit_gaussians(latents, ["fear", *["sad"] * 58], "empirical")
+    for method in ("empirical", "ledoit-wolf", "oas", "diagonal"):
+        with pytest.raises(
+            StoreError, match=r"class 'fear' has 1 row; .* --cov pooled, or .* --where emotion!=fear`"
+        ):
+            fit_gaussians(latents, ["fear", *["sad"] * 58], method)
+    with pytest.raises(
+        StoreError, match="class 'fear' has 1 row; a covariance needs at least two: leave it out with"
+    ):
+        fit_gaussians(latents[:2], ["fear", "sad"], "pooled")
     for attempt in (
         lambda: fit_gaussians(latents, labels.tolist(), "full"),
         # Before anything is read.
@@ -122,6 +129,19 @@ def test_a_class_of_one_row_and_an_unknown_method_are_refused(cloud, tmp_path):
     ):
         with pytest.raises(UsageError, match="'full': expected one of empirical, ledoit-wolf, oas, pooled, diagonal"):
             attempt()
+
+
+def test_a_class_of_one_row_takes_the_pooled_covariance_of_the_others(cloud):
+    latents, _ = cloud
+    labels = ["fear", *["sad"] * 30, *["happy"] * 28]
+    found = fit_gaussians(latents, labels, "pooled")
+    assert (found.classes, found.n_rows) == (("fear", "happy", "sad"), (1, 28, 30))
+    np.testing.assert_array_equal(found.mean[0], latents[0])
+    within = (27 * np.cov(latents[31:].T) + 29 * np.cov(latents[1:31].T)) / 56
+    np.testing.assert_allclose(found.covariance[0], within)
+    # The others are what they are without it.
+    without = fit_gaussians(latents[1:], labels[1:], "pooled")
+    np.testing.assert_allclose(found.covariance[1:], without.covariance)
 
 
 def test_the_file_holds_the_gaussians_of_the_encoded_rows(chain, tmp_path):
@@ -162,6 +182,9 @@ def test_rows_that_do_not_fit_are_refused(chain, rng, tmp_path):
     with pytest.raises(StoreError, match=r"lone\.h5: class 'b' has 1 row"):
         fit_latents(chain.ae, [lone], tmp_path / "l.h5", "empirical", CPU)
     assert not (tmp_path / "l.h5").exists()
+    fit_latents(chain.ae, [lone], tmp_path / "l.h5", "pooled", CPU)
+    drawn = load_latents(tmp_path / "l.h5").gaussians.sample(1, 50, rng)
+    assert (drawn.std(axis=0) > 0).all()
 
 
 @pytest.mark.parametrize(

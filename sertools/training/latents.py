@@ -105,15 +105,18 @@ def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassG
     UsageError
         If the method is unknown.
     StoreError
-        If a class has fewer than two rows.
+        If a class has one row, and cannot take its covariance from the others.
     """
     one_of("--cov", method, COVARIANCES)
     names = np.asarray(labels)
     classes = tuple(sorted(set(names.tolist())))
     groups = [latents[names == name] for name in classes]
-    for name, group in zip(classes, groups, strict=True):
-        if len(group) < 2:
-            raise StoreError(f"class {name!r} has {len(group)} row; a covariance needs at least two")
+    lone = [name for name, group in zip(classes, groups, strict=True) if len(group) < 2]
+    if lone and (method != "pooled" or len(lone) == len(classes)):
+        remedy = f"leave it out with `select --where emotion!={lone[0]}`"
+        if len(lone) < len(classes):
+            remedy = f"take it from the other classes with --cov pooled, or {remedy}"
+        raise StoreError(f"class {lone[0]!r} has 1 row; a covariance needs at least two: {remedy}")
     mean = np.stack([group.mean(axis=0) for group in groups])
     own = np.stack([_covariance(group, method) for group in groups])
     gaussians = ClassGaussians(classes, mean, own, tuple(len(group) for group in groups))
@@ -121,15 +124,20 @@ def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassG
 
 
 def pooled(gaussians: ClassGaussians) -> ClassGaussians:
-    """Shrink each class's covariance to that within all classes: n/(n+50) of its own, the rest pooled."""
+    """Shrink each class's covariance to that within all classes: n/(n+50) of its own, the rest pooled.
+
+    A class of one row has none of its own.
+    """
     n_rows = np.array(gaussians.n_rows, dtype=float)
     degrees = n_rows - 1
     within = np.tensordot(degrees / degrees.sum(), gaussians.covariance, axes=1)
-    weight = (n_rows / (n_rows + POOL_STRENGTH))[:, None, None]
+    weight = np.where(degrees > 0, n_rows / (n_rows + POOL_STRENGTH), 0.0)[:, None, None]
     return dataclasses.replace(gaussians, covariance=weight * gaussians.covariance + (1.0 - weight) * within)
 
 
 def _covariance(group: Matrix, method: str) -> Matrix:
+    if len(group) < 2:
+        return np.zeros((group.shape[1], group.shape[1]))
     if method in ("ledoit-wolf", "oas"):
         from sklearn.covariance import ledoit_wolf, oas  # noqa: PLC0415 - a second's import, seldom needed
 
@@ -161,7 +169,7 @@ def fit_latents(
     UsageError
         If the method is unknown.
     StoreError
-        If the front ends differ, or a class has fewer than two rows.
+        If the front ends differ, or a class has one row, and cannot take its covariance from the others.
     """
     one_of("--cov", method, COVARIANCES)
     header, encoder, _ = load_autoencoder(autoencoder_path)
