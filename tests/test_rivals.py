@@ -395,3 +395,19 @@ def test_two_words_of_one_class_are_told(rival):
     lines[1:] = [line.replace(",fear,", ",anxiety,") if n % 2 else line for n, line in enumerate(lines[1:])]
     with pytest.warns(SertoolsWarning, match="'anxiety', 'fear' count as one class, 'fearful'"):
         read_results([rival("\n".join(lines))])
+
+
+def test_one_result_without_a_method_has_the_name_of_its_file(tmp_path: Path, call) -> None:
+    lone = replace(make_run("GAN"), tags={"fold": "1", "reduced": "angry"}, source="my run.json")
+    path = save(lone, tmp_path)
+    report = summarise(read_results([path]))
+    assert [each.method for each in report.rows] == ["my run"]
+    for options in ((), ("--format", "csv"), ("--html", "page.html")):
+        done = call("report", path, *options)
+        assert (done.code, "my run" in done.out) == (0, True), done.err
+    assert "my run" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    # Of several, each is to say what it is: two folds are not two methods.
+    other = save(replace(lone, source="other.json"), tmp_path)
+    done = call("report", path, other)
+    assert done.code == 1
+    assert "my run.json: has no method tag; evaluate it with --tag method=NAME" in done.err

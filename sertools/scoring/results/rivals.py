@@ -15,7 +15,7 @@ from sertools.metrics import scores
 from sertools.scoring.results.result import EXTERNAL, Result, Utterance
 from sertools.scoring.results.result_file import parse_result
 from sertools.scoring.results.rival_file import POSTERIOR, Prediction, check_head, read_predictions, shown
-from sertools.scoring.results.tags import TAGS
+from sertools.scoring.results.tags import TAGS, canonical_tag
 from sertools.spelling import spelled
 
 _HEAD_BYTES = 4096
@@ -35,7 +35,7 @@ def read_results(paths: Sequence[str | Path]) -> list[Result]:
     -------
     list of Result
         Those of the result files, then those of the CSV, each in the order of the paths. A rival's ``model`` has
-        the ``arch`` "external".
+        the ``arch`` "external". One alone without the tag ``method`` has the name of its file there.
 
     Raises
     ------
@@ -62,6 +62,9 @@ def read_results(paths: Sequence[str | Path]) -> list[Result]:
     classes = known or _classes(predictions)
     for name, lines in predictions:
         results += _results(lines, name, classes, ours)
+    if len(results) == 1 and not results[0].tags.get("method"):
+        # Alone it needs no name to be told by, and has its file's.
+        results = [replace(results[0], tags={**results[0].tags, "method": canonical_tag("method", Path(name).stem)})]
     return results
 
 
