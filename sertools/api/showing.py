@@ -127,6 +127,7 @@ def plot(
         If the files are of several kinds, or the picture's suffix is not known.
     """
     from sertools.provenance import atomic_output, refuse_clobber
+    from sertools.reporting.plots.fonts import spell_out
     from sertools.reporting.plots.pictures import draw
     from sertools.reporting.plots.style import METADATA, save
 
@@ -136,7 +137,9 @@ def plot(
     options: dict[str, Any] = {"kind": kind, "n_each": n, "seed": seed, "title": title, "names": names}
     options["baseline"] = baseline
     if output is None:
-        return draw(paths, **options)
+        figure = draw(paths, **options)
+        spell_out(figure)
+        return figure
     output = path_of(output)
     suffix = output.suffix.lstrip(".").lower()
     if suffix not in METADATA:

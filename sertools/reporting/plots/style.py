@@ -5,12 +5,14 @@ needed. Neither the user's matplotlib settings nor the clock enters a picture: t
 bytes.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sertools.errors import ModelError, UsageError
+from sertools.reporting.plots.fonts import spell_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +60,10 @@ def save(figure: "Figure", path: str | Path | BinaryIO, format: str | None = Non
     chosen = (format or suffix.lstrip(".")).lower()
     if chosen not in METADATA:
         raise UsageError(f"{path}: cannot draw {chosen or 'no suffix'!r}: name the output .png, .svg or .pdf")
-    with plain_style():
+    spell_out(figure)
+    with plain_style(), warnings.catch_warnings():
+        # Said already, and of all characters at once.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         try:
             figure.savefig(path, format=chosen, metadata=METADATA[chosen])
         except OSError as error:
