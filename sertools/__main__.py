@@ -30,6 +30,8 @@ def _speak_utf_8() -> None:
     Python would take a name for other letters than the labels table has, and a folder's name for another class.
     """
     if sys.executable and sys.getfilesystemencoding() != "utf-8":
+        # What a terminal is shown stays in its own encoding.
+        os.environ.setdefault("PYTHONIOENCODING", getattr(sys.stdout, "encoding", "utf-8"))
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 

@@ -15,8 +15,9 @@ from stores import read_all
 from sertools.claim import claimed
 from sertools.errors import Stopped, UsageError
 from sertools.provenance import atomic_output, refuse_clobber
+from sertools.store.conditions import parse_condition
 from sertools.store.reader import open_store
-from sertools.store.select import Selection, parse_condition, select_store
+from sertools.store.select import Selection, select_store
 
 SMALL = ("--mels", 32, "--frames", 32, "--seconds", 1)
 

@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path) -> Path:
         (folder / "corpus" / name).mkdir(parents=True)
         for take in (1, 2):
             shutil.copy(
-                tiny_corpus / "sad" / f"0{number + 1}_{take}.wav", folder / "corpus" / name / f"ä笑{take}.wav"
+                tiny_corpus / "sad" / f"0{number + 1}_{take}.wav", folder / "corpus" / name / f"ä笑\udcff{take}.wav"
             )
     names = ["wütend", "笑い"] * 6
     train = write_rows(folder / "train.h5", noise(rng, 12), names, speakers=["Jörg", "花子", "x"] * 4)
@@ -132,8 +132,8 @@ def test_names_are_read_alike_under_every_locale(made: Path, tmp_path: Path, job
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "0.h5").read_bytes() == (tmp_path / "1.h5").read_bytes()
     contents = open_store(tmp_path / "1.h5").contents
-    assert contents.utterances["id"].tolist()[0] == "wütend/ä笑1"
-    assert contents.classes() == ("wütend", "笑い", "😀")
+    assert contents.utterances["id"].tolist()[0] == "wütend/ä笑\\xff1"
+    assert contents.classes() == CLASSES
 
 
 def test_a_table_of_such_names_is_written_and_read_under_every_locale(made: Path, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_table_of_such_names_is_written_and_read_under_every_locale(made: Path
         done = under(environment, "extract", "labels.csv", "-o", tmp_path / "s.h5", *SMALL, cwd=made)
         assert done.returncode == 0, done.stderr
     assert tables[0] == tables[1]
-    assert "corpus/wütend/ä笑1.wav,wütend".encode() in tables[0]
+    assert "corpus/wütend/ä笑\udcff1.wav,wütend".encode("utf-8", "surrogateescape") in tables[0]
     piped = under(PLAIN_C, "extract", "-", "-o", tmp_path / "t.h5", *SMALL, cwd=made, input=tables[0])
     assert piped.returncode == 0
 

@@ -22,7 +22,7 @@ from sertools.cli.pretrain_ae import pretrain_ae
 from sertools.cli.report import report
 from sertools.cli.score import score
 from sertools.cli.select import select
-from sertools.cli.streams import let_all_text_pass, read_names_as_utf8
+from sertools.cli.streams import let_all_text_pass
 from sertools.cli.to_wav import to_wav
 from sertools.cli.train_clf import train_clf
 from sertools.cli.train_generator import train_generator
@@ -89,6 +89,5 @@ def main() -> None:
     # Set before HDF5 reads it, which obeys it, not h5py's arguments. Files are replaced whole, never written in
     # place: HDF5's locks protect nothing here, and fail on file systems that have none.
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
-    read_names_as_utf8()
     let_all_text_pass()
     app()

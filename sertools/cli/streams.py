@@ -1,4 +1,4 @@
-"""What comes in and goes out as text: names and documents are UTF-8 under any locale, no character stops a verb."""
+"""What comes in and goes out as text: documents are UTF-8 under any locale, and no character stops a verb."""
 
 import codecs
 import json
@@ -6,18 +6,6 @@ import os
 import sys
 
 _ERRORS = "sertools"
-
-
-def read_names_as_utf8() -> None:
-    """Begin again in Python's UTF-8 mode where file names are not read as UTF-8, as under a Latin-1 locale.
-
-    Names are bytes; what they are read as becomes ids and labels, which must not depend on the locale. The mode
-    cannot be set later. What a terminal is shown stays in its own encoding.
-    """
-    if sys.getfilesystemencoding() == "utf-8" or sys.platform == "win32" or not sys.executable:
-        return
-    os.environ.setdefault("PYTHONIOENCODING", getattr(sys.stdout, "encoding", "utf-8"))
-    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def let_all_text_pass() -> None:
