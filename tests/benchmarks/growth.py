@@ -1,19 +1,29 @@
-"""How the cost of verbs grows: seconds and peak memory of whole commands at 1, 10 and 100 times the rows."""
+"""How the cost of verbs grows: seconds and peak memory of whole commands at 1, 10 and 100 times the rows.
+
+``growth.py --large [N]`` runs every verb on a tenth of N (240,000) utterances and on all of them, each a picture of
+16×16: what a verb does for each utterance, and not for each pixel, is what shows there.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+import soundfile
 from extraction import make_corpus
 from pairs import peak_bytes, python
 
 N_CLASSES, TIMES, SR = 4, (1, 10, 100), 16_000
 FEW, MANY = 2, 42  # steps
 SMALL = ("--seconds", "1", "--mels", "64", "--frames", "64")
+# A thousand utterances a file, and a picture of 16×16 each.
+UTTERANCES_A_SPEAKER, SPANS_A_FILE, SPAN_SR, SPAN_SAMPLES = 200, 1000, 8_000, 800
+SPANS = ("--sr", "8000", "--seconds", "0.1", "--mels", "16", "--frames", "16")
 TINY = ("--preset", "smoke", "--width", "1/16")
 
 
@@ -49,6 +59,80 @@ def copy_results(result: Path, folder: Path, count: int) -> list[Path]:
         paths.append(folder / f"result{number}.json")
         paths[-1].write_text(json.dumps(document), encoding="utf-8")
     return paths
+
+
+def make_spans(folder: Path, n_utterances: int) -> Path:
+    """Write a corpus of spans of a tenth of a second, a thousand a file, and return its labels."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream)
+        table.writerow(["file", "emotion", "speaker", "session", "gender", "start", "end", "sentence"])
+        for first in range(0, n_utterances, SPANS_A_FILE):
+            count = min(SPANS_A_FILE, n_utterances - first)
+            t = np.arange(count * SPAN_SAMPLES) / SPAN_SR
+            pitch = np.repeat(120 + 30 * (np.arange(count) % N_CLASSES), SPAN_SAMPLES)
+            y = 0.2 * np.sin(2 * np.pi * pitch * t) + 0.02 * rng.standard_normal(len(t))
+            soundfile.write(folder / f"{first:07d}.wav", y, SPAN_SR, subtype="PCM_16")
+            for each in range(count):
+                number, start = (first + each) // UTTERANCES_A_SPEAKER, each * SPAN_SAMPLES / SPAN_SR
+                emotion = ("angry", "happy", "sad", "neutral")[each % N_CLASSES]
+                known = [emotion, f"s{number:04d}", f"{number // 2}", ("female", "male")[number % 2]]
+                table.writerow([f"{first:07d}.wav", *known, start, start + SPAN_SAMPLES / SPAN_SR, f"t{each % 40}"])
+    return folder / "labels.csv"
+
+
+def every_verb(n_utterances: int) -> None:
+    """Run every verb; steps of a training are few, for they cost the same whatever the store."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        labels = make_spans(root / "corpus", n_utterances)
+        few, thin = ("--preset", "smoke", "--steps", "2"), ("--width", "1/16")
+        plain, gan = root / "imbalanced.json", root / "GAN.json"
+        lines: tuple[tuple[str | Path, ...], ...] = (
+            ("corpus", "nkululeko", labels),
+            ("extract", labels, "-o", root / "all.h5", *SPANS),
+            ("extract", labels, "-o", root / "1.h5", *SPANS, "--shard", "1/2"),
+            ("extract", labels, "-o", root / "2.h5", *SPANS, "--shard", "2/2"),
+            ("merge", root / "1.h5", root / "2.h5", "-o", root / "merged.h5"),
+            ("select", root / "all.h5", "--fold", "1/2", "-o", root / "test.h5"),
+            ("select", root / "all.h5", "--fold", "1/2", "-v", "-o", root / "train.h5"),
+            ("select", root / "all.h5", "--fold", "1/5", "--by", "utterance", "-o", root / "fifth.h5"),
+            ("select", root / "train.h5", "--keep", "angry=0.2", "-o", root / "few.h5"),
+            ("select", root / "all.h5", "--where", "sentence=t1,t2,t3", "--copy", "-o", root / "some.h5"),
+            ("info", root / "all.h5", "--verify"),
+            ("pretrain-ae", root / "train.h5", "-o", root / "ae", *few, *thin),
+            ("fit-latents", root / "ae", root / "train.h5", "-o", root / "latents.h5"),
+            ("finetune-gan", root / "ae", root / "latents.h5", root / "train.h5", "-o", root / "gan", *few),
+            ("train-generator", root / "train.h5", "-o", root / "cvae", "--kind", "cvae", *few, *thin),
+            ("generate", root / "gan", "--balance", root / "few.h5", "-o", root / "synth.h5"),
+            (
+                "generate",
+                root / "gan",
+                "--count",
+                "angry=1000",
+                "--translate",
+                root / "few.h5",
+                "-o",
+                root / "moved.h5",
+            ),
+            ("score", root / "train.h5", root / "synth.h5", "--heldout", root / "test.h5"),
+            ("augment", root / "few.h5", "-o", root / "copied.h5"),
+            ("augment", root / "few.h5", "-o", root / "removed.h5", "--strategy", "RS0.4"),
+            ("train-clf", root / "few.h5", root / "synth.h5", "-o", root / "clf", *few),
+            ("evaluate", root / "clf", root / "test.h5", "-o", plain, "--tag", "method=imbalanced"),
+            ("evaluate", root / "clf", root / "test.h5", "-o", gan, "--tag", "method=GAN"),
+            ("report", plain, gan, "--html", root / "page.html"),
+            ("plot", root / "all.h5", "-o", root / "balance.png", "--kind", "balance"),
+            ("plot", plain, "-o", root / "confusion.png"),
+            ("to-wav", root / "all.h5", "-o", root / "wavs", "--per-class", "2"),
+            ("export", root / "all.h5", "-o", root / "all.npz"),
+            ("export", root / "all.h5", "-o", root / "arrays", "--format", "npy"),
+        )
+        unsaid = {"-o", *SPANS, *few, *thin}
+        for verb, *words in lines:
+            shown = [str(word) for word in (verb, *words) if not isinstance(word, Path) and word not in unsaid]
+            say(" ".join(shown), n_utterances, *costs(sertools(str(verb), "-q", *words)))
 
 
 def main(n_rows: int) -> None:
@@ -95,4 +179,9 @@ def main(n_rows: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)
+    if sys.argv[1:2] == ["--large"]:
+        most = int(sys.argv[2]) if len(sys.argv) > 2 else 240_000
+        for n_utterances in (most // 10, most):
+            every_verb(n_utterances)
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)
