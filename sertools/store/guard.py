@@ -120,8 +120,10 @@ def _walk_and_exit(path: Path, size: int, question: int) -> None:
 
 def _limit(kind: int, ours: int) -> None:
     """Limit this process to the lower of our limit and the system's."""
-    lowest = min([ours, *(each for each in resource.getrlimit(kind) if each != resource.RLIM_INFINITY)])
-    resource.setrlimit(kind, (lowest, lowest))
+    soft, hard = resource.getrlimit(kind)
+    lowest = min([ours, *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)])
+    # The hard limit stays where it is: at that, time ends in SIGKILL, which does not say why.
+    resource.setrlimit(kind, (lowest, hard))
 
 
 def _system_limits(kind: int, ours: int) -> bool:
