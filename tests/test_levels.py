@@ -100,6 +100,8 @@ def levelled(path: Path, rng: np.random.Generator, levels: list[float], emotions
         ([*[0.0] * 9, 20.0, 60.0], "1 of 11 utterances are 40 dB louder"),
         ([0.0] * 12 + [-95.0], "1 of 13 utterances lie below the scale and become constant pictures, 's/12' with"),
         ([0.0] * 30 + [-95.0], ""),  # one quiet recording of many decides nothing
+        ([*[0.0] * 12, *[40.0] * 4], "4 of 16 utterances are 40 dB louder"),
+        ([*[0.0] * 11, *[40.0] * 5], ""),  # so many are no mistake: a class of shouts, say
         ([0.0, 40.0], ""),  # of two nobody knows which is wrong
     ],
 )

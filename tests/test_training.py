@@ -470,7 +470,7 @@ def test_every_step_draws_its_own_changes(option, rng, tmp_path):
     assert not torch.isclose(seen[0].sort()[0], seen[1].sort()[0])[:-1].any()
 
 
-@pytest.mark.filterwarnings("ignore:.*louder than all others:sertools.errors.SertoolsWarning")
+@pytest.mark.filterwarnings("ignore:.*lie below the scale:sertools.errors.SertoolsWarning")
 def test_pasted_regions_are_of_the_rows_own_class_and_new_at_every_step(rng, tmp_path):
     """Each row has a level of its own, those of the classes far apart: a region that came from elsewhere shows."""
     levels = np.concatenate([rng.uniform(-70, -60, 8), rng.uniform(-20, -10, 8)])
@@ -489,7 +489,6 @@ def test_pasted_regions_are_of_the_rows_own_class_and_new_at_every_step(rng, tmp
     assert not torch.equal(kept[0], kept[1])
 
 
-@pytest.mark.filterwarnings("ignore:.*louder than all others:sertools.errors.SertoolsWarning")
 def test_mixed_rows_keep_the_accuracy_meaningful(rng, tmp_path):
     """Two classes that a glance tells apart are learnt to 100 %, though no row is of one class alone."""
     pictures = np.repeat([-60.0, -20.0], 8)[:, None, None] + noise(rng, 16, -1.0, 1.0)

@@ -19,6 +19,7 @@ from sertools.store.reader import Store
 
 _APART_DB = 25.0
 _FEWEST_OTHERS = 5
+_FEW = 4  # at most one utterance in so many; more of them are a level of the corpus's own
 _NOTABLE_SHARE = 0.05
 # Medians of single speakers differ by up to 20 dB, those of corpora of many by their microphones.
 _UNLIKE_DB = 15.0
@@ -104,8 +105,8 @@ def warn_of_scale(stores: Sequence[Levels], low: float, high: float, clipped_sha
 
 
 def _apart(level: Values) -> int:
-    """Count the loudest that lie apart from the rest, at most half of all, by sorted levels."""
-    most = min(len(level) // 2, len(level) - _FEWEST_OTHERS)
+    """Count the loudest that lie apart from the rest, if they are few, by sorted levels."""
+    most = min(len(level) // _FEW, len(level) - _FEWEST_OTHERS)
     if most < 1:
         return 0
     wide = np.flatnonzero(np.diff(level)[-most:] >= _APART_DB)
