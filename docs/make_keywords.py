@@ -6,26 +6,25 @@ keeps them equal.
 
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 from sertools.fields import REQUIRED, Keyword
 from sertools.keywords import VERBS, keywords
 
 HEAD = '''"""Keywords that functions share with their verbs, for type checkers; made by `make commands`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import Required, TypedDict
 from typing_extensions import Unpack as Unpack
 
 from sertools.api.running import AnyPath
+from sertools.config import FrontEnd
 '''
 
 
 def annotation(keyword: Keyword) -> str:
     """Write the type of a keyword."""
-    kind: Any = keyword.kind
-    name = {"Path": "AnyPath", "Mapping": "Mapping[str, int]"}.get(kind.__name__, kind.__name__)
+    name = keyword.kind_name.replace("Path", "AnyPath")
     if keyword.default is REQUIRED:
         return f"Required[{name}]"
     return f"{name} | None" if keyword.default is None else name
@@ -34,8 +33,6 @@ def annotation(keyword: Keyword) -> str:
 def classes() -> Iterator[str]:
     """Write a class for each verb."""
     for verb in VERBS:
-        if verb == "extract":
-            continue  # in Python, its options are a `FrontEnd`
         name = "".join(part.capitalize() for part in verb.split("-"))
         yield f"\nclass {name}(TypedDict, total=False):\n"
         for keyword in keywords(verb).values():

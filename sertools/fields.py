@@ -7,7 +7,9 @@ its recipes.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -75,6 +77,8 @@ class Option:
         Its values, if they are numbers.
     flag
         On the command line, where that is not the name with dashes, such as ``--mels``.
+    also
+        Another name for it there, such as ``-j``.
     unset
         What holds where it is not given and no preset has it, such as ``of --arch``.
     fraction
@@ -86,6 +90,7 @@ class Option:
     choices: tuple[str, ...] = ()
     bounds: Bounds | None = None
     flag: str = ""
+    also: str = ""
     unset: str = ""
     fraction: bool = False
 
@@ -118,6 +123,13 @@ class Keyword:
     def flag(self) -> str:
         """Its name on the command line."""
         return self.option.flag or flag_of(self.name)
+
+    @property
+    def kind_name(self) -> str:
+        """Its type as an annotation."""
+        return (
+            str(self.kind).replace("collections.abc.", "") if typing.get_args(self.kind) else str(self.kind.__name__)
+        )
 
     def check(self, value: Any) -> None:
         """Refuse a value that is none of the choices, or out of bounds.
@@ -177,6 +189,6 @@ def check_fields(config: Any) -> None:
 
 
 def _without_none(kind: Any) -> Any:
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        (kind,) = (each for each in typing.get_args(kind) if each is not type(None))
+    if isinstance(kind, types.UnionType):
+        return functools.reduce(operator.or_, (each for each in typing.get_args(kind) if each is not type(None)))
     return kind

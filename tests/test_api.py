@@ -15,18 +15,14 @@ from sertools import api
 from sertools.api.running import run_through
 from sertools.cli import VERBS
 from sertools.config import FrontEnd
-from sertools.keywords import keywords
+from sertools.fields import keywords_of
 
 # Lines of a shell are for a shell: Python calls functions.
 VERB = {verb.__name__: verb for verb in VERBS if verb.__name__ != "batch"}
 # An option of a verb → where Python has it, if under another name or in another shape.
 ELSEWHERE = {
     "out": "output",
-    "tag": "tags",
-    "name": "names",
-    "table_format": "format",
-    "export_format": "format",
-    **dict.fromkeys(keywords("extract"), "front_end"),
+    **dict.fromkeys(keywords_of(FrontEnd), "front_end"),
 }
 # What only a terminal needs.
 SHELL_ONLY = {"quiet", "verbose", "debug", "dry_run", "as_json", "list_readers"}
@@ -36,7 +32,7 @@ SHELL_ONLY = {"quiet", "verbose", "debug", "dry_run", "as_json", "list_readers"}
 def test_a_function_has_the_reach_of_its_verb(name):
     options = {o: p for o, p in inspect.signature(VERB[name]).parameters.items() if o not in SHELL_ONLY}
     function = inspect.signature(getattr(sertools, name)).parameters
-    other = {"report": {"out": "html"}, "corpus": {"name": "name"}, "to_wav": {"out": "folder"}}.get(name, {})
+    other = {"to_wav": {"out": "folder"}}.get(name, {})
     places = {option: other.get(option, ELSEWHERE.get(option, option)) for option in options}
     assert set(places.values()) <= set(function)
     for option, parameter in options.items():

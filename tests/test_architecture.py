@@ -24,7 +24,7 @@ INNER_ROOMS = {
 }
 ROOT_MODULES = (
     *("architectures", "arrays", "claim", "config", "errors", "fields", "generator_config", "keywords", "metrics"),
-    *("parallel", "presets", "processes", "provenance", "rehearsal", "spelling", "version", "voting"),
+    *("parallel", "presets", "processes", "provenance", "rehearsal", "spelling", "verb_config", "version", "voting"),
 )
 MOST_LINES = 300
 

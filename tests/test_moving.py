@@ -11,11 +11,11 @@ from chains import CPU, FRONT_END, NET, noise, write_rows
 from stores import read_all
 
 from sertools.errors import StoreError, UsageError
-from sertools.generation.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow
+from sertools.generation.moving import ClassSwitch, Flow
 from sertools.generation.opening import Denoising, Ways
 from sertools.generation.rows import generate
 from sertools.generation.translation import Translation
-from sertools.generator_config import CVAE, DIFFUSION, CvaeConfig, DiffusionConfig
+from sertools.generator_config import CVAE, DIFFUSION, GUIDANCE, STRENGTH, CvaeConfig, DiffusionConfig
 from sertools.nets.edm import Edm
 from sertools.store.reader import open_store
 from sertools.training.likelihood import load_net, train_generator

@@ -233,7 +233,7 @@ def test_a_history_of_an_earlier_version_reads_as_commands():
     made = repeat.commands(with_history(make_run("CP"), EXTRACT, SELECT, CLASSIFIER, EVALUATE))
     assert [step.line() for step in made.steps] == [
         'sertools extract "$CORPUS" --mels 64 --trim 35.0 -o OUT',
-        "sertools select store-a8df11bc.h5 --by speaker --fold 1/3 -v --where emotion=angry,sad -o OUT",
+        "sertools select store-a8df11bc.h5 --where emotion=angry,sad --fold 1/3 --by speaker -v -o OUT",
         "sertools train-clf train-11111111.h5 train-22222222.h5 --preset cpu --steps 3 --seed 7 "
         "-o classifier-33333333.safetensors  # no option sets: weight_decay=0.5",
         "sertools evaluate classifier-33333333.safetensors test-44444444.h5 --vote majority --val val-55555555.h5 "

@@ -12,12 +12,12 @@ import pytest
 from test_report import DASH, FOLDS, grid, make_run
 
 from sertools.errors import UsageError
-from sertools.reporting.reports.formats import Format
 from sertools.reporting.reports.layouts import render_layout
 from sertools.reporting.reports.paper import TABLE_2, TABLE_3
 from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result_file import write_result
+from sertools.verb_config import Format, Reporting
 
 # As the paper prints them.
 PRINTED_2 = """
@@ -215,7 +215,7 @@ def test_every_format_is_whole(layout, format, paper):
 def test_the_summary_is_as_before_and_has_none_of_the_papers_figures():
     assert render_layout(REPORT) == render(REPORT)
     with pytest.raises(UsageError, match=r"--paper: .* use --layout table2 or table3"):
-        render_layout(REPORT, paper=True)
+        Reporting(paper=True)
 
 
 def test_table_2_needs_a_reduced_class_and_a_layout_must_be_known():
@@ -224,10 +224,9 @@ def test_table_2_needs_a_reduced_class_and_a_layout_must_be_known():
         render_layout(full, "table2")
     assert "full" in render_layout(full, "table3")
     with pytest.raises(UsageError, match="--layout 'table4': expected one of summary, table2, table3"):
-        render_layout(full, "table4")
-    for layout in ("table2", "table3"):
-        with pytest.raises(UsageError, match="--format 'html': expected one of"):
-            render_layout(REPORT, layout, "html")
+        Reporting(layout="table4")
+    with pytest.raises(UsageError, match="--format 'html': expected one of"):
+        Reporting(layout="table2", format="html")
 
 
 def test_on_the_command_line(call, tmp_path):

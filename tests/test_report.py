@@ -16,13 +16,13 @@ from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
 from sertools.metrics import scores
-from sertools.reporting.reports.formats import Format
 from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.comparison import Report, Row
 from sertools.scoring.comparing.statistics import Interval
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result, Utterance
 from sertools.scoring.results.result_file import write_result
+from sertools.verb_config import Format, Reporting
 
 CLASSES = ("angry", "happy", "sad")
 FOLDS = ("1", "2", "3")
@@ -403,13 +403,13 @@ def test_every_format_ends_in_a_newline(format: Format) -> None:
 
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UsageError, match="'html': expected one of text, markdown"):
-        render(summarise(GAN), "html")  # type: ignore[arg-type]
+        Reporting(format="html")
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--format", "html"], "--format 'html': expected one of text, markdown, csv, latex, json"),
+        (["--format", "html"], "--format 'html': expected one of text, markdown, latex, csv, json"),
         (
             ["--layout", "table4"],
             "--layout 'table4': expected one of summary, table2, table3; did you mean 'table3'?",

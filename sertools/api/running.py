@@ -108,13 +108,13 @@ def takes(verb: str) -> Callable[[Function], Function]:
                 each.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=inspect.Parameter.empty if each.default is REQUIRED else each.default,
-                annotation=f"{each.kind.__name__}{' | None' if each.default is None else ''}",
+                annotation=f"{each.kind_name}{' | None' if each.default is None else ''}",
             )
             for each in known
         ]
         function.__dict__["__signature__"] = signature.replace(parameters=[*own, *listed])
         words = "".join(
-            f"{each.name} : {each.option.choices or each.kind.__name__}\n"
+            f"{each.name} : {each.option.choices or each.kind_name}\n"
             + textwrap.indent(textwrap.fill(described(each), 100), "    ")
             + "\n"
             for each in known

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sertools.api.running import AnyPath, Paths, maybe, path_of, paths_of, writing
-from sertools.config import check_vote
-from sertools.keywords import SEED
+from sertools.api.running import AnyPath, Paths, maybe, path_of, paths_of, takes, writing
+from sertools.keywords import parted
 
 if TYPE_CHECKING:
+    from sertools.api.typed import Evaluate, Score, Unpack
     from sertools.scoring.results.result import Result
 
 
+@takes("evaluate")
 def evaluate(
-    classifier: AnyPath,
-    stores: Paths,
-    output: AnyPath | None = None,
-    *,
-    vote: str = "majority",
-    tags: Mapping[str, str] | None = None,
-    val: AnyPath | None = None,
-    allow_seen: bool = False,
-    device: str = "auto",
+    classifier: AnyPath, stores: Paths, output: AnyPath | None = None, **options: Unpack[Evaluate]
 ) -> Result:
     """Test a classifier on utterances it has never seen (§3.2).
 
@@ -35,16 +27,8 @@ def evaluate(
         Test stores.
     output : path, optional
         The result as JSON, which `report` and `plot` read.
-    vote : {"majority", "mean"}
-        How an utterance's segments are joined.
-    tags : mapping of str to str
-        Place in the table: method, fold, reduced, seed.
-    val : path, optional
-        Store to run on as well, so that `report` can choose an operating point on it.
-    allow_seen : bool
-        Test on utterances that were trained on; the result is marked.
-    device : str
-        auto, cpu or cuda.
+    **options
+        Those of ``sertools evaluate``; `tags` is a mapping.
 
     Returns
     -------
@@ -62,19 +46,18 @@ def evaluate(
     from sertools.training.batches import open_rows
     from sertools.training.runtime import pick_device
 
-    check_vote(vote)
-    classifier, tested = path_of(classifier), paths_of(stores)
-    val_path = maybe(val)
+    how, _ = parted("evaluate", options)
+    classifier, tested, val_path = path_of(classifier), paths_of(stores), maybe(how.val)
 
     def test() -> Result:
         return run(
             classifier,
             tested,
-            rule=vote,
-            tags=tags,
+            rule=how.vote,
+            tags=how.tags,
             val_path=val_path,
-            allow_seen=allow_seen,
-            device=pick_device(device),
+            allow_seen=how.allow_seen,
+            device=pick_device(how.device),
         )
 
     if output is None:
@@ -91,32 +74,16 @@ def evaluate(
     return result
 
 
-def score(
-    real: AnyPath,
-    synth: AnyPath,
-    *,
-    heldout: AnyPath | None = None,
-    judge: AnyPath | None = None,
-    tags: Mapping[str, str] | None = None,
-    seed: int = 0,
-    device: str = "auto",
-) -> dict[str, Any]:
+@takes("score")
+def score(real: AnyPath, synth: AnyPath, **options: Unpack[Score]) -> dict[str, Any]:
     """Say whether generated rows are any good.
 
     Parameters
     ----------
     real, synth : path
         What the generator was trained on, and what it made.
-    heldout : path, optional
-        Real rows that the generator has not seen; without them `real` is halved.
-    judge : path, optional
-        A classifier trained on `real`; rows are compared in its features as well.
-    tags : mapping of str to str
-        Place in a table: method, fold, reduced, seed.
-    seed : int
-        Which rows are drawn, and the permutations.
-    device : str
-        auto, cpu or cuda.
+    **options
+        Those of ``sertools score``; `tags` is a mapping.
 
     Returns
     -------
@@ -131,13 +98,13 @@ def score(
     from sertools.scoring.synthetic.score import score as run
     from sertools.training.runtime import pick_device
 
-    SEED.check(seed)
+    how, _ = parted("score", options)
     return run(
         path_of(real),
         path_of(synth),
-        heldout_path=maybe(heldout),
-        judge_path=maybe(judge),
-        tags=dict(tags or {}),
-        seed=seed,
-        device=pick_device(device),
+        heldout_path=maybe(how.heldout),
+        judge_path=maybe(how.judge),
+        tags=dict(how.tags or {}),
+        seed=how.seed,
+        device=pick_device(how.device),
     )

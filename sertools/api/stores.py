@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sertools.api.running import AnyPath, Paths, Progress, maybe, path_of, paths_of, run_through, writing
-from sertools.keywords import ITERATIONS, JOBS, SEED, WAVS
+from sertools.api.running import AnyPath, Paths, Progress, maybe, path_of, paths_of, run_through, takes, writing
+from sertools.keywords import parted
 
 if TYPE_CHECKING:
+    from sertools.api.typed import Augment, Select, ToWav, Unpack
     from sertools.balance.augmentation import AugmentProgress
     from sertools.store.listening import ToWavProgress
 
 
-def select(
-    store: AnyPath,
-    output: AnyPath,
-    *,
-    where: str | Sequence[str] = (),
-    fold: str | None = None,
-    by: str = "speaker",
-    keep: Mapping[str, float] | None = None,
-    invert: bool = False,
-    copy: bool = False,
-    seed: int = 0,
-) -> int:
+@takes("select")
+def select(store: AnyPath, output: AnyPath, **options: Unpack[Select]) -> int:
     """Choose rows of a store: the toolkit's grep. All conditions are ANDed.
 
     Parameters
     ----------
     store, output : path
         The store to choose from, and the one to write.
-    where : str or sequence of str
-        ``COL=V[,V]``: rows whose column has one of the values; ``COL!=V`` for none.
-    fold : str, optional
-        ``K/N``: part K of N; with `invert`, all the others.
-    by : {"speaker", "session", "utterance"}
-        What a fold keeps together.
-    keep : mapping of str to float
-        Class → the share of its utterances that is kept, 0 to 1.
-    invert : bool
-        Keep exactly what the same call without it leaves out.
-    copy : bool
-        Copy the pictures; otherwise the output points to them.
-    seed : int
-        Which utterances `keep` keeps.
+    **options
+        Those of ``sertools select``; `where` may be one text, and `keep` is a mapping of classes to shares.
 
     Returns
     -------
@@ -59,18 +38,19 @@ def select(
     from sertools.store.conditions import parse_condition
     from sertools.store.select import Selection, parse_keep, parse_part, select_store
 
-    SEED.check(seed)
+    how, _ = parted("select", options)
+    where = [how.where] if isinstance(how.where, str) else how.where or ()
     selection = Selection(
-        where=tuple(map(parse_condition, [where] if isinstance(where, str) else where)),
-        fold=None if fold is None else parse_part(fold, "--fold"),
-        by=by,
-        keep=parse_keep(f"{name}={share}" for name, share in (keep or {}).items()),
-        invert=invert,
-        seed=seed,
+        where=tuple(map(parse_condition, where)),
+        fold=None if how.fold is None else parse_part(how.fold, "--fold"),
+        by=how.by,
+        keep=parse_keep(f"{name}={share}" for name, share in (how.keep or {}).items()),
+        invert=how.invert,
+        seed=how.seed,
     )
     output = path_of(output)
     with writing(output):
-        return select_store(path_of(store), output, selection, copy=copy)
+        return select_store(path_of(store), output, selection, copy=how.copy)
 
 
 def merge(stores: Paths, output: AnyPath) -> int:
@@ -100,16 +80,14 @@ def merge(stores: Paths, output: AnyPath) -> int:
         return merge_stores(paths_of(stores), output)
 
 
+@takes("augment")
 def augment(
     store: AnyPath,
     output: AnyPath,
     *,
     strategy: str = "CP",
-    noise: AnyPath | None = None,
-    audio_root: AnyPath | None = None,
-    jobs: int = 1,
-    seed: int = 0,
     progress: Progress[AugmentProgress] = iter,
+    **options: Unpack[Augment],
 ) -> Mapping[str, tuple[int, int]]:
     """Balance a training store without a GAN (§2.5).
 
@@ -119,12 +97,10 @@ def augment(
         The training store, and the one to write, with the old rows and the new.
     strategy : str
         A key of `sertools.STRATEGIES`: CP copies, SA and its variants alter the audio, RS removes rows.
-    noise : path, optional
-        A folder of background noise, for SA, SAR, SARM and SARB.
-    audio_root : path, optional
-        The corpus, if it is no longer where the store says.
-    jobs : int
-        Processes that alter audio.
+    progress
+        As of `extract`.
+    **options
+        Those of ``sertools augment``.
 
     Returns
     -------
@@ -141,36 +117,30 @@ def augment(
     from sertools.sound.noise import open_noise
     from sertools.store.reader import open_store
 
-    SEED.check(seed)
-    JOBS.check(jobs)
+    how, _ = parted("augment", options)
     chosen, source, output = find(strategy), path_of(store), path_of(output)
-    sounds, root = maybe(noise), maybe(audio_root)
+    sounds, root = maybe(how.noise), maybe(how.audio_root)
     folder = open_noise(sounds, open_store(source).contents.front_end.segment_seconds) if sounds else None
     with writing(output):
-        steps = augment_store(source, output, chosen, seed=seed, noise=folder, audio_root=root, jobs=jobs)
+        steps = augment_store(source, output, chosen, seed=how.seed, noise=folder, audio_root=root, jobs=how.jobs)
         last = run_through(steps, progress)
     return last.counts if last else {}
 
 
+@takes("to-wav")
 def to_wav(
-    store: AnyPath,
-    folder: AnyPath,
-    *,
-    per_class: int | None = None,
-    iterations: int = 32,
-    seed: int = 0,
-    progress: Progress[ToWavProgress] = iter,
+    store: AnyPath, folder: AnyPath, *, progress: Progress[ToWavProgress] = iter, **options: Unpack[ToWav]
 ) -> ToWavProgress | None:
     """Turn rows of a store back into sound, one wav each.
 
     Parameters
     ----------
-    folder : path
-        Made if it is missing.
-    per_class : int, optional
-        Take only this many rows of each class; by default all.
-    iterations : int
-        Rounds of Griffin-Lim, at least 1.
+    store, folder : path
+        The folder is made if it is missing.
+    progress
+        As of `extract`.
+    **options
+        Those of ``sertools to-wav``.
 
     Returns
     -------
@@ -184,8 +154,6 @@ def to_wav(
     """
     from sertools.store.listening import to_wav as run
 
-    SEED.check(seed)
-    ITERATIONS.check(iterations)
-    WAVS.check(per_class)
-    steps = run(path_of(store), path_of(folder), per_class=per_class, n_iter=iterations, seed=seed)
+    how, _ = parted("to-wav", options)
+    steps = run(path_of(store), path_of(folder), per_class=how.per_class, n_iter=how.iterations, seed=how.seed)
     return run_through(steps, progress)

@@ -11,13 +11,14 @@ from sertools.errors import SertoolsWarning, UsageError
 from sertools.keywords import parted
 
 if TYPE_CHECKING:
-    from sertools.api.typed import Generate, Unpack
+    from sertools.api.typed import FitLatents, Generate, Unpack
     from sertools.generation.rows import GenerateProgress
     from sertools.training.latents import ClassGaussians
 
 
+@takes("fit-latents")
 def fit_latents(
-    autoencoder: AnyPath, stores: Paths, output: AnyPath, *, cov: str = "empirical", device: str = "auto"
+    autoencoder: AnyPath, stores: Paths, output: AnyPath, **options: Unpack[FitLatents]
 ) -> ClassGaussians:
     """Model each class as a Gaussian in the latent space (§2.2).
 
@@ -29,10 +30,8 @@ def fit_latents(
         Training stores.
     output : path
         The class Gaussians (HDF5), written when complete.
-    cov : {"empirical", "ledoit-wolf", "oas", "pooled", "diagonal"}
-        How a covariance is estimated.
-    device : str
-        auto, cpu or cuda.
+    **options
+        Those of ``sertools fit-latents``.
 
     Returns
     -------
@@ -48,11 +47,12 @@ def fit_latents(
     from sertools.training.latents import fit_latents as fit
     from sertools.training.runtime import pick_device
 
+    how, _ = parted("fit-latents", options)
     output = path_of(output)
     with writing(output):
-        gaussians = fit(path_of(autoencoder), paths_of(stores), output, cov, pick_device(device))
+        gaussians = fit(path_of(autoencoder), paths_of(stores), output, how.cov, pick_device(how.device))
     few = [name for name, n in zip(gaussians.classes, gaussians.n_rows, strict=True) if n < FEW_ROWS]
-    if few and cov == "empirical":
+    if few and how.cov == "empirical":
         warnings.warn(
             f"fewer than {FEW_ROWS} rows for {gaussians.mean.shape[1]} dimensions in {', '.join(few)}; "
             "--cov pooled is steadier",

@@ -1,11 +1,38 @@
 """Keywords that functions share with their verbs, for type checkers; made by `make commands`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import Required, TypedDict
 from typing_extensions import Unpack as Unpack
 
 from sertools.api.running import AnyPath
+from sertools.config import FrontEnd
+
+class Corpus(TypedDict, total=False):
+    ambiguous: str
+    relabel: Mapping[str, str] | None
+    missing: str | Sequence[str] | None
+    synonyms: str
+
+class Extract(TypedDict, total=False):
+    labels: AnyPath | None
+    jobs: int
+    shard: str | None
+    audio_root: AnyPath | None
+    on_error: str
+    missing: str | Sequence[str] | None
+    synonyms: str
+    corpus: str | None
+    front_end: FrontEnd | None
+
+class Select(TypedDict, total=False):
+    where: Sequence[str] | None
+    fold: str | None
+    by: str
+    keep: Mapping[str, float] | None
+    invert: bool
+    copy: bool
+    seed: int
 
 class PretrainAe(TypedDict, total=False):
     val: AnyPath | None
@@ -25,6 +52,10 @@ class PretrainAe(TypedDict, total=False):
     device: str
     precision: str
     save_every: float
+
+class FitLatents(TypedDict, total=False):
+    cov: str
+    device: str
 
 class FinetuneGan(TypedDict, total=False):
     preset: str
@@ -61,6 +92,33 @@ class TrainGenerator(TypedDict, total=False):
     precision: str
     save_every: float
 
+class Generate(TypedDict, total=False):
+    balance: AnyPath | None
+    per_class: int | None
+    count: Mapping[str, int] | None
+    smote: AnyPath | None
+    translate: AnyPath | None
+    paste: bool
+    within_speaker: bool
+    strength: float | None
+    guidance: float | None
+    denoise_steps: int | None
+    seed: int
+    device: str
+
+class Score(TypedDict, total=False):
+    heldout: AnyPath | None
+    judge: AnyPath | None
+    tags: Mapping[str, str] | None
+    seed: int
+    device: str
+
+class Augment(TypedDict, total=False):
+    noise: AnyPath | None
+    audio_root: AnyPath | None
+    jobs: int
+    seed: int
+
 class TrainClf(TypedDict, total=False):
     val: AnyPath | None
     preset: str
@@ -80,16 +138,34 @@ class TrainClf(TypedDict, total=False):
     precision: str
     save_every: float
 
-class Generate(TypedDict, total=False):
-    balance: AnyPath | None
-    per_class: int | None
-    count: Mapping[str, int] | None
-    smote: AnyPath | None
-    translate: AnyPath | None
-    paste: bool
-    within_speaker: bool
-    strength: float | None
-    guidance: float | None
-    denoise_steps: int | None
-    seed: int
+class Evaluate(TypedDict, total=False):
+    vote: str
+    tags: Mapping[str, str] | None
+    val: AnyPath | None
+    allow_seen: bool
     device: str
+
+class Report(TypedDict, total=False):
+    baseline: str | None
+    layout: str
+    paper: bool
+    format: str
+    html: AnyPath | None
+    same_speakers: bool
+
+class Plot(TypedDict, total=False):
+    kind: str | None
+    n: int
+    title: str
+    names: Sequence[str] | None
+    baseline: str | None
+    seed: int
+
+class ToWav(TypedDict, total=False):
+    per_class: int | None
+    iterations: int
+    seed: int
+
+class Export(TypedDict, total=False):
+    format: str | None
+    audio_root: AnyPath | None

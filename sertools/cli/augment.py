@@ -1,32 +1,24 @@
 """``sertools augment``: training store → balanced training store."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sertools.balance.strategies import STRATEGIES
-from sertools.cli.options import Jobs, Seed, output
+from sertools.cli.options import argument, output
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
-from sertools.keywords import JOBS
 
 
 @verb(dry_run=True)
 def augment(
-    store: Annotated[Path, typer.Argument(metavar="TRAIN.h5", help="The training store.", show_default=False)],
+    store: Annotated[Path, argument("TRAIN.h5", "The training store.")],
     out: Annotated[Path, output("OUT.h5", "The whole augmented training store.")],
     strategy: Annotated[
         str, typer.Option(metavar="|".join(STRATEGIES), help="A strategy of the paper's Table 1 or 3.")
     ] = "CP",
-    noise: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Background noise, for SA, SAR, SARM and SARB.")
-    ] = None,
-    audio_root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the corpus lies; no path is followed out of it.")
-    ] = None,
-    jobs: Jobs = JOBS.default,
-    seed: Seed = 0,
+    **options: Any,
 ) -> None:
     """Balance a training store without a GAN.
 
@@ -42,14 +34,7 @@ def augment(
     from sertools import api
 
     counts = api.augment(
-        store,
-        out,
-        strategy=strategy,
-        noise=noise,
-        audio_root=audio_root,
-        jobs=jobs,
-        seed=seed,
-        progress=showing("augment", lambda p: (p.done, p.total, "")),
+        store, out, strategy=strategy, **options, progress=showing("augment", lambda p: (p.done, p.total, ""))
     )
     if counts:
         changes = ", ".join(f"{name} {before} → {after}" for name, (before, after) in counts.items())

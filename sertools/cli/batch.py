@@ -10,6 +10,7 @@ import typer
 
 from sertools.batch.lines import CommandLine, malformed, read_lines
 from sertools.batch.waiting import Files, in_order
+from sertools.cli.options import argument
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
 from sertools.errors import UsageError, did_you_mean
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
 def batch(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="FILE",
-            help="Command lines; - or nothing is stdin. With --around a command.",
-            show_default=False,
-        ),
+        argument("FILE", "Command lines; - or nothing is stdin. With --around a command."),
     ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Lines side by side.")] = 1,
     keep_going: Annotated[
@@ -100,7 +97,7 @@ def _files_of(line: CommandLine, commands: Mapping[str, Any]) -> Files:
         value = given.get(parameter.name)
         values = value if isinstance(value, (list, tuple)) else [value]
         # What a verb reads, it takes as a path or by its place.
-        if parameter.name == "out":
+        if parameter.name in ("out", "html"):
             writes |= {*values, *(str(log_of(Path(each))) for each in values if each)}
         elif parameter.type.name == "path" or parameter.param_type_name == "argument":
             reads |= {*values}

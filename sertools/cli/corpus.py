@@ -3,16 +3,14 @@
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sertools.cli.completion import choices, readers
-from sertools.cli.options import Missing, Synonyms
+from sertools.cli.completion import readers
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
 from sertools.errors import UsageError
-from sertools.keywords import SYNONYMS
 
 
 @verb()
@@ -26,18 +24,7 @@ def corpus(
         typer.Argument(metavar="DIR", help="Where the corpus lies; for nkululeko, its CSV.", show_default=False),
     ] = None,
     list_readers: Annotated[bool, typer.Option("--list", help="Name the readers and their corpora.")] = False,
-    ambiguous: Annotated[
-        str,
-        typer.Option(
-            help="keep or drop recordings on which the annotators disagree.", autocompletion=choices(("keep", "drop"))
-        ),
-    ] = "keep",
-    relabel: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OLD=NEW", help="Count one emotion as another, such as calm=neutral. Repeatable."),
-    ] = None,
-    missing: Missing = None,
-    synonyms: Synonyms = SYNONYMS.default,
+    **options: Any,
 ) -> None:
     """Print a corpus folder's labels as CSV.
 
@@ -58,10 +45,10 @@ def corpus(
     if name is None or folder is None:
         raise typer.BadParameter("NAME and DIR are needed, such as: sertools corpus ravdess RAVDESS/")
     pairs: dict[str, str] = {}
-    for old, new in map(_read_pair, relabel or ()):
+    for old, new in map(_read_pair, options["relabel"] or ()):
         if pairs.setdefault(old, new) != new:
             raise UsageError(f"--relabel {old}={new}: {old!r} is also to be {pairs[old]!r}; leave one out")
-    recordings = api.corpus(name, folder, ambiguous=ambiguous, relabel=pairs, missing=missing, synonyms=synonyms)
+    recordings = api.corpus(name, folder, **{**options, "relabel": pairs})
     text = io.StringIO(newline="")
     write_labels(recordings, text)
     sys.stdout.buffer.write(text.getvalue().encode("utf-8", "surrogateescape"))

@@ -2,35 +2,21 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sertools.cli.options import Device, Tags, read_tags
+from sertools.cli.options import argument, read_tags
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
-from sertools.config import VOTES
 
 
 @verb()
 def evaluate(
-    classifier: Annotated[Path, typer.Argument(metavar="CLF", help="From train-clf.", show_default=False)],
-    stores: Annotated[list[Path], typer.Argument(metavar="TEST.h5", help="Test stores.", show_default=False)],
+    classifier: Annotated[Path, argument("CLF", "From train-clf.")],
+    stores: Annotated[list[Path], argument("TEST.h5", "Test stores.")],
     out: Annotated[str, typer.Option("-o", "--output", metavar="R.json", help="The result; - is stdout.")] = "-",
-    vote: Annotated[
-        str, typer.Option(metavar="|".join(VOTES), help="How an utterance's segments are joined.")
-    ] = "majority",
-    tag: Tags = None,
-    val: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="VAL.h5", help="Store to run on as well, so that `report` can choose an operating point on it."
-        ),
-    ] = None,
-    allow_seen: Annotated[
-        bool, typer.Option("--allow-seen", help="Test on utterances that were trained on; the result is marked.")
-    ] = False,
-    device: Device = "auto",
+    **options: Any,
 ) -> None:
     """Test a classifier on utterances it has never seen.
 
@@ -42,16 +28,8 @@ def evaluate(
     """
     from sertools import api
 
-    result = api.evaluate(
-        classifier,
-        stores,
-        None if out == "-" else out,
-        vote=vote,
-        tags=read_tags(tag),
-        val=val,
-        allow_seen=allow_seen,
-        device=device,
-    )
+    options["tags"] = read_tags(options["tags"])
+    result = api.evaluate(classifier, stores, None if out == "-" else out, **options)
     if out == "-":
         from sertools.scoring.results.result_file import write_result
 

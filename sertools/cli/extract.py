@@ -5,48 +5,18 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from sertools.cli.options import Jobs, Missing, Synonyms, output
+from sertools.cli.options import argument, output
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
 from sertools.config import FrontEnd
-from sertools.keywords import JOBS, SYNONYMS
+from sertools.fields import keywords_of
 
 
 @verb(dry_run=True)
 def extract(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SRC",
-            help="Audio files, folders, a labels CSV, or - for either on stdin.",
-            show_default=False,
-        ),
-    ],
+    sources: Annotated[list[str], argument("SRC", "Audio files, folders, a labels CSV, or - for either on stdin.")],
     out: Annotated[Path, output("S.h5", "The store.")],
-    labels: Annotated[Path | None, typer.Option(metavar="CSV", help="Labels of the audio of SRC.")] = None,
-    jobs: Jobs = JOBS.default,
-    shard: Annotated[
-        str | None, typer.Option(metavar="K/N", help="Only the K-th of N parts; `merge` joins them.")
-    ] = None,
-    audio_root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Refuse audio outside this folder, also behind links.")
-    ] = None,
-    on_error: Annotated[
-        str,
-        typer.Option(
-            metavar="fail|skip",
-            help="fail: list all bad files, write nothing; skip: record them in the store.",
-        ),
-    ] = "fail",
-    missing: Missing = None,
-    synonyms: Synonyms = SYNONYMS.default,
-    corpus: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which corpus SRC is; ids and speakers are names within it."),
-    ] = None,
-    **front_end: Any,
+    **options: Any,
 ) -> None:
     """Turn audio into a store of log-mel spectrograms.
 
@@ -60,19 +30,14 @@ def extract(
     """
     from sertools import api
 
+    front_end = FrontEnd(**{name: options.pop(name) for name in keywords_of(FrontEnd)})
+    stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="")
     last = api.extract(
         sources,
         out,
-        labels=labels,
-        audio_root=audio_root,
-        jobs=jobs,
-        shard=shard,
-        on_error=on_error,
-        missing=missing,
-        synonyms=synonyms,
-        corpus=corpus,
-        front_end=FrontEnd(**front_end),
-        stdin=io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline=""),
+        **options,
+        front_end=front_end,
+        stdin=stdin,
         progress=showing("extract", lambda p: (p.done, p.total, f"{p.n_rows} rows")),
     )
     if last:

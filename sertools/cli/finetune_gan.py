@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from sertools.cli.options import Stores, output
+from sertools.cli.options import Stores, argument, output
 from sertools.cli.progress import voice
 from sertools.cli.training import follow_training
 from sertools.cli.verbs import verb
@@ -13,8 +11,8 @@ from sertools.cli.verbs import verb
 
 @verb(dry_run=True, distributed=True)
 def finetune_gan(
-    autoencoder: Annotated[Path, typer.Argument(metavar="AE", help="From pretrain-ae.", show_default=False)],
-    latents: Annotated[Path, typer.Argument(metavar="L.h5", help="From fit-latents.", show_default=False)],
+    autoencoder: Annotated[Path, argument("AE", "From pretrain-ae.")],
+    latents: Annotated[Path, argument("L.h5", "From fit-latents.")],
     stores: Stores,
     out: Annotated[Path, output("GAN", "The GAN, with its latents (safetensors).")],
     **options: Any,

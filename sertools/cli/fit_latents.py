@@ -1,25 +1,19 @@
 """``sertools fit-latents``: autoencoder and stores → class Gaussians."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from sertools.cli.options import Device, Stores, output
+from sertools.cli.options import Stores, argument, output
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
-from sertools.config import COVARIANCES
 
 
 @verb()
 def fit_latents(
-    autoencoder: Annotated[Path, typer.Argument(metavar="AE", help="From pretrain-ae.", show_default=False)],
+    autoencoder: Annotated[Path, argument("AE", "From pretrain-ae.")],
     stores: Stores,
     out: Annotated[Path, output("L.h5", "The class Gaussians.")],
-    cov: Annotated[
-        str, typer.Option(metavar="|".join(COVARIANCES), help="How a covariance is estimated.")
-    ] = "empirical",
-    device: Device = "auto",
+    **options: Any,
 ) -> None:
     """Model each class as a Gaussian in the latent space.
 
@@ -29,7 +23,7 @@ def fit_latents(
     """
     from sertools import api
 
-    gaussians = api.fit_latents(autoencoder, stores, out, cov=cov, device=device)
+    gaussians = api.fit_latents(autoencoder, stores, out, **options)
     size = gaussians.mean.shape[1]
     for name, n, rank, condition in zip(
         gaussians.classes, gaussians.n_rows, gaussians.rank, gaussians.condition, strict=True

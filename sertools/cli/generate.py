@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from sertools.cli.options import output
+from sertools.cli.options import argument, output
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
 from sertools.errors import UsageError
@@ -15,9 +13,7 @@ from sertools.spelling import spelled
 
 @verb(dry_run=True)
 def generate(
-    gan: Annotated[
-        Path, typer.Argument(metavar="GEN", help="From finetune-gan or train-generator.", show_default=False)
-    ],
+    gan: Annotated[Path, argument("GEN", "From finetune-gan or train-generator.")],
     out: Annotated[Path, output("SYNTH.h5", "The generated rows.")],
     **options: Any,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sertools.cli.options import AsJson, argument
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
 
@@ -16,13 +17,8 @@ _NAMES_OF_REPORTS = ("layout", "baseline", "n_folds", "n_seeds", "n_speakers", "
 
 @verb()
 def info(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", help="A store, latents, model, result, score, report or training log.", show_default=False
-        ),
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as into a pipe.")] = False,
+    file: Annotated[Path, argument("FILE", "A store, latents, model, result, score, report or training log.")],
+    as_json: AsJson = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare a store with its digests.")] = False,
 ) -> None:
     """Say what a file is, what it holds, where it comes from and which commands make it again.

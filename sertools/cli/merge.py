@@ -3,19 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from sertools.cli.options import output
+from sertools.cli.options import argument, output
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
 
 
 @verb()
 def merge(
-    stores: Annotated[
-        list[Path],
-        typer.Argument(metavar="STORE.h5", help="Stores of one front end.", show_default=False),
-    ],
+    stores: Annotated[list[Path], argument("STORE.h5", "Stores of one front end.")],
     out: Annotated[Path, output("S.h5", "All their rows.")],
 ) -> None:
     """Put stores together: the toolkit's cat.

@@ -1,25 +1,25 @@
-"""Options that several verbs share; what every verb has, such as -q, is in `verbs`.
+"""Arguments and options of verbs: `parameters` makes what a verb shares with its function in Python.
 
-Index: ``output`` -o · ``Seed`` --seed · ``Device`` --device · ``Jobs`` --jobs · ``Stores`` TRAIN.h5… ·
-``Missing`` --missing · ``Synonyms`` --synonyms · ``Tags`` --tag. `parameters` makes what a verb shares with its
-function in Python from `sertools.keywords`.
+What every verb has, such as -q, is in `verbs`.
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+import types
+import typing
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sertools.cli.completion import counts
+from sertools.cli.completion import conditions, counts, shares
 from sertools.errors import UsageError
 from sertools.fields import REQUIRED, Keyword
-from sertools.keywords import DEVICE, JOBS, MISSING_WORDS, SEED, SYNONYMS, described
+from sertools.keywords import described
 from sertools.spelling import spelled
 
-_OFFERS = {"count": counts}
+_OFFERS = {"count": counts, "keep": shares, "where": conditions}
 
 
 def parameters(known: Iterable[Keyword]) -> list[inspect.Parameter]:
@@ -28,7 +28,7 @@ def parameters(known: Iterable[Keyword]) -> list[inspect.Parameter]:
         inspect.Parameter(
             keyword.name,
             inspect.Parameter.KEYWORD_ONLY,
-            annotation=Annotated[_kind(keyword), option_of(keyword)],
+            annotation=Annotated[_kind(keyword), _option(keyword)],
             default=inspect.Parameter.empty if keyword.default is REQUIRED else keyword.default,
         )
         for keyword in known
@@ -36,18 +36,21 @@ def parameters(known: Iterable[Keyword]) -> list[inspect.Parameter]:
 
 
 def _kind(keyword: Keyword) -> Any:
-    kind = list[str] if keyword.kind == Mapping[str, int] else keyword.kind
+    """The type of an option: of several, the first; what has parts is given part by part."""
+    kind = keyword.kind
+    if isinstance(kind, types.UnionType):
+        kind = typing.get_args(kind)[0]
+    elif typing.get_args(kind):
+        kind = list[str]
     return kind | None if keyword.default is None else kind
 
 
-def option_of(keyword: Keyword, *short: str) -> Any:
-    """Make a keyword's option, also under a short flag."""
+def _option(keyword: Keyword) -> Any:
     option = keyword.option
     # One that a preset may switch on can be switched off.
     off = f"/--no-{keyword.flag[2:]}" if keyword.kind is bool and keyword.default is None else ""
     return typer.Option(
-        *short,
-        keyword.flag + off,
+        *filter(None, (option.also, keyword.flag + off)),
         metavar=option.metavar or "|".join(option.choices) or None,
         help=described(keyword),
         parser=_fraction if option.fraction else None,
@@ -64,12 +67,14 @@ def _fraction(text: str) -> float:
         raise typer.BadParameter(f"{text!r} is not a number, such as 0.125 or 1/8") from None
 
 
-Stores = Annotated[list[Path], typer.Argument(metavar="TRAIN.h5", help="Training stores.", show_default=False)]
-Seed = Annotated[int, option_of(SEED)]
-Device = Annotated[str, option_of(DEVICE)]
-Jobs = Annotated[int, option_of(JOBS, "-j")]
-Missing = Annotated[str | None, option_of(MISSING_WORDS)]
-Synonyms = Annotated[str, option_of(SYNONYMS)]
+def argument(metavar: str, what: str) -> Any:
+    """Make an argument of a verb."""
+    return typer.Argument(metavar=metavar, help=what, show_default=False)
+
+
+Stores = Annotated[list[Path], argument("TRAIN.h5", "Training stores.")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as into a pipe.")]
 
 
 def output(metavar: str, what: str) -> Any:
@@ -77,13 +82,7 @@ def output(metavar: str, what: str) -> Any:
     return typer.Option("-o", "--output", metavar=metavar, help=f"{what} Written when complete.", show_default=False)
 
 
-Tags = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KEY=VALUE", help="Place in the table: method, fold, reduced, seed. Repeatable."),
-]
-
-
-def read_tags(texts: list[str] | None) -> dict[str, str]:
+def read_tags(texts: Iterable[str] | None) -> dict[str, str]:
     """Read the values of --tag."""
     tags: dict[str, str] = {}
     for text in texts or ():

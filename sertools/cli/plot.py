@@ -1,44 +1,20 @@
 """``sertools plot``: stores, results, training logs or latents → picture."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from sertools.cli.options import Seed, option_of, output
+from sertools.cli.options import argument, output
 from sertools.cli.verbs import verb
-from sertools.keywords import PICTURES
 
 
 @verb()
 def plot(
     files: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FILE",
-            help="Stores, results, training logs, or latents (with their autoencoder and stores).",
-            show_default=False,
-        ),
+        argument("FILE", "Stores, results, training logs, or latents (with their autoencoder and stores)."),
     ],
     out: Annotated[Path, output("P.png", "The picture: .png, .svg or .pdf.")],
-    kind: Annotated[
-        str,
-        typer.Option(
-            metavar="spectrograms|balance|confusion|comparison",
-            help="For files that can be drawn in two ways: stores as spectrograms or as rows per class; results as "
-            "one matrix or as a comparison of methods. [by the files]",
-            show_default=False,
-        ),
-    ] = "",
-    n: Annotated[int, option_of(PICTURES)] = PICTURES.default,
-    title: Annotated[str, typer.Option(help="A title above the picture.")] = "",
-    name: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="Name of a store; give one for each, in their order.")
-    ] = None,
-    baseline: Annotated[
-        str | None, typer.Option(metavar="METHOD", help="What others are compared with. [imbalanced]")
-    ] = None,
-    seed: Seed = 0,
+    **options: Any,
 ) -> None:
     """Draw spectrograms, class balance, results, the curves of a training, or the latent space.
 
@@ -59,4 +35,4 @@ def plot(
     """
     from sertools import api
 
-    api.plot(files, out, kind=kind, n=n, title=title, names=name or (), baseline=baseline, seed=seed)
+    api.plot(files, out, **options)

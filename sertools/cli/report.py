@@ -1,48 +1,16 @@
 """``sertools report``: results → table, or page."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
+from sertools.cli.options import argument
 from sertools.cli.verbs import verb
 
 
 @verb()
 def report(
-    results: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="R.json",
-            help="From evaluate, or a CSV of another tool; or all from score.",
-            show_default=False,
-        ),
-    ],
-    baseline: Annotated[
-        str | None, typer.Option(metavar="METHOD", help="What the others are compared with. [imbalanced]")
-    ] = None,
-    layout: Annotated[
-        str, typer.Option(metavar="summary|table2|table3", help="Our table, or the paper's Table 2 or 3.")
-    ] = "summary",
-    paper: Annotated[
-        bool, typer.Option("--paper", help="Put the paper's own figures beside ours, in its layouts.")
-    ] = False,
-    table_format: Annotated[
-        str,
-        typer.Option("--format", metavar="text|markdown|latex|csv|json", help="How the table is written."),
-    ] = "text",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--html",
-            metavar="P.html",
-            help="Also write a page with pictures that needs no other file.",
-            show_default=False,
-        ),
-    ] = None,
-    same_speakers: Annotated[
-        bool, typer.Option("--same-speakers", help="Speakers of one name are one person in all corpora.")
-    ] = False,
+    results: Annotated[list[Path], argument("R.json", "From evaluate, or a CSV of another tool; or all from score.")],
+    **options: Any,
 ) -> None:
     """Put many results into one table, with intervals.
 
@@ -58,13 +26,4 @@ def report(
     """
     from sertools import api
 
-    table = api.report(
-        results,
-        baseline=baseline,
-        layout=layout,
-        paper=paper,
-        format=table_format,
-        html=out,
-        same_speakers=same_speakers,
-    )
-    print(table, end="")
+    print(api.report(results, **options), end="")

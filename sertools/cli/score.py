@@ -3,32 +3,19 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from sertools.cli.options import Device, Seed, Tags, read_tags
+from sertools.cli.options import AsJson, argument, read_tags
 from sertools.cli.verbs import verb
 
 
 @verb()
 def score(
-    real: Annotated[
-        Path, typer.Argument(metavar="REAL.h5", help="What the generator was trained on.", show_default=False)
-    ],
-    synth: Annotated[Path, typer.Argument(metavar="SYNTH.h5", help="What it made.", show_default=False)],
-    heldout: Annotated[
-        Path | None,
-        typer.Option(metavar="S.h5", help="Real rows that the generator has not seen; without them REAL is halved."),
-    ] = None,
-    judge: Annotated[
-        Path | None,
-        typer.Option(metavar="CLF", help="A classifier trained on REAL; rows are compared in its features as well."),
-    ] = None,
-    tag: Tags = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as into a pipe.")] = False,
+    real: Annotated[Path, argument("REAL.h5", "What the generator was trained on.")],
+    synth: Annotated[Path, argument("SYNTH.h5", "What it made.")],
+    *,
+    as_json: AsJson = False,
+    **options: Any,
 ) -> None:
     """Say whether generated rows are any good.
 
@@ -43,7 +30,8 @@ def score(
     from sertools import api
     from sertools.reporting.reports.score_page import page
 
-    scored = api.score(real, synth, heldout=heldout, judge=judge, tags=read_tags(tag), seed=seed, device=device)
+    options["tags"] = read_tags(options["tags"])
+    scored = api.score(real, synth, **options)
     if as_json or not _on_terminal():
         print(json.dumps(scored, indent=2, ensure_ascii=False, allow_nan=False))
     else:

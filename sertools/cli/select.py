@@ -1,47 +1,18 @@
 """``sertools select``: store → store."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from sertools.cli.completion import conditions, shares
-from sertools.cli.options import Seed, output
+from sertools.cli.options import argument, output
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
 
 
 @verb()
 def select(
-    store: Annotated[Path, typer.Argument(metavar="S.h5", help="The store to choose from.", show_default=False)],
+    store: Annotated[Path, argument("S.h5", "The store to choose from.")],
     out: Annotated[Path, output("T.h5", "The chosen rows.")],
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COL=V[,V]",
-            help="Rows whose column has one of the values; COL!=V for none. Repeatable.",
-            autocompletion=conditions,
-        ),
-    ] = None,
-    fold: Annotated[str | None, typer.Option(metavar="K/N", help="Part K of N; with -v, all the others.")] = None,
-    by: Annotated[
-        str, typer.Option(metavar="speaker|session|utterance", help="What a fold keeps together.")
-    ] = "speaker",
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CLASS=FRACTION",
-            help="Keep only this share of a class's utterances. Repeatable.",
-            autocompletion=shares,
-        ),
-    ] = None,
-    invert: Annotated[
-        bool, typer.Option("-v", "--invert", help="Keep exactly what the same line without -v leaves out.")
-    ] = False,
-    copy: Annotated[
-        bool, typer.Option("--copy", help="Copy the pictures; otherwise the output points to them.")
-    ] = False,
-    seed: Seed = 0,
+    **options: Any,
 ) -> None:
     """Choose rows of a store: the toolkit's grep.
 
@@ -56,15 +27,5 @@ def select(
     from sertools import api
     from sertools.store.select import parse_keep
 
-    n_rows = api.select(
-        store,
-        out,
-        where=where or (),
-        fold=fold,
-        by=by,
-        keep=parse_keep(keep or ()),
-        invert=invert,
-        copy=copy,
-        seed=seed,
-    )
-    voice.say(f"{out}: {n_rows} rows")
+    options["keep"] = parse_keep(options["keep"] or ())
+    voice.say(f"{out}: {api.select(store, out, **options)} rows")

@@ -1,25 +1,22 @@
 """``sertools to-wav``: store → sound files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sertools.cli.options import Seed, option_of
+from sertools.cli.options import argument
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
-from sertools.keywords import ITERATIONS, WAVS
 
 
 @verb()
 def to_wav(
-    store: Annotated[Path, typer.Argument(metavar="STORE.h5", help="Any store.", show_default=False)],
+    store: Annotated[Path, argument("STORE.h5", "Any store.")],
     out: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="One wav per row.", show_default=False)
     ],
-    per_class: Annotated[int | None, option_of(WAVS)] = None,
-    iterations: Annotated[int, option_of(ITERATIONS)] = ITERATIONS.default,
-    seed: Seed = 0,
+    **options: Any,
 ) -> None:
     """Listen to a store: spectrograms back to sound.
 
@@ -33,14 +30,7 @@ def to_wav(
     """
     from sertools import api
 
-    last = api.to_wav(
-        store,
-        out,
-        per_class=per_class,
-        iterations=iterations,
-        seed=seed,
-        progress=showing("to-wav", lambda p: (p.done, p.total, "")),
-    )
+    last = api.to_wav(store, out, **options, progress=showing("to-wav", lambda p: (p.done, p.total, "")))
     if last:
         quieter = f", {last.n_quieter} of them made quieter to fit" if last.n_quieter else ""
         voice.say(f"{out}: {last.total} wavs{quieter}")

@@ -16,7 +16,7 @@ from sertools.cli.options import parameters
 from sertools.cli.progress import voice
 from sertools.cli.signals import signals_unwind
 from sertools.errors import Followed, SertoolsError, SertoolsWarning, lost_connection, out_of_memory
-from sertools.keywords import keywords
+from sertools.keywords import flags
 from sertools.processes import Processes, check_alone, processes
 from sertools.rehearsal import rehearsal
 
@@ -91,10 +91,11 @@ def _mannered(function: Verb, dry_run: bool, distributed: bool) -> Verb:
     signature = inspect.signature(function)
     own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
     if len(own) < len(signature.parameters):
-        # Its **options are those of its function in Python.
-        own += parameters(keywords(name).values())
+        # Its **options are those of its function in Python; what stands behind a * comes after them.
+        first = [each for each in own if each.kind is not inspect.Parameter.KEYWORD_ONLY]
+        own = [*first, *parameters(flags(name).values()), *own[len(first) :]]
     _offer_choices(own)
-    own_v = "invert" in signature.parameters  # grep's -v
+    own_v = any(each.name == "invert" for each in own)  # grep's -v
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=False)
         for name, annotation in (*([_DRY_RUN] if dry_run else []), *_SHARED)

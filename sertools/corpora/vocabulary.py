@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sertools.corpora.cells import canonical_gender
 from sertools.corpora.emotions import canonical_emotion, plain_emotion
-from sertools.errors import CorpusError, SertoolsWarning, printable
-from sertools.keywords import SYNONYMS
+from sertools.errors import CorpusError, SertoolsWarning, one_of, printable
 from sertools.spelling import MISSING, alike, is_missing, is_utf_8, spelled
+from sertools.verb_config import SYNONYMS
 
 if TYPE_CHECKING:
     from sertools.corpora.table import Recording
@@ -43,10 +43,10 @@ class Vocabulary:
     """
 
     missing: tuple[str, ...] = MISSING
-    synonyms: str = SYNONYMS.default
+    synonyms: str = "merge"
 
     def __post_init__(self) -> None:
-        SYNONYMS.check(self.synonyms)
+        one_of("--synonyms", self.synonyms, SYNONYMS)
         object.__setattr__(self, "missing", tuple(spelled(word).casefold() for word in self.missing))
 
     def lacks(self, word: str) -> bool:

@@ -16,9 +16,6 @@ from sertools.arrays import Index, Pictures
 from sertools.nets.cvae import Cvae
 from sertools.nets.edm import Edm
 
-# Of thirteen settings, these came nearest to real rows of the class for a judge: docs/generator.md.
-STRENGTH, GUIDANCE = 0.6, 3.0
-
 
 class Mover(Protocol):
     """Anything that can say how a row would change if it were of another class."""

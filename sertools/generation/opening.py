@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from sertools.errors import UsageError
-from sertools.generation.moving import GUIDANCE, STRENGTH, ClassSwitch, Flow, Mover
+from sertools.generation.moving import ClassSwitch, Flow, Mover
 from sertools.generation.smote import fit_smote
 from sertools.generation.translation import Translation, Translator
 from sertools.generation.transport import GaussianMap
-from sertools.generator_config import DIFFUSION, KINDS
+from sertools.generator_config import DIFFUSION, GUIDANCE, KINDS, STRENGTH
 from sertools.nets.cvae import Cvae
 from sertools.nets.folding import folded
 from sertools.provenance import Input, Inputs, digest_file

@@ -18,7 +18,8 @@ import torch
 
 from sertools.arrays import Index, Pictures
 from sertools.errors import SertoolsWarning, StoreError
-from sertools.generation.moving import STRENGTH, Mover
+from sertools.generation.moving import Mover
+from sertools.generator_config import STRENGTH
 from sertools.provenance import canonical_json
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header

@@ -28,8 +28,7 @@ from sertools.store.format import Contents
 from sertools.store.identity import alike_within, called, full_names
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store, write_virtual
-
-GROUPINGS = ("speaker", "session", "utterance")
+from sertools.verb_config import GROUPINGS
 
 
 @dataclass(frozen=True)

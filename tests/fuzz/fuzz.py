@@ -192,14 +192,13 @@ def read_model(path: Path, folder: Path) -> None:
 
 def read_result(path: Path, folder: Path) -> None:
     """All that reads results and rivals' predictions."""
-    from sertools.reporting.reports.formats import check_format
-    from sertools.reporting.reports.layouts import check_layout, render_layout
+    from sertools.reporting.reports.layouts import render_layout
     from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
 
     found = summarise(read_results([path]))
     for kind in ("text", "csv", "json"):
-        shown = render_layout(found, check_layout("summary", False), check_format(kind), False)
+        shown = render_layout(found, "summary", kind)
         if not shown.replace("\n", "").isprintable():
             raise AssertionError(f"unprintable characters in the {kind} table")
 

@@ -15,18 +15,14 @@ from typing import Any
 from sertools.architectures import GAN_ARCHS
 from sertools.config import FrontEnd
 from sertools.fields import flag_of, keywords_of
-from sertools.keywords import VERBS, configured, keywords
+from sertools.keywords import VERBS, configured, flags
 from sertools.presets import PRESETS, REMOVED_FIELDS
 from sertools.provenance import flat
 
 # A flag and its value, which is empty where it takes none.
 Word = tuple[str, str]
-# What is neither a keyword nor called by its name with dashes, and what `extract` has beside its keywords.
-_FLAGS: Mapping[str, Mapping[str, str]] = {
-    "extract": {name: flag_of(name) for name in ("shard", "on_error", "corpus", "missing", "synonyms")},
-    "select": {"invert": "-v"},
-    "generate": {"counts": "--count"},
-}
+# What a history calls otherwise than Python does.
+_NAMES: Mapping[str, Mapping[str, str]] = {"generate": {"counts": "count"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,17 +109,17 @@ def _by_leaf(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_name(verb: str, options: Mapping[str, Any]) -> _Said:
     """Say options that no preset has."""
-    known = keywords(verb) if verb in VERBS else None
+    known = flags(verb) if verb in VERBS else None
     said = _Said()
     for name in _in_order(options, known or ()):
         value = options[name]
-        flag = _FLAGS.get(verb, {}).get(name) or (known[name].flag if known and name in known else "")
+        keyword = (known or {}).get(_NAMES.get(verb, {}).get(name, name))
         if value == "":
             said.unset[name] = value  # the command line takes no empty word
-        elif not flag and known is not None:
+        elif keyword is None and known is not None:
             (said.unset if name in vars(FrontEnd()) else said.gone)[name] = value
         elif value is not False:
-            said.words.extend(_words(flag or flag_of(name), value))
+            said.words.extend(_words(keyword.flag if keyword else flag_of(name), value))
     return said
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sertools.arrays import Pictures
-from sertools.errors import UsageError, one_of
+from sertools.errors import UsageError
 from sertools.reporting.contents.description import LATENTS, LOG, RESULT, file_kind
 from sertools.reporting.plots.class_balance import class_balance, count_rows
 from sertools.reporting.plots.confusion import confusion
@@ -25,20 +25,20 @@ from sertools.store.format import KIND as STORE
 from sertools.store.format import same_front_end
 from sertools.store.reader import Store, open_store
 from sertools.training.log import read_log
+from sertools.verb_config import PICTURES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AUTOENCODER = "autoencoder"
-SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON = "spectrograms", "balance", "confusion", "comparison"
-KINDS = (SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON)
+SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON = PICTURES
 _WAYS = {STORE: (SPECTROGRAMS, BALANCE), RESULT: (CONFUSION, COMPARISON)}
 
 
 def draw(
     paths: Sequence[Path],
     *,
-    kind: str = "",
+    kind: str | None = None,
     n_each: int = 4,
     seed: int = 0,
     title: str = "",
@@ -53,7 +53,7 @@ def draw(
     Parameters
     ----------
     kind
-        One of `KINDS`, where the files can be drawn in two ways; empty: the usual one.
+        One of `PICTURES`, where the files can be drawn in two ways; by default the usual one.
     n_each
         Spectrograms per class and store.
     seed
@@ -68,8 +68,6 @@ def draw(
     UsageError
         If the files do not go together, or `kind`, `names` or `baseline` does not fit them.
     """
-    if kind:
-        one_of("--kind", kind, KINDS)
     kinds = {path: file_kind(path) for path in paths}
     found = set(kinds.values())
     stores = [path for path in paths if kinds[path] == STORE]

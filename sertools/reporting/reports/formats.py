@@ -11,35 +11,12 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from math import isfinite, nan
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
-from sertools.errors import one_of
+from sertools.verb_config import Format
 
-Format = Literal["text", "markdown", "csv", "latex", "json"]
 DASH = "\N{EN DASH}"
 TextTable = list[list[str]]  # head and rows
-
-
-def check_format(name: str) -> Format:
-    """Refuse a format that is unknown.
-
-    Parameters
-    ----------
-    name : str
-        What was asked for.
-
-    Returns
-    -------
-    {"text", "markdown", "csv", "latex", "json"}
-        The same.
-
-    Raises
-    ------
-    UsageError
-        Naming the formats there are.
-    """
-    one_of("--format", name, get_args(Format))
-    return cast(Format, name)
 
 
 def write_tables(format: Format, tables: Sequence[TextTable], document: Mapping[str, Any], n_names: int = 1) -> str:
@@ -61,13 +38,8 @@ def write_tables(format: Format, tables: Sequence[TextTable], document: Mapping[
     -------
     str
         Ends in a newline.
-
-    Raises
-    ------
-    UsageError
-        If the format is unknown.
     """
-    if check_format(format) == "json":
+    if format == "json":
         lines = [json.dumps(document, indent=1, ensure_ascii=False)]
     elif format == "csv":
         lines = _csv(document["rows"])

@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import nan
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
-from sertools.errors import UsageError, one_of
+from sertools.errors import UsageError
 from sertools.experiment.methods import FREE_RIVALS, FULL, GENERATION, KNOWN, NO_CATEGORY, REMOVED
-from sertools.reporting.reports.formats import Format, TextTable, percent, rounded_percent, write_tables
+from sertools.reporting.reports.formats import TextTable, percent, rounded_percent, write_tables
 from sertools.reporting.reports.paper import TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
 from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
+from sertools.verb_config import Format, Layout
 
-Layout = Literal["summary", "table2", "table3"]
 N_NAMES: dict[Layout, int] = {"summary": 1, "table2": 1, "table3": 2}  # columns of names
 # Every method with a place of its own, in the paper's order and then in ours, and its category in Table 3.
 _CATEGORY = {
@@ -47,32 +47,6 @@ class _Line:
         return _CATEGORY.get(self.key.split("+")[0], FREE_RIVALS)
 
 
-def check_layout(name: str, paper: bool = False) -> Layout:
-    """Refuse a layout that is unknown, or that cannot hold the paper's figures.
-
-    Parameters
-    ----------
-    name : str
-        What was asked for.
-    paper : bool
-        Whether the paper's own figures shall stand beside ours.
-
-    Returns
-    -------
-    {"summary", "table2", "table3"}
-        The same.
-
-    Raises
-    ------
-    UsageError
-        Naming the layouts there are.
-    """
-    one_of("--layout", name, get_args(Layout))
-    if paper and name == "summary":
-        raise UsageError("--paper: the summary is not a table of the paper; use --layout table2 or table3")
-    return cast(Layout, name)
-
-
 def render_layout(report: Report, layout: Layout = "summary", format: Format = "text", paper: bool = False) -> str:
     """Write a report in a layout.
 
@@ -96,10 +70,9 @@ def render_layout(report: Report, layout: Layout = "summary", format: Format = "
     Raises
     ------
     UsageError
-        If the layout or the format is unknown, the summary is asked for the paper's figures, or Table 2 is asked
-        for where no class was reduced.
+        If Table 2 is asked for where no class was reduced.
     """
-    if check_layout(layout, paper) == "summary":
+    if layout == "summary":
         return render(report, format)
     table, document = paper_table(report, layout, paper)
     return write_tables(format, [table], document, n_names=N_NAMES[layout])

@@ -19,11 +19,12 @@ from sertools.reporting.contents.repeat import recipe
 from sertools.reporting.plots.forest import Measure, forest, measures
 from sertools.reporting.plots.style import OKABE_ITO, save
 from sertools.reporting.reports.formats import DASH, TextTable, percent
-from sertools.reporting.reports.layouts import N_NAMES, Layout, paper_table
+from sertools.reporting.reports.layouts import N_NAMES, paper_table
 from sertools.reporting.reports.tables import difference_tables, score_table
 from sertools.scoring.comparing.comparison import Report
 from sertools.scoring.comparing.notes import number_of
 from sertools.scoring.results.result import EXTERNAL, Result
+from sertools.verb_config import Layout
 
 _INKS = {"#000000": "currentColor", "#ffffff": "var(--paper)", OKABE_ITO[0].lower(): "var(--ink)"}
 

@@ -11,10 +11,11 @@ from statistics import mean, stdev
 from typing import Any
 
 from sertools.errors import ModelError, UsageError, printable
-from sertools.reporting.reports.formats import DASH, Format, TextTable, percent, write_tables
+from sertools.reporting.reports.formats import DASH, TextTable, percent, write_tables
 from sertools.scoring.comparing import comparison
 from sertools.scoring.results.documents import Defect, clean, load
 from sertools.scoring.synthetic.verdict import KIND, VERDICTS, VERSION, decimals
+from sertools.verb_config import Format
 
 _MARK = f'"sertools_kind": "{KIND}"'.encode()
 _REMEDY = "make it again with 'sertools score'"

@@ -12,9 +12,10 @@ from dataclasses import asdict
 from math import isfinite, isnan, nan
 from typing import Any
 
-from sertools.reporting.reports.formats import DASH, Format, TextTable, percent, rounded_percent, write_tables
+from sertools.reporting.reports.formats import DASH, TextTable, percent, rounded_percent, write_tables
 from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
 from sertools.scoring.comparing.statistics import Interval
+from sertools.verb_config import Format
 
 _FRACTIONS = (
     *("uar", "uar_sd", "pooled_uar", "reduced_recall", "reduced_auc", "macro_f1", "macro_f1_sd"),
@@ -36,11 +37,6 @@ def render(report: Report, format: Format = "text") -> str:
     -------
     str
         Ends in a newline.
-
-    Raises
-    ------
-    UsageError
-        If the format is unknown.
     """
     return write_tables(format, [score_table(report), *difference_tables(report)], summary_document(report))
 

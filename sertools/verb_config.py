@@ -1,0 +1,292 @@
+"""How each verb is run: its options beside the numbers of presets, each with its words and bounds.
+
+The command line, Python and `report` have them from here (`keywords`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from sertools.architectures import GAN_ARCHS
+from sertools.config import (
+    COVARIANCES,
+    EXPORTS,
+    ON_COLLAPSE,
+    PRECISIONS,
+    SAVE_EVERY_MINUTES,
+    VOTES,
+    Checked,
+    FrontEnd,
+)
+from sertools.errors import UsageError
+from sertools.fields import NOT_NEGATIVE, REQUIRED, Bounds, Option, option
+from sertools.generator_config import GUIDANCE, KINDS, STRENGTH, DiffusionConfig
+from sertools.presets import PRESETS
+from sertools.spelling import MISSING
+
+Layout = Literal["summary", "table2", "table3"]
+Format = Literal["text", "markdown", "latex", "csv", "json"]
+GROUPINGS = ("speaker", "session", "utterance")
+SYNONYMS = ("merge", "keep")
+PICTURES = ("spectrograms", "balance", "confusion", "comparison")
+
+# What several verbs have.
+SEED = Option("Fixes all random choices.", bounds=NOT_NEGATIVE)
+DEVICE = Option("Where to compute.", "auto|cpu|cuda")
+JOBS = Option("Number of processes.", also="-j", bounds=Bounds(1))
+TAGS = Option("Place in the table: method, fold, reduced, seed. Repeatable.", "KEY=VALUE", flag="--tag")
+MISSING_WORDS = Option("Labels and names that mean: not known.", "WORD[,WORD]", unset=",".join(MISSING))
+SYNONYMY = Option("Words of one emotion, such as fear and anxiety: one class, or each its own.", choices=SYNONYMS)
+
+
+@dataclass(frozen=True)
+class Labelling(Checked):
+    """How `corpus` lists recordings."""
+
+    ambiguous: str = option("keep", "Recordings on which the annotators disagree.", choices=("keep", "drop"))
+    relabel: Mapping[str, str] | None = option(
+        None, "Count one emotion as another, such as calm=neutral. Repeatable.", metavar="OLD=NEW"
+    )
+    missing: str | Sequence[str] | None = option(None, MISSING_WORDS)
+    synonyms: str = option("merge", SYNONYMY)
+
+
+@dataclass(frozen=True)
+class Extracting(Checked):
+    """How `extract` turns audio into a store."""
+
+    labels: Path | None = option(None, "Labels of the audio of SRC.", metavar="CSV")
+    jobs: int = option(1, JOBS)
+    shard: str | None = option(None, "Only the K-th of N parts; `merge` joins them.", metavar="K/N")
+    audio_root: Path | None = option(None, "Refuse audio outside this folder, also behind links.", metavar="DIR")
+    on_error: str = option(
+        "fail",
+        "List all bad files and write nothing, or skip them and record them in the store.",
+        choices=("fail", "skip"),
+    )
+    missing: str | Sequence[str] | None = option(None, MISSING_WORDS)
+    synonyms: str = option("merge", SYNONYMY)
+    corpus: str | None = option(None, "Which corpus SRC is; ids and speakers are names within it.", metavar="NAME")
+    front_end: FrontEnd | None = option(None, "Sampling rate, segments and pictures.", unset="the paper's")
+
+
+@dataclass(frozen=True)
+class Selecting(Checked):
+    """Which rows `select` chooses."""
+
+    where: Sequence[str] | None = option(
+        None, "Rows whose column has one of the values; COL!=V for none. Repeatable.", metavar="COL=V[,V]"
+    )
+    fold: str | None = option(None, "Part K of N; with -v, all the others.", metavar="K/N")
+    by: str = option("speaker", "What a fold keeps together.", choices=GROUPINGS)
+    keep: Mapping[str, float] | None = option(
+        None, "Keep only this share of a class's utterances. Repeatable.", metavar="CLASS=FRACTION"
+    )
+    invert: bool = option(False, "Keep exactly what the same line without -v leaves out.", flag="-v", also="--invert")
+    copy: bool = option(False, "Copy the pictures; otherwise the output points to them.")
+    seed: int = option(0, SEED)
+
+
+@dataclass(frozen=True)
+class Fitting(Checked):
+    """How `fit-latents` models classes."""
+
+    cov: str = option("empirical", "How a covariance is estimated.", choices=COVARIANCES)
+    device: str = option("auto", DEVICE)
+
+
+@dataclass(frozen=True)
+class Training(Checked):
+    """How a training is run, whatever is trained."""
+
+    preset: str = option("paper", "Where all other numbers come from.", choices=tuple(PRESETS))
+    seed: int = option(0, SEED)
+    device: str = option("auto", DEVICE)
+    precision: str = option(
+        "auto", "Number format that nets train in; auto is bf16 on a GPU that has it.", choices=PRECISIONS
+    )
+    save_every: float = option(
+        SAVE_EVERY_MINUTES,
+        "Save the state at least this often.",
+        metavar="MINUTES",
+        bounds=Bounds(0, 10_000, why=" minutes"),
+    )
+
+
+@dataclass(frozen=True)
+class ValidatedTraining(Training):
+    """How a training is run that can choose its weights."""
+
+    val: Path | None = option(
+        None, "Store to choose the best weights on; without it the last are kept.", metavar="S.h5"
+    )
+
+
+@dataclass(frozen=True)
+class AutoencoderTraining(ValidatedTraining):
+    """How `pretrain-ae` is run."""
+
+    arch: str = option("paper", "The proposed nets, or those of the original BAGAN.", choices=tuple(GAN_ARCHS))
+
+
+@dataclass(frozen=True)
+class GanTraining(Training):
+    """How `finetune-gan` is run."""
+
+    on_collapse: str = option(
+        "warn",
+        "When pictures of a class become alike: go on, or save the state and exit with 1.",
+        choices=ON_COLLAPSE,
+    )
+
+
+@dataclass(frozen=True)
+class GeneratorTraining(ValidatedTraining):
+    """How `train-generator` is run."""
+
+    kind: str = option(REQUIRED, "A conditional VAE, or a diffusion model.", choices=KINDS)
+
+
+@dataclass(frozen=True)
+class Generating(Checked):
+    """What `generate` makes, and how."""
+
+    balance: Path | None = option(
+        None, "Fill every class of this store up to the size of its largest.", metavar="TRAIN.h5"
+    )
+    per_class: int | None = option(None, "This many rows of every class.", metavar="N", bounds=NOT_NEGATIVE)
+    count: Mapping[str, int] | None = option(None, "This many rows of one class. Repeatable.", metavar="CLASS=N")
+    smote: Path | None = option(
+        None, "Draw latents between neighbours of this store's rows (SMOTE).", metavar="TRAIN.h5"
+    )
+    translate: Path | None = option(None, "Move real rows of other classes into the wanted one.", metavar="TRAIN.h5")
+    paste: bool = option(False, "With --translate: paste a region of a real row of the class into each row.")
+    within_speaker: bool = option(
+        False, "With --translate and a GAN: leave each speaker's own offset out of the map."
+    )
+    strength: float | None = option(
+        None,
+        "With --translate and a diffusion model: how far rows go towards noise.",
+        metavar="SHARE",
+        bounds=Bounds(0, 1),
+        unset=f"{STRENGTH:g}",
+    )
+    guidance: float | None = option(
+        None,
+        "With a diffusion model: how strongly the class is exaggerated.",
+        metavar="W",
+        bounds=Bounds(0, 100),
+        unset=f"{DiffusionConfig.guidance:g}; moving rows {GUIDANCE:g}",
+    )
+    denoise_steps: int | None = option(
+        None,
+        "With a diffusion model: denoising steps per picture.",
+        metavar="N",
+        bounds=Bounds(2, 1000),
+        unset=str(DiffusionConfig.sampler_steps),
+    )
+    seed: int = option(0, SEED)
+    device: str = option("auto", DEVICE)
+
+
+@dataclass(frozen=True)
+class Augmenting(Checked):
+    """What `augment` has beside its strategy."""
+
+    noise: Path | None = option(None, "Background noise, for SA, SAR, SARM and SARB.", metavar="DIR")
+    audio_root: Path | None = option(None, "Where the corpus lies; no path is followed out of it.", metavar="DIR")
+    jobs: int = option(1, JOBS)
+    seed: int = option(0, SEED)
+
+
+@dataclass(frozen=True)
+class Scoring(Checked):
+    """What `score` compares generated rows with."""
+
+    heldout: Path | None = option(
+        None, "Real rows that the generator has not seen; without them REAL is halved.", metavar="S.h5"
+    )
+    judge: Path | None = option(
+        None, "A classifier trained on REAL; rows are compared in its features as well.", metavar="CLF"
+    )
+    tags: Mapping[str, str] | None = option(None, TAGS)
+    seed: int = option(0, SEED)
+    device: str = option("auto", DEVICE)
+
+
+@dataclass(frozen=True)
+class Evaluating(Checked):
+    """How `evaluate` tests a classifier."""
+
+    vote: str = option("majority", "How an utterance's segments are joined.", choices=VOTES)
+    tags: Mapping[str, str] | None = option(None, TAGS)
+    val: Path | None = option(
+        None, "Store to run on as well, so that `report` can choose an operating point on it.", metavar="VAL.h5"
+    )
+    allow_seen: bool = option(False, "Test on utterances that were trained on; the result is marked.")
+    device: str = option("auto", DEVICE)
+
+
+@dataclass(frozen=True)
+class Reporting(Checked):
+    """What `report` shows."""
+
+    baseline: str | None = option(None, "What the others are compared with.", metavar="METHOD", unset="imbalanced")
+    layout: str = option("summary", "Our table, or the paper's Table 2 or 3.", choices=get_args(Layout))
+    paper: bool = option(False, "Put the paper's own figures beside ours, in its layouts.")
+    format: str = option("text", "How the table is written.", choices=get_args(Format))
+    html: Path | None = option(None, "Also write a page with pictures that needs no other file.", metavar="P.html")
+    same_speakers: bool = option(False, "Speakers of one name are one person in all corpora.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.paper and self.layout == "summary":
+            raise UsageError("--paper: the summary is not a table of the paper; use --layout table2 or table3")
+
+
+@dataclass(frozen=True)
+class Plotting(Checked):
+    """What `plot` draws."""
+
+    kind: str | None = option(
+        None,
+        "For files that can be drawn in two ways: stores as spectrograms or as rows per class; results as one matrix "
+        "or as a comparison of methods.",
+        choices=PICTURES,
+        unset="by the files",
+    )
+    n: int = option(4, "Spectrograms per class and store.", flag="-n", bounds=Bounds(1, 16))
+    title: str = option("", "A title above the picture.")
+    names: Sequence[str] | None = option(
+        None, "Name of a store; give one for each, in their order.", metavar="TEXT", flag="--name"
+    )
+    baseline: str | None = option(None, "What others are compared with.", metavar="METHOD", unset="imbalanced")
+    seed: int = option(0, SEED)
+
+
+@dataclass(frozen=True)
+class Listening(Checked):
+    """What `to-wav` makes of a store."""
+
+    per_class: int | None = option(
+        None, "Take only this many rows of each class; by default all.", metavar="N", bounds=Bounds(1)
+    )
+    iterations: int = option(32, "Rounds of Griffin-Lim.", bounds=Bounds(1, 1000))
+    seed: int = option(0, SEED)
+
+
+@dataclass(frozen=True)
+class Exporting(Checked):
+    """How `export` writes for other tools."""
+
+    format: str | None = option(
+        None,
+        "For a store npz (the default), npy or arrow; for a result audformat; for a log tensorboard.",
+        choices=EXPORTS,
+    )
+    audio_root: Path | None = option(
+        None, "The corpus of a result, to complete the names of its files.", metavar="DIR"
+    )
