@@ -158,6 +158,20 @@ def refuse_clobber(output: Path, inputs: Iterable[Path]) -> None:
             raise UsageError(f"{output}: is read by this command as {path}; give -o another name")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for outputs, if it is missing.
+
+    Raises
+    ------
+    SertoolsError
+        If the folder above is missing, or cannot be written to.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def log_of(output: Path) -> Path:
     """Return where the log of the training lies that writes `output`."""
     return output.with_name(f"{output.name}.log.ndjson")

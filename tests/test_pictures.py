@@ -23,6 +23,7 @@ from sertools.store.reader import open_store
 from sertools.training.autoencoder import encode, load_autoencoder
 from sertools.training.batches import open_rows
 from sertools.training.latents import ClassGaussians, load_latents
+from sertools.verb_config import Plotting
 
 REPORT = summarise([*FULL, *IMBALANCED, *GAN])
 
@@ -97,7 +98,7 @@ def test_rows_are_counted_by_class_and_origin():
 
 
 def test_bars_add_up_to_the_rows_of_a_class(chain):
-    figure = draw([chain.train, chain.synth], kind="balance", names=["before", "what is new"])
+    figure = draw([chain.train, chain.synth], Plotting(kind="balance", names=["before", "what is new"]))
     _, sizes = np.unique(open_store(chain.train).contents.emotion, return_counts=True)
     ratio = f"{sizes.max() / sizes.min():.1f}"
     assert ratio != "1.0"
@@ -209,7 +210,7 @@ def test_the_ground_is_white_whatever_lies_behind():
 
 def test_hostile_names_are_drawn_as_they_are(tmp_path, rng):
     path = write_rows(tmp_path / "s.h5", noise(rng, 2), ["\x1b[31m$x^", "<script>"], front_end=FRONT_END)
-    figure = draw([path], kind="balance", names=["$\\frac$"])
+    figure = draw([path], Plotting(kind="balance", names=["$\\frac$"]))
     assert {r"\u001b[31m\$x^", "<script>"} <= words(figure)
     assert len(as_bytes(figure, "png")) > 1000
 
@@ -217,8 +218,8 @@ def test_hostile_names_are_drawn_as_they_are(tmp_path, rng):
 def test_the_kind_follows_the_files_unless_it_is_named(files):
     several = files["comparison"]
     assert len(draw(several).axes) == 2  # UAR and AUC
-    assert len(draw(several, kind="confusion").axes) == 2  # the matrix and its colour bar
-    assert draw(several, kind="confusion").axes[0].images
+    assert len(draw(several, Plotting(kind="confusion")).axes) == 2  # the matrix and its colour bar
+    assert draw(several, Plotting(kind="confusion")).axes[0].images
     assert not draw(several).axes[0].images
     assert draw(several[:1]).axes[0].images
 
@@ -233,10 +234,10 @@ def test_the_kind_follows_the_files_unless_it_is_named(files):
 )
 def test_a_kind_that_does_not_fit_is_refused(chain, names, kind, words):
     with pytest.raises(UsageError, match=words):
-        draw([getattr(chain, name) for name in names], kind=kind)
+        draw([getattr(chain, name) for name in names], Plotting(kind=kind))
 
 
 def test_a_baseline_is_taken(files):
-    assert "UAR, points from GAN" in words(draw(files["comparison"], baseline="GAN"))
+    assert "UAR, points from GAN" in words(draw(files["comparison"], Plotting(baseline="GAN")))
     with pytest.raises(UsageError, match="no result has the tag method=SMOTE"):
-        draw(files["comparison"], baseline="SMOTE")
+        draw(files["comparison"], Plotting(baseline="SMOTE"))

@@ -25,6 +25,7 @@ from sertools.scoring.results.result_file import read_result, write_result
 from sertools.scoring.synthetic.score import score
 from sertools.store.reader import open_store
 from sertools.training.latents import load_latents
+from sertools.verb_config import Plotting
 
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
 CLASSES = ["angry", "happy", "neutral", "sad"]
@@ -74,7 +75,7 @@ def test_a_picture_is_what_its_suffix_says(chain, results, call, tmp_path, kind,
 
 
 def test_stores_are_drawn_class_by_class_side_by_side(chain):
-    figure = draw([chain.train, chain.synth], n_each=2)
+    figure = draw([chain.train, chain.synth], Plotting(n=2))
     pictures = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
     assert len(pictures) == 2 * 4 * 2
     # They are rows of the stores, in dB.
@@ -88,7 +89,7 @@ def test_stores_are_drawn_class_by_class_side_by_side(chain):
 
 def test_stores_are_named_columns_on_one_scale(chain):
     stores, given = [chain.train, chain.synth, chain.val], ["real", "proposed", "real again"]
-    figure = draw(stores, n_each=1, names=given)
+    figure = draw(stores, Plotting(n=1, names=given))
     heads = sorted((text.get_position()[0], text.get_text()) for text in figure.texts if text.get_text() in given)
     assert [text for _, text in heads] == given  # from left to right
     images = [image for axes in figure.axes for image in axes.images]
@@ -103,9 +104,9 @@ def test_stores_are_named_columns_on_one_scale(chain):
 
 def test_names_that_do_not_fit_are_refused(chain, results):
     with pytest.raises(UsageError, match="--name: 1 for 2 stores; give one to each"):
-        draw([chain.train, chain.synth], names=["real"])
+        draw([chain.train, chain.synth], Plotting(names=["real"]))
     with pytest.raises(UsageError, match="--name: results have methods, not names"):
-        draw(results, names=["a", "b"])
+        draw(results, Plotting(names=["a", "b"]))
 
 
 def test_results_are_added_up(results):

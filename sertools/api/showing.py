@@ -90,33 +90,20 @@ def plot(files: Paths, output: AnyPath | None = None, **options: Unpack[Plot]) -
     from sertools.provenance import atomic_output, refuse_clobber
     from sertools.reporting.plots.fonts import spell_out
     from sertools.reporting.plots.pictures import draw
-    from sertools.reporting.plots.style import METADATA, save
+    from sertools.reporting.plots.style import format_of, save
 
     how, _ = parted("plot", options)
     paths = paths_of(files)
 
-    def drawn() -> Figure:
-        return draw(
-            paths,
-            kind=how.kind,
-            n_each=how.n,
-            seed=how.seed,
-            title=how.title,
-            names=how.names or (),
-            baseline=how.baseline,
-        )
-
     if output is None:
-        figure = drawn()
+        figure = draw(paths, how)
         spell_out(figure)
         return figure
     output = path_of(output)
-    suffix = output.suffix.lstrip(".").lower()
-    if suffix not in METADATA:
-        raise UsageError(f"{output}: cannot draw {suffix or 'no suffix'!r}; name the output .png, .svg or .pdf")
+    suffix = format_of(output)
     with writing(output):
         refuse_clobber(output, paths)
-        figure = drawn()
+        figure = draw(paths, how)
         with atomic_output(output) as part:
             save(figure, part, suffix)
     return figure

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sertools.corpora.files import AUDIO_SUFFIXES
 from sertools.errors import ModelError, printable
-from sertools.provenance import atomic_output, cannot_write
+from sertools.provenance import atomic_output, make_folder
 from sertools.scoring.results.result_file import read_result
 from sertools.store.escapes import unescape_name
 
@@ -68,10 +68,7 @@ def export_result(path: Path, folder: Path, audio_root: Path | None = None) -> i
         "emotion": [[*index, "emotion", "speaker"], *truth],
         "predicted": [[*index, "predicted", *shares, "n_segments"], *said],
     }
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    make_folder(folder)
     for name, table in tables.items():
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows(table)

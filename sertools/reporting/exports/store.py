@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import StoreError, printable
-from sertools.provenance import atomic_output, cannot_write, refuse_clobber
+from sertools.provenance import atomic_output, make_folder, refuse_clobber
 from sertools.store.reader import Store, open_store
 
 # Of a row, in this order; further columns of the labels follow.
@@ -52,7 +52,7 @@ def export_store(path: Path, output: Path, form: str) -> int:
         raise StoreError(f"{path}: has no rows to export")
     sources = [path, *(source.path for source in store.row_map.sources)]
     if form == "npy":
-        _make_folder(output)
+        make_folder(output)
         _npy(store, output, sources)
     else:
         refuse_clobber(output, sources)
@@ -72,13 +72,6 @@ def _front_end(store: Store) -> str:
     end = store.contents.front_end
     derived = {name: getattr(end, name) for name in ("hop_length", "n_fft", "center", "hop_seconds")}
     return json.dumps({**dataclasses.asdict(end), **derived}, indent=2) + "\n"
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def _npy(store: Store, folder: Path, sources: list[Path]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sertools.errors import ModelError
-from sertools.provenance import atomic_output, cannot_write, refuse_clobber
+from sertools.provenance import atomic_output, make_folder, refuse_clobber
 from sertools.training.log import read_log
 
 FILE = "events.out.tfevents.0.sertools"
@@ -41,10 +41,7 @@ def export_log(path: Path, folder: Path) -> int:
         raise ModelError(
             f"{path}: event files need TensorBoard: pip install 'sertools[tensorboard]', or draw the log by `plot`"
         ) from error
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    make_folder(folder)
     output = folder / FILE
     refuse_clobber(output, [path])
     with atomic_output(output) as part, part.open("wb") as stream:

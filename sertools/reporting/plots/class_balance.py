@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sertools.errors import ModelError, printable
-from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
+from sertools.errors import ModelError
+from sertools.reporting.plots.style import OKABE_ITO, drawn, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,17 +54,11 @@ def class_balance(stores: Sequence[tuple[str, Counts]], title: str = "") -> Figu
     if not most:
         raise ModelError("no row to count: give stores that hold some")
     shown = [kind for kind in _LOOKS if any(own[kind] for _, counts in stores for own in counts.values())]
-    with plain_style():
-        from matplotlib.figure import Figure  # noqa: PLC0415 - half a second that only pictures need
-
-        size = (_PANEL * len(stores) + 1.0, _LINE * len(classes) + _MARGIN)
-        figure = Figure(figsize=size, layout="constrained")
-        if title:
-            figure.suptitle(plain(printable(title)))
+    with drawn((_PANEL * len(stores) + 1.0, _LINE * len(classes) + _MARGIN), title) as figure:
         for number, (name, counts) in enumerate(stores):
             axes = figure.add_subplot(1, len(stores), number + 1)
             _draw(axes, counts, classes, shown, most)
-            axes.set_title(f"{plain(printable(name))}\n{_ratio(counts, len(classes))}", fontsize=10)
+            axes.set_title(f"{plain(name)}\n{_ratio(counts, len(classes))}", fontsize=10)
             if number:
                 axes.set_yticklabels([])
         if len(shown) > 1:
@@ -85,7 +79,7 @@ def _draw(axes: Axes, counts: Counts, classes: Sequence[str], shown: Sequence[st
         left += width
     for place, total in zip(places.tolist(), left.tolist(), strict=True):
         axes.annotate(f"{total:,}", (total, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.set_yticks(places, [plain(printable(name)) or "no label" for name in classes])
+    axes.set_yticks(places, [plain(name) or "no label" for name in classes])
     axes.set_ylim(len(classes) - 0.5, -0.5)
     axes.set_xlim(0, 1.18 * most)
     axes.set_xlabel("rows")

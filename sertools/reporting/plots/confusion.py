@@ -54,15 +54,8 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
         for i in range(n):
             for j in range(n):
                 text = f"{100 * share[i, j]:.0f}\n({counts[i, j]})" if total[i] else ""
-                axes.text(
-                    j,
-                    i,
-                    text,
-                    ha="center",
-                    va="center",
-                    fontsize=9,
-                    color="black" if share[i, j] > 0.5 else "white",
-                )
+                ink = "black" if share[i, j] > 0.5 else "white"
+                axes.text(j, i, text, ha="center", va="center", fontsize=9, color=ink)
         names = [plain(c) for c in classes]
         turned = n > 4 or max(map(len, classes)) > 9
         axes.set_xticks(range(n), names, rotation=45 if turned else 0, ha="right" if turned else "center")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sertools.errors import ModelError, printable
-from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
+from sertools.errors import ModelError
+from sertools.reporting.plots.style import OKABE_ITO, drawn, plain
 from sertools.training.log import History
 
 if TYPE_CHECKING:
@@ -23,20 +23,12 @@ _WIDTH, _HEIGHT = 6.5, 1.9  # inches of a panel with its labels and legend
 
 @dataclass(frozen=True)
 class _Panel:
-    """Numbers that share a scale.
-
-    Attributes
-    ----------
-    takes
-        Whether a number of this name belongs here.
-    share
-        Whether it is a share, from 0 to 1.
-    """
+    """Numbers that share a scale."""
 
     label: str
-    takes: Callable[[str], bool]
+    takes: Callable[[str], bool]  # whether a number of this name belongs here
     logarithmic: bool = False
-    share: bool = False
+    share: bool = False  # from 0 to 1
 
 
 def _starts(*prefixes: str) -> Callable[[str], bool]:
@@ -78,18 +70,13 @@ def training_curves(logs: Sequence[tuple[str, History]], title: str = "") -> Fig
             raise ModelError(f"{name}: holds no number to draw; let the training run for ten steps")
         columns.append((name, log, series, shown))
     deep = max(len(shown) for *_, shown in columns)
-    with plain_style():
-        from matplotlib.figure import Figure  # noqa: PLC0415 - half a second that only pictures need
-
-        figure = Figure(figsize=(_WIDTH * len(columns), _HEIGHT * deep), layout="constrained")
-        if title:
-            figure.suptitle(plain(printable(title)))
+    with drawn((_WIDTH * len(columns), _HEIGHT * deep), title) as figure:
         for column, (name, log, series, shown) in enumerate(columns, 1):
             for row, panel in enumerate(shown):
                 axes = figure.add_subplot(deep, len(columns), row * len(columns) + column)
                 _draw(axes, panel, {n: points for n, points in series.items() if panel.takes(n)}, log)
                 if row == 0:
-                    axes.set_title(plain(printable(f"{log.verb} ({name})")), fontsize=11)
+                    axes.set_title(plain(f"{log.verb} ({name})"), fontsize=11)
             axes.set_xlabel("step")
     return figure
 
@@ -117,12 +104,12 @@ def _draw(axes: Axes, panel: _Panel, series: dict[str, list[tuple[int, float]]],
             dashes = _DASHES[number // len(OKABE_ITO) % len(_DASHES)]
             if len(points) < 30:
                 how |= {"marker": _MARKERS[number % len(_MARKERS)], "markersize": 3}
-            label = plain(printable(name.partition(".")[2] or name))
+            label = plain(name.partition(".")[2] or name)
             axes.plot(steps, values, linestyle=dashes, label=label, **how)
     for line in log.lines:
         if line.warnings:
             axes.axvline(line.step, color="0.6", linewidth=1, zorder=0)
-            named = plain(printable(", ".join(line.warnings)))
+            named = plain(", ".join(line.warnings))
             axes.annotate(named, (line.step, 0.98), xycoords=("data", "axes fraction"), rotation=90, fontsize=6,
                           ha="right", va="top", color="0.35")  # fmt: skip
     if panel.share:

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from sertools.errors import UsageError, printable
-from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
+from sertools.reporting.plots.style import OKABE_ITO, drawn, plain
 from sertools.scoring.comparing.comparison import Report, Row
 from sertools.scoring.comparing.statistics import Interval
 
@@ -23,15 +23,7 @@ _MARGIN = 1.0  # inches above and below the methods
 
 @dataclass(frozen=True)
 class Measure:
-    """What is compared.
-
-    Attributes
-    ----------
-    name
-        As the table heads it.
-    field
-        Of `Row`: an interval.
-    """
+    """What is compared: its name as the table heads it, and the field of `Row` that holds its interval."""
 
     name: str
     field: str
@@ -77,19 +69,14 @@ def forest(report: Report, shown: Sequence[Measure] | None = None, title: str = 
             "nothing to compare: give results of two methods at least, and name the one that the others are compared "
             "with by --baseline if none is called imbalanced"
         )
-    with plain_style():
-        from matplotlib.figure import Figure  # noqa: PLC0415 - half a second that only pictures need
-
-        names = [plain(_short(printable(row.method))) for row in rows]
-        size = (0.09 * max(map(len, names)) + _PANEL * len(panels), _LINE * len(rows) + _MARGIN)
-        figure = Figure(figsize=size, layout="constrained")
-        if title:
-            figure.suptitle(plain(printable(title)))
+    names = [plain(_short(printable(row.method))) for row in rows]
+    size = (0.09 * max(map(len, names)) + _PANEL * len(panels), _LINE * len(rows) + _MARGIN)
+    with drawn(size, title) as figure:
         for number, measure in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), number + 1)
             _draw(axes, [measure.of(row) for row in rows])
             axes.set_yticks(range(len(rows)), names if number == 0 else [])
-            axes.set_xlabel(plain(f"{printable(measure.name)}, points from {printable(str(report.baseline))}"))
+            axes.set_xlabel(plain(f"{measure.name}, points from {report.baseline}"))
     return figure
 
 
@@ -106,16 +93,7 @@ def _draw(axes: Axes, intervals: Sequence[Interval | None]) -> None:
         if isfinite(low) and isfinite(high):
             axes.plot([low, high], [place, place], color=OKABE_ITO[0], linewidth=1.8)
         face = OKABE_ITO[0] if interval.excludes_zero else "white"
-        axes.plot(
-            estimate,
-            place,
-            "o",
-            markersize=6,
-            color=OKABE_ITO[0],
-            markerfacecolor=face,
-            markeredgewidth=1.4,
-            zorder=3,
-        )
+        axes.plot(estimate, place, "o", ms=6, color=OKABE_ITO[0], mfc=face, mew=1.4, zorder=3)
     axes.set_ylim(len(intervals) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="0.5", alpha=0.25)

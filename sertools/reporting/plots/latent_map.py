@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.arrays import Matrix
-from sertools.errors import ModelError, printable
+from sertools.errors import ModelError
 from sertools.provenance import digest_file
-from sertools.reporting.plots.style import OKABE_ITO, plain, plain_style
+from sertools.reporting.plots.style import OKABE_ITO, drawn, plain
 from sertools.store.format import same_front_end
 
 if TYPE_CHECKING:
@@ -31,40 +31,20 @@ _PANEL = 4.6  # inches
 
 @dataclass(frozen=True)
 class Points:
-    """What is drawn into one panel.
-
-    Attributes
-    ----------
-    name
-        Of the panel.
-    latents
-        [shape=(n, latent_size)]
-    emotion
-        Class of each [shape=(n,)].
-    """
+    """What is drawn into one panel of this name."""
 
     name: str
-    latents: Matrix
-    emotion: npt.NDArray[np.str_]
+    latents: Matrix  # [shape=(n, latent_size)]
+    emotion: npt.NDArray[np.str_]  # class of each [shape=(n,)]
 
 
 @dataclass(frozen=True)
 class Plane:
-    """The plane of the two axes along which all classes together spread most, each class counting the same.
+    """The plane of the two axes along which all classes together spread most, each class counting the same."""
 
-    Attributes
-    ----------
-    centre
-        Mean of the classes' means [shape=(latent_size,)].
-    axes
-        Unit vectors [shape=(latent_size, 2)].
-    shares
-        Of the variance, along each [shape=(2,)].
-    """
-
-    centre: Matrix
-    axes: Matrix
-    shares: Matrix
+    centre: Matrix  # mean of the classes' means [shape=(latent_size,)]
+    axes: Matrix  # unit vectors [shape=(latent_size, 2)]
+    shares: Matrix  # of the variance, along each [shape=(2,)]
 
     @classmethod
     def of(cls, gaussians: ClassGaussians) -> Plane:
@@ -145,18 +125,13 @@ def latent_map(gaussians: ClassGaussians, panels: Sequence[Points], title: str =
     )
     low, high = reach.min(axis=0), reach.max(axis=0)
     pad = 0.05 * np.maximum(high - low, 1e-6)
-    with plain_style():
-        from matplotlib.figure import Figure  # noqa: PLC0415 - half a second that only pictures need
-
-        figure = Figure(figsize=(_PANEL * len(panels) + 1.2, _PANEL), layout="constrained")
-        if title:
-            figure.suptitle(plain(printable(title)))
+    with drawn((_PANEL * len(panels) + 1.2, _PANEL), title) as figure:
         for number, points in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), number + 1)
             placed = plane.place(points.latents)
             for k, name in enumerate(gaussians.classes):
                 _draw(axes, k, name, placed[points.emotion == name], means[k], spreads[k])
-            axes.set_title(plain(printable(points.name)), fontsize=10)
+            axes.set_title(plain(points.name), fontsize=10)
             axes.set_xlim(low[0] - pad[0], high[0] + pad[0])
             axes.set_ylim(low[1] - pad[1], high[1] + pad[1])
             axes.set_xlabel(f"axis 1 ({100 * plane.shares[0]:.0f} % of the variance)")
@@ -182,5 +157,5 @@ def _draw(axes: Axes, number: int, name: str, points: Matrix, mean: Matrix, spre
     axes.add_patch(
         Ellipse(centre, width, height, angle=angle, fill=False, edgecolor=colour, linestyle=dashes, linewidth=1.8)
     )
-    label = plain(printable(name))
+    label = plain(name)
     axes.plot(*centre, marker, color=colour, linestyle=dashes, markeredgecolor="black", markersize=8, label=label)

@@ -25,83 +25,61 @@ from sertools.store.format import KIND as STORE
 from sertools.store.format import same_front_end
 from sertools.store.reader import Store, open_store
 from sertools.training.log import read_log
-from sertools.verb_config import PICTURES
+from sertools.verb_config import PICTURES, Plotting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AUTOENCODER = "autoencoder"
 SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON = PICTURES
+_USUAL = Plotting()
 _WAYS = {STORE: (SPECTROGRAMS, BALANCE), RESULT: (CONFUSION, COMPARISON)}
 
 
-def draw(
-    paths: Sequence[Path],
-    *,
-    kind: str | None = None,
-    n_each: int = 4,
-    seed: int = 0,
-    title: str = "",
-    names: Sequence[str] = (),
-    baseline: str | None = None,
-) -> Figure:
+def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
     """Draw files, by what they are.
 
     Stores side by side, class by class; results of one method added up to a confusion matrix, of several as a
     comparison; training logs side by side; a latents file as a map, with rows of stores beside their autoencoder.
 
-    Parameters
-    ----------
-    kind
-        One of `PICTURES`, where the files can be drawn in two ways; by default the usual one.
-    n_each
-        Spectrograms per class and store.
-    seed
-        Which rows are drawn.
-    names
-        One per store, in their order; by default a store's origins and its file's name.
-    baseline
-        Method that the others are compared with; by default "imbalanced".
-
     Raises
     ------
     UsageError
-        If the files do not go together, or `kind`, `names` or `baseline` does not fit them.
+        If the files do not go together, or `how` does not fit them.
     """
     kinds = {path: file_kind(path) for path in paths}
     found = set(kinds.values())
+    listed = ", ".join(f"{path} is {each}" for path, each in kinds.items())
     stores = [path for path in paths if kinds[path] == STORE]
-    if names and found == {RESULT}:
+    if how.names and found == {RESULT}:
         raise UsageError("--name: results have methods, not names; leave it out, or use --title")
-    if names and len(names) != len(stores):
-        raise UsageError(f"--name: {len(names)} for {len(stores)} stores; give one to each, or none")
+    if how.names and len(how.names) != len(stores):
+        raise UsageError(f"--name: {len(how.names)} for {len(stores)} stores; give one to each, or none")
     fitting = _WAYS.get(next(iter(found)), ()) if len(found) == 1 else ()
-    if kind and kind not in fitting:
-        listed = ", ".join(f"{path} is {each}" for path, each in kinds.items())
-        raise UsageError(f"--kind {kind}: is not for these files ({listed}); leave it out")
+    if how.kind and how.kind not in fitting:
+        raise UsageError(f"--kind {how.kind}: is not for these files ({listed}); leave it out")
     if found == {STORE}:
         opened = [open_store(path) for path in paths]
-        if kind == BALANCE:
-            return _balance(opened, title, names)
-        return _stores(opened, n_each, seed, title, names)
+        if how.kind == BALANCE:
+            return _balance(opened, how)
+        return _stores(opened, how)
     if found == {RESULT}:
         results = [read_result(path) for path in paths]
         several = len({result.tags.get("method") for result in results}) > 1
-        if kind == COMPARISON or (several and not kind):
-            return forest(summarise(results, baseline), title=title)
-        return _results(results, title)
+        if how.kind == COMPARISON or (several and not how.kind):
+            return forest(summarise(results, how.baseline), title=how.title)
+        return _results(results, how.title)
     if found == {LOG}:
-        return training_curves([(path.name, read_log(path)) for path in paths], title)
+        return training_curves([(path.name, read_log(path)) for path in paths], how.title)
     if LATENTS in found and found <= {LATENTS, AUTOENCODER, STORE}:
-        return _map(kinds, seed, title, names)
-    listed = ", ".join(f"{path} is {each}" for path, each in kinds.items())
+        return _map(kinds, how)
     raise UsageError(
         f"{listed}; give stores only (spectrograms), results only (confusion matrix or comparison), training logs "
         "only (curves), or latents, with their autoencoder and stores if you like (map)"
     )
 
 
-def _map(kinds: Mapping[Path, str], seed: int, title: str, names: Sequence[str]) -> Figure:
+def _map(kinds: Mapping[Path, str], how: Plotting) -> Figure:
     from sertools.training.latents import load_latents  # noqa: PLC0415 - torch, which stores do not need
 
     latents, autoencoders, stores = (
@@ -112,33 +90,33 @@ def _map(kinds: Mapping[Path, str], seed: int, title: str, names: Sequence[str])
             f"{latents[0]}: a map is of one latents file; with stores to place on it, give their autoencoder as well"
         )
     read = load_latents(latents[0])
-    panels = [draw_samples(read.gaussians, seed)]
+    panels = [draw_samples(read.gaussians, how.seed)]
     if stores:
-        heads = names or [path.stem for path in stores]
-        panels = read_points(latents[0], read, autoencoders[0], stores, heads, seed)
-    return latent_map(read.gaussians, panels, title)
+        heads = how.names or [path.stem for path in stores]
+        panels = read_points(latents[0], read, autoencoders[0], stores, heads, how.seed)
+    return latent_map(read.gaussians, panels, how.title)
 
 
-def _balance(stores: Sequence[Store], title: str, names: Sequence[str]) -> Figure:
-    heads = names or [store.path.stem for store in stores]
+def _balance(stores: Sequence[Store], how: Plotting) -> Figure:
+    heads = how.names or [store.path.stem for store in stores]
     counts = [count_rows(store.contents.emotion, store.contents.segments["origin"]) for store in stores]
-    return class_balance(list(zip(heads, counts, strict=True)), title)
+    return class_balance(list(zip(heads, counts, strict=True)), how.title)
 
 
-def _stores(stores: list[Store], n_each: int, seed: int, title: str, names: Sequence[str]) -> Figure:
+def _stores(stores: list[Store], how: Plotting) -> Figure:
     front_end = stores[0].contents.front_end
     for store in stores[1:]:
         same_front_end(front_end, store.contents.front_end, str(stores[0].path), str(store.path))
     classes = sorted({name for store in stores for name in (store.contents.classes() or ("",))})
-    heads = names or [_column_name(store) for store in stores]
-    pictures = [[_some(store, name, n_each, seed) for name in classes] for store in stores]
+    heads = how.names or [_column_name(store) for store in stores]
+    pictures = [[_some(store, name, how.n, how.seed) for name in classes] for store in stores]
     return spectrogram_grid(
         list(zip(heads, pictures, strict=True)),
         [name or "no label" for name in classes],
         mel_frequencies=mel_frequencies(front_end),
         hop_seconds=front_end.hop_seconds,
-        n_each=n_each,
-        title=title,
+        n_each=how.n,
+        title=how.title,
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from sertools.errors import ModelError, UsageError
+from sertools.errors import ModelError, UsageError, printable
 from sertools.reporting.plots.fonts import spell_out
 
 if TYPE_CHECKING:
@@ -37,7 +37,33 @@ def plain_style() -> Iterator[None]:
         yield
 
 
-def save(figure: "Figure", path: str | Path | BinaryIO, format: str | None = None) -> None:
+@contextmanager
+def drawn(size: tuple[float, float], title: str = "") -> Iterator["Figure"]:
+    """Give a figure of a size in inches, with a title above it, to draw panels on."""
+    with plain_style():
+        from matplotlib.figure import Figure  # noqa: PLC0415
+
+        figure = Figure(figsize=size, layout="constrained")
+        if title:
+            figure.suptitle(plain(title))
+        yield figure
+
+
+def format_of(path: str | Path) -> str:
+    """Say by the suffix of its file what a picture is written as: png, svg or pdf.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these.
+    """
+    suffix = Path(path).suffix.lstrip(".").lower()
+    if suffix not in METADATA:
+        raise UsageError(f"{path}: cannot draw {suffix or 'no suffix'!r}; name the output .png, .svg or .pdf")
+    return suffix
+
+
+def save(figure: "Figure", path: Path | BinaryIO, format: str) -> None:
     """Write a figure; the same figure gives the same bytes.
 
     Parameters
@@ -46,30 +72,24 @@ def save(figure: "Figure", path: str | Path | BinaryIO, format: str | None = Non
         What to write.
     path : path or binary file
         Where to.
-    format : {"png", "svg", "pdf"}, optional
-        By default the suffix of the path.
+    format : {"png", "svg", "pdf"}
+        Of the file.
 
     Raises
     ------
-    UsageError
-        If the format or suffix is none of these.
     ModelError
         If the file cannot be written.
     """
-    suffix = Path(path).suffix if isinstance(path, str | Path) else ""
-    chosen = (format or suffix.lstrip(".")).lower()
-    if chosen not in METADATA:
-        raise UsageError(f"{path}: cannot draw {chosen or 'no suffix'!r}: name the output .png, .svg or .pdf")
     spell_out(figure)
     with plain_style(), warnings.catch_warnings():
         # Said already, and of all characters at once.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         try:
-            figure.savefig(path, format=chosen, metadata=METADATA[chosen])
+            figure.savefig(path, format=format, metadata=METADATA[format])
         except OSError as error:
             raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def plain(text: str) -> str:
-    """Keep a dollar sign from starting a formula."""
-    return text.replace("$", r"\$")
+    """Escape what cannot be shown, and keep a dollar sign from starting a formula."""
+    return printable(text).replace("$", r"\$")

@@ -13,7 +13,7 @@ from typing import Any
 from sertools.errors import UsageError
 from sertools.experiment.methods import FREE_RIVALS, FULL, GENERATION, KNOWN, NO_CATEGORY, REMOVED
 from sertools.reporting.reports.formats import TextTable, percent, rounded_percent, write_tables
-from sertools.reporting.reports.paper import TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP
+from sertools.reporting.reports.paper import TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP, Table2Row, Table3Row
 from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
 from sertools.verb_config import Format, Layout
@@ -28,9 +28,10 @@ _CATEGORY = {
 }
 _NOT_LEVELS = "Figures of another corpus are not comparable in level, only in what a method changes."
 _Scores = Mapping[str, tuple[float, float]]  # column → mean and deviation over seeds, fractions
+_Published = Table2Row | Table3Row
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Line:
     """A row of ours, of the paper, or of both; `method` is None where we have none."""
 
@@ -95,18 +96,13 @@ def _table2(report: Report, paper: bool) -> tuple[TextTable, dict[str, Any]]:
         by_class = {f"uar_{c}": (means[c], deviations[c]) for c in report.reduced}
         return {**by_class, "uar_average": (row.uar, row.uar_sd)}
 
-    published = {
-        key: {"uar_angry": row.angry, "uar_happy": row.happy, "uar_sad": row.sad, "uar_average": row.average}
-        for key, row in TABLE_2.items()
-    }
-    names = {key: row.dataset for key, row in TABLE_3.items()} | {key: row.dataset for key, row in TABLE_2.items()}
     notes = ["UAR; a column is named after the class that was reduced in training, Average is over these."]
     if paper:
         notes.append(
             f"paper: its Table 2, on IEMOCAP; with nothing removed it has {UAR_ALL_OF_IEMOCAP} (§3.2). {_NOT_LEVELS}"
         )
     titles = {f"uar_{c}": c[:1].upper() + c[1:] for c in (*report.reduced, "angry", "happy", "sad", "average")}
-    lines = _lines(report, scores, published if paper else {}, names)
+    lines = _lines(report, scores, TABLE_2 if paper else {}, {**TABLE_3, **TABLE_2})
     return _lay_out("table2", report, lines, titles, notes)
 
 
@@ -114,8 +110,7 @@ def _table3(report: Report, paper: bool) -> tuple[TextTable, dict[str, Any]]:
     def scores(row: Row) -> _Scores:
         return {"uar": (row.uar, row.uar_sd), "f_score": (row.macro_f1, row.macro_f1_sd)}
 
-    published = {key: {"uar": row.uar, "f_score": row.f_score} for key, row in TABLE_3.items()}
-    lines = _lines(report, scores, published if paper else {}, {key: row.dataset for key, row in TABLE_3.items()})
+    lines = _lines(report, scores, TABLE_3 if paper else {}, TABLE_3)
     notes = ["F-score: the mean of the classes' F1."]
     if report.reduced:
         notes.append(f"Reduced: {', '.join(report.reduced)}.")
@@ -129,34 +124,27 @@ def _table3(report: Report, paper: bool) -> tuple[TextTable, dict[str, Any]]:
 def _lines(
     report: Report,
     scores: Callable[[Row], _Scores],
-    published: Mapping[str, Mapping[str, float]],
-    names: Mapping[str, str],
+    published: Mapping[str, _Published],
+    named: Mapping[str, _Published],
 ) -> list[_Line]:
     """Give our rows and those that only the paper has, in the order of the paper."""
     keys = Counter(row.method.casefold() for row in report.rows)
     lines = []
     for row in report.rows:
         key = row.method.casefold()
-        name = names.get(key, row.method)
+        name = named[key].dataset if key in named else row.method
         if keys[key] > 1 and name != row.method:
             name += f" ({row.method})"  # two tags of one row, such as gan and GAN
-        lines.append(
-            _Line(
-                key=key,
-                dataset=name,
-                method=row.method,
-                seen=row.seen,
-                ours=scores(row),
-                paper=published.get(key, {}),
-            )
-        )
+        lines.append(_Line(key, name, row.method, row.seen, scores(row), _figures(published.get(key))))
     lines += [
-        _Line(key=key, dataset=names[key], method=None, seen=False, ours={}, paper=figures)
-        for key, figures in published.items()
-        if key not in keys
+        _Line(key, row.dataset, None, False, {}, _figures(row)) for key, row in published.items() if key not in keys
     ]
     order = {key: k for k, key in enumerate(_CATEGORY)}
     return sorted(lines, key=lambda line: order.get(line.key, len(order)))
+
+
+def _figures(row: _Published | None) -> dict[str, float]:
+    return {name: value for name, value in row._asdict().items() if isinstance(value, float)} if row else {}
 
 
 def _lay_out(
