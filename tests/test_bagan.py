@@ -9,19 +9,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 from chains import AE, CPU, FRONT_END, GAN, NET, assert_one_adam_step, finetune, noise, pretrain, write_rows
-from test_nets import FULL, GENERATOR_DECONVOLUTIONS, SMALL, layout, leaves, meta, sizes
+from test_nets import FULL, GENERATOR_DECONVOLUTIONS, SMALL, count_parameters, layout, leaves, meta, sizes
 from torch import nn
 
 from sertools.architectures import GAN_ARCHS
 from sertools.config import NetConfig
 from sertools.errors import ModelError, UsageError
-from sertools.keywords import AutoencoderTraining
 from sertools.nets.gan import (
     Autoencoder,
     Discriminator,
     Encoder,
     Generator,
-    count_parameters,
     discriminator_from,
     generator_from,
 )
@@ -33,6 +31,7 @@ from sertools.training.checkpoint import load_header
 from sertools.training.latents import fit_gaussians, fit_latents
 from sertools.training.loop import Run
 from sertools.training.task import Task
+from sertools.verb_config import AutoencoderTraining
 
 ORIGINAL = NetConfig(**GAN_ARCHS["bagan"])
 SWITCHES = {"up": "upsample", "activation": "relu", "norm": False}

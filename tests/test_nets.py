@@ -14,7 +14,6 @@ from sertools.nets.gan import (
     Encoder,
     Generator,
     clamp_dropout,
-    count_parameters,
     discriminator_from,
     generator_from,
 )
@@ -38,6 +37,10 @@ def meta(build, *args, **kwargs):
     """Build without memory: the full nets have 20 to 70 million weights."""
     with torch.device("meta"):
         return build(*args, **kwargs)
+
+
+def count_parameters(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)
 
 
 def leaves(net: nn.Module) -> list[nn.Module]:

@@ -171,7 +171,7 @@ def train_generator(
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
         return train(paths_of(stores), run, config, maybe(how.val))
 
-    return _train("train-generator", output, options, learn, stop, tell, progress)
+    return _train("train-generator", output, options, learn, stop, tell, progress, together=False)
 
 
 @takes("train-clf")
@@ -223,15 +223,17 @@ def _train(
     stop: Callable[[], bool],
     tell: Tell,
     progress: Progress[Record],
+    *,
+    together: bool = True,
 ) -> Record | None:
-    """Run a training, with its numbers and how it is run, to its end; return its last record."""
+    """Run a training to its end, by several processes `together` if they were started so; return its last record."""
     from sertools.training.distributed import join
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device, pick_precision
 
     how, numbers = parted(verb, options)
     stage, config = configured(verb, how, numbers)
-    output, together = path_of(output), verb != "train-generator"
+    output = path_of(output)
     with writing(output, distributed=together):
         on = join(how.device) if together else pick_device(how.device)
         at_collapse = getattr(how, "on_collapse", "") == "stop"

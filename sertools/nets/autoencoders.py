@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
 from torch import nn
 
 from sertools.arrays import Shape
@@ -15,33 +12,16 @@ from sertools.nets.linear import LinearAutoencoder, LinearDecoder, LinearEncoder
 AnyAutoencoder = Autoencoder | LinearAutoencoder
 
 
-@dataclass(frozen=True)
-class _Family:
-    autoencoder: Callable[[Shape, NetConfig], AnyAutoencoder]
-    encoder: Callable[[Shape, NetConfig], Encoder | LinearEncoder]
-    decoder: Callable[[Shape, NetConfig], Generator | LinearDecoder]
-
-
-_FAMILIES: Mapping[str, _Family] = {
-    "conv": _Family(Autoencoder, Encoder, Generator),
-    "pca": _Family(
-        lambda shape, config: LinearAutoencoder(shape, config.latent_size),
-        lambda shape, config: LinearEncoder(shape, config.latent_size),
-        lambda shape, config: LinearDecoder(shape, config.latent_size),
-    ),
-}
-
-
 def build_autoencoder(shape: Shape, config: NetConfig) -> AnyAutoencoder:
     """Build the autoencoder that `config.latent` names, one of ``architectures.LATENTS``."""
-    return _FAMILIES[config.latent].autoencoder(shape, config)
+    return LinearAutoencoder(shape, config.latent_size) if config.latent == "pca" else Autoencoder(shape, config)
 
 
 def build_encoder(shape: Shape, config: NetConfig) -> nn.Module:
     """Build its encoder alone: picture [shape=(B, 1, n_mels, n_frames)] → latent [shape=(B, latent_size)]."""
-    return _FAMILIES[config.latent].encoder(shape, config)
+    return LinearEncoder(shape, config.latent_size) if config.latent == "pca" else Encoder(shape, config)
 
 
 def build_decoder(shape: Shape, config: NetConfig) -> nn.Module:
     """Build its decoder alone, which is the generator of a GAN file."""
-    return _FAMILIES[config.latent].decoder(shape, config)
+    return LinearDecoder(shape, config.latent_size) if config.latent == "pca" else Generator(shape, config)

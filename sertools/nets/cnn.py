@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,30 @@ from sertools.nets.gan import scaled
 from sertools.nets.parts import BatchNorm1d, BatchNorm2d
 
 FILTERS = (16, 32, 48, 64)
+
+
+def strided(blocks: Iterable[tuple[int, tuple[int, int]]], width: float) -> tuple[nn.Sequential, int]:
+    """Make strided convolutions with batch normalisation, from one channel.
+
+    Parameters
+    ----------
+    blocks
+        Filters of each, and its strides along mel bins and frames.
+    width
+        Scales the filters.
+
+    Returns
+    -------
+    layers, channels
+        And how many channels the last of them has.
+    """
+    layers: list[nn.Module] = []
+    channels = 1
+    for filters, stride in blocks:
+        wide = scaled(filters, width)
+        layers += [nn.Conv2d(channels, wide, 3, stride, padding=1), BatchNorm2d(wide), nn.ReLU(inplace=True)]
+        channels = wide
+    return nn.Sequential(*layers), channels
 
 
 class SmallCNN(nn.Module):
@@ -22,17 +48,7 @@ class SmallCNN(nn.Module):
         super().__init__()
         # No learned scale: its gradient through a one-channel convolution would cost a sixth of the step.
         self.per_bin = BatchNorm1d(shape[0], affine=False)
-        layers: list[nn.Module] = []
-        channels = 1
-        for filters in FILTERS:
-            filters = scaled(filters, width)
-            layers += [
-                nn.Conv2d(channels, filters, 3, 2, padding=1),
-                BatchNorm2d(filters),
-                nn.ReLU(inplace=True),
-            ]
-            channels = filters
-        self.features = nn.Sequential(*layers)
+        self.features, channels = strided([(filters, (2, 2)) for filters in FILTERS], width)
         self.head = nn.Linear(2 * channels * (shape[0] // 16), n_classes)
 
     def forward(self, x: Tensor) -> Tensor:

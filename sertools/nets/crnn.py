@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sertools.nets.cnn import strided
 from sertools.nets.gan import scaled
-from sertools.nets.parts import BatchNorm1d, BatchNorm2d
+from sertools.nets.parts import BatchNorm1d
 
 # Filters, and the strides along mel bins and frames: frequency shrinks 16-fold, time only 4-fold.
 BLOCKS = ((16, (2, 2)), (32, (2, 2)), (48, (2, 1)), (64, (2, 1)))
@@ -37,17 +38,7 @@ class CRNN(nn.Module):
     def __init__(self, shape: tuple[int, int], n_classes: int, width: float = 1.0) -> None:
         super().__init__()
         self.per_bin = BatchNorm1d(shape[0])
-        layers: list[nn.Module] = []
-        channels = 1
-        for filters, stride in BLOCKS:
-            filters = scaled(filters, width)
-            layers += [
-                nn.Conv2d(channels, filters, 3, stride, padding=1),
-                BatchNorm2d(filters),
-                nn.ReLU(inplace=True),
-            ]
-            channels = filters
-        self.features = nn.Sequential(*layers)
+        self.features, channels = strided(BLOCKS, width)
         hidden = scaled(HIDDEN, width)
         self.over_time = nn.LSTM(channels * (shape[0] // 16), hidden, batch_first=True, bidirectional=True)
         with torch.no_grad():

@@ -69,32 +69,30 @@ class Trunk(nn.Sequential):
         self.n_features = channels * (shape[0] // SHRINK) * (shape[1] // SHRINK)
 
 
-class Encoder(nn.Module):
+class _Headed(nn.Module):
+    def __init__(self, shape: tuple[int, int], n_outputs: int, config: NetConfig) -> None:
+        super().__init__()
+        self.trunk = Trunk(shape, config)
+        self.head = nn.Linear(self.trunk.n_features, n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode, or classify."""
+        outputs: Tensor = self.head(self.trunk(x))
+        return outputs
+
+
+class Encoder(_Headed):
     """Picture [shape=(B, 1, n_mels, n_frames)] → latent [shape=(B, latent_size)]."""
 
     def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
-        super().__init__()
-        self.trunk = Trunk(shape, config)
-        self.head = nn.Linear(self.trunk.n_features, config.latent_size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Encode."""
-        latent: Tensor = self.head(self.trunk(x))
-        return latent
+        super().__init__(shape, config.latent_size, config)
 
 
-class Discriminator(nn.Module):
+class Discriminator(_Headed):
     """Picture → logits over the classes and, last, fake [shape=(B, n_classes + 1)]."""
 
     def __init__(self, shape: tuple[int, int], n_classes: int, config: NetConfig) -> None:
-        super().__init__()
-        self.trunk = Trunk(shape, config)
-        self.head = nn.Linear(self.trunk.n_features, n_classes + 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Classify."""
-        logits: Tensor = self.head(self.trunk(x))
-        return logits
+        super().__init__(shape, n_classes + 1, config)
 
 
 def _transposed(channels: int, config: NetConfig) -> Iterator[tuple[int, list[nn.Module]]]:
@@ -230,11 +228,6 @@ def generator_from(decoder: Generator, shape: tuple[int, int], config: NetConfig
     generator = Generator(shape, config)
     generator.load_state_dict(decoder.state_dict())
     return generator
-
-
-def count_parameters(net: nn.Module) -> int:
-    """Count the trainable parameters."""
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)
 
 
 def batch_norms(net: nn.Module) -> list[nn.BatchNorm2d]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, decimals, whole_percent
@@ -11,8 +11,8 @@ from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, MARRED, R
 WIDTH = 80
 _NAME = 38
 _CELL = 14
-_DASH = "–"
 Values = Mapping[str, Any]
+_Line = tuple[str, str, Callable[[float], str]]  # words, the figure's name, and how it is written
 _EYES = {"pixels": "In pixels (64 principal components)", "judge": "In the judge's eyes (last layer)"}
 _SHORT = {
     COLLAPSED: "collapsed",
@@ -22,6 +22,21 @@ _SHORT = {
     USABLE: "usable",
     REAL: "as real",
 }
+_NEIGHBOURHOOD: Sequence[_Line] = (
+    ("among the real (precision)", "precision", whole_percent),
+    ("real ones reached (recall)", "recall", whole_percent),
+    ("density where real rows are", "density", "{:.2f}".format),
+    ("real rows covered (coverage)", "coverage", whole_percent),
+)
+_TEXTURE: Sequence[_Line] = (
+    ("fine detail (energy)", "fine", whole_percent),
+    ("checkerboard (energy)", "checkerboard", whole_percent),
+    ("extreme pixels, beyond ±0.98", "extreme", whole_percent),
+    ("mean of each mel band, off by", "mel_mean_db", "{:.1f} dB".format),
+    ("spread of each mel band, off by", "mel_sd_db", "{:.1f} dB".format),
+    ("movement over time, off by", "modulation_db", "{:.1f} dB".format),
+    ("levels, off by", "level_db", "{:.1f} dB".format),
+)
 _LEGEND = (
     "Read a figure beside its neighbours: held-out is real speech of the class that nobody has seen, the best to "
     "hope for; other emotion is real speech of the other classes, what a wrong label looks like."
@@ -68,86 +83,49 @@ def _row(name: str, *cells: str) -> str:
     return f"{name:{_NAME}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
 
 
+def _rows(lines: Iterable[_Line], measured: Values, reference: Values) -> Iterable[str]:
+    """Figures of generated rows, each beside that of held-out ones."""
+    for name, key, write in lines:
+        yield _row(f"  {name}", write(measured[key]), write(reference[key]))
+
+
 def _all(group: Values, taught: Values | None, judge: Values | None) -> Iterable[str]:
     """Figures of all classes together: generated rows, the best to expect, and what another emotion scores."""
     for number, each in enumerate(group["fidelity"]):
-        distance, near, floor = each["distance"], each["neighbourhood"], each["neighbourhood_heldout"]
+        distance = each["distance"]
         heads = ("generated", "held-out", "other emotion") if number == 0 else ("", "", "")
         yield _row(_EYES[each["embedding"]], *heads)
-        other = _DASH if distance["other"] is None else decimals(distance["other"])
-        yield _row("  distance to real (KID)", decimals(distance["generated"]), decimals(distance["heldout"]), other)
-        yield _row("  p: drawn alike with the real rows", _p(distance["p_different"]))
-        yield _row("  p: no farther than held-out rows", _p(distance["p_farther"]))
-        yield _row(
-            f"  Fréchet distance, {each['frechet_dimensions']} dimensions",
-            f"{each['frechet']:.2f}",
-            f"{each['frechet_heldout']:.2f}",
-        )
-        for name, key in (("among the real (precision)", "precision"), ("real ones reached (recall)", "recall")):
-            yield _row(f"  {name}", whole_percent(near[key]), whole_percent(floor[key]))
-        yield _row("  density where real rows are", f"{near['density']:.2f}", f"{floor['density']:.2f}")
-        yield _row(
-            "  real rows covered (coverage)", whole_percent(near["coverage"]), whole_percent(floor["coverage"])
-        )
+        yield _row("  distance to real (KID)", *(_distance(distance[of]) for of in ("generated", "heldout", "other")))
+        yield _row("  p: drawn alike with the real rows", f"{distance['p_different']:.3f}")
+        yield _row("  p: no farther than held-out rows", f"{distance['p_farther']:.3f}")
+        name = f"  Fréchet distance, {each['frechet_dimensions']} dimensions"
+        yield _row(name, f"{each['frechet']:.2f}", f"{each['frechet_heldout']:.2f}")
+        yield from _rows(_NEIGHBOURHOOD, each["neighbourhood"], each["neighbourhood_heldout"])
         yield ""
-    yield from _variety(group["variety"])
+    variety, copying = group["variety"], group["copying"]
+    yield _row("Variety", "generated", "held-out")
+    spreads = (whole_percent(variety[key]) for key in ("spread", "spread_heldout"))
+    yield _row("  differ within a class, against real", *spreads)
+    yield _row("  have a twin in their class", whole_percent(variety["repeated"]))
     yield ""
-    yield from _copying(group["copying"])
+    yield _row("Copying", "generated", "held-out")
+    copied = (whole_percent(copying[key]) for key in ("copied", "copied_heldout"))
+    yield _row("  sit on one training row", *copied)
+    yield _row("  way to the nearest training row", whole_percent(copying["nearness"]), "100 %")
+    yield _row("  C_T (below -3: suspiciously near)", f"{copying['z']:.1f}", "0")
     yield ""
-    yield from _texture(group["texture"], group["texture_heldout"])
+    yield _row("Texture, against real", "generated", "held-out")
+    yield from _rows(_TEXTURE, group["texture"], group["texture_heldout"])
     if taught or judge:
         yield ""
         yield _row("What they teach", "generated", "real", "chance" if taught else "")
     if taught:
-        yield _row(
-            "  UAR on held-out, small classifier",
-            whole_percent(taught["synth"]),
-            whole_percent(taught["real"]),
-            whole_percent(taught["chance"]),
-        )
+        scores = (whole_percent(taught[key]) for key in ("synth", "real", "chance"))
+        yield _row("  UAR on held-out, small classifier", *scores)
         yield _row("  standard error", whole_percent(taught["standard_error"]))
     if judge:
-        yield _row(
-            "  taken for their class by the judge",
-            whole_percent(judge["generated"]["all"]),
-            whole_percent(judge["heldout"]["all"]),
-        )
-
-
-def _copying(copying: Values) -> Iterable[str]:
-    yield _row("Copying", "generated", "held-out")
-    yield _row(
-        "  sit on one training row", whole_percent(copying["copied"]), whole_percent(copying["copied_heldout"])
-    )
-    yield _row("  way to the nearest training row", whole_percent(copying["nearness"]), "100 %")
-    yield _row("  C_T (below -3: suspiciously near)", f"{copying['z']:.1f}", "0")
-
-
-def _variety(variety: Values) -> Iterable[str]:
-    yield _row("Variety", "generated", "held-out")
-    yield _row(
-        "  differ within a class, against real",
-        whole_percent(variety["spread"]),
-        whole_percent(variety["spread_heldout"]),
-    )
-    yield _row("  have a twin in their class", whole_percent(variety["repeated"]))
-
-
-def _texture(gap: Values, heldout: Values) -> Iterable[str]:
-    yield _row("Texture, against real", "generated", "held-out")
-    for name, key in (
-        ("fine detail (energy)", "fine"),
-        ("checkerboard (energy)", "checkerboard"),
-        ("extreme pixels, beyond ±0.98", "extreme"),
-    ):
-        yield _row(f"  {name}", whole_percent(gap[key]), whole_percent(heldout[key]))
-    for name, key in (
-        ("mean of each mel band, off by", "mel_mean_db"),
-        ("spread of each mel band, off by", "mel_sd_db"),
-        ("movement over time, off by", "modulation_db"),
-        ("levels, off by", "level_db"),
-    ):
-        yield _row(f"  {name}", f"{gap[key]:.1f} dB", f"{heldout[key]:.1f} dB")
+        taken = (whole_percent(judge[key]["all"]) for key in ("generated", "heldout"))
+        yield _row("  taken for their class by the judge", *taken)
 
 
 def _classes(classes: Values, judge: Values | None) -> Iterable[str]:
@@ -165,9 +143,7 @@ def _classes(classes: Values, judge: Values | None) -> Iterable[str]:
         each = measured["fidelity"][0]
         distance = each["distance"]
         cells = [
-            decimals(distance["generated"]),
-            decimals(distance["heldout"]),
-            _DASH if distance["other"] is None else decimals(distance["other"]),
+            *(_distance(distance[of]) for of in ("generated", "heldout", "other")),
             whole_percent(each["neighbourhood"]["coverage"]),
             whole_percent(measured["texture"]["fine"]),
         ]
@@ -180,5 +156,5 @@ def _cells(name: str, name_width: int, cells: Sequence[str], verdict: str) -> st
     return f"{name:{name_width}}" + "".join(f"{cell:>9}" for cell in cells) + f"  {verdict}"
 
 
-def _p(value: float) -> str:
-    return f"{value:.3f}"
+def _distance(value: float | None) -> str:
+    return "–" if value is None else decimals(value)
