@@ -193,10 +193,10 @@ import json, sys
 sys.path.insert(0, "tests")
 from test_report import make_run
 from sertools.experiment.fragment import fragment
-from sertools.reporting.reports.layouts import render_layout
+from sertools.reporting.reports.layouts import render
 from sertools.scoring.comparing.summary import summarise
 report = summarise([make_run(name) for name in ("stranger", "mixup", "brand-new", "cp", "imbalanced")])
-table = json.loads(render_layout(report, "table3", "json"))["rows"]
+table = json.loads(render(report, "json", "table3"))["rows"]
 print(json.dumps([fragment({"METHODS": "brand-new+half"}), [row.method for row in report.rows], table]))
 """
 

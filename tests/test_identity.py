@@ -19,7 +19,7 @@ from test_rivals import as_csv, save
 from sertools import api
 from sertools.corpora.table import Recording, read_labels, write_labels
 from sertools.errors import ModelError, SertoolsWarning, StoreError, UsageError
-from sertools.reporting.reports.tables import render
+from sertools.reporting.reports.layouts import render
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result
 from sertools.scoring.results.result_file import read_result

@@ -12,7 +12,7 @@ from sertools.errors import ModelError
 from sertools.provenance import Input, history
 from sertools.reporting.contents import repeat
 from sertools.reporting.reports.formats import percent
-from sertools.reporting.reports.layouts import paper_table
+from sertools.reporting.reports.layouts import tables_of
 from sertools.reporting.reports.page import render_page
 from sertools.reporting.reports.tables import difference_tables, score_table
 from sertools.scoring.comparing.summary import summarise
@@ -85,7 +85,7 @@ def test_every_cell_of_the_terminals_tables_is_there():
 @pytest.mark.parametrize("layout", ["table2", "table3"])
 def test_a_layout_of_the_paper_stands_first(layout):
     cells = Reader(page_of(RUNS, layout=layout, paper=True)).cells
-    table, _ = paper_table(summarise(RUNS), layout, paper=True)
+    (table,), _ = tables_of(summarise(RUNS), layout, paper=True)
     flat = [cell for line in table for cell in line]
     assert cells[: len(flat)] == flat
     assert "vs imbalanced" in cells

@@ -9,7 +9,7 @@ from scipy.stats import t as student_t
 from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
 
 from sertools.metrics import scores
-from sertools.reporting.reports.tables import render
+from sertools.reporting.reports.layouts import render
 from sertools.scoring.comparing.resampling import corrected_resampled_t, holm
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result, Utterance

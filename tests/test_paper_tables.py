@@ -12,9 +12,8 @@ import pytest
 from test_report import DASH, FOLDS, grid, make_run
 
 from sertools.errors import UsageError
-from sertools.reporting.reports.layouts import render_layout
+from sertools.reporting.reports.layouts import render
 from sertools.reporting.reports.paper import TABLE_2, TABLE_3
-from sertools.reporting.reports.tables import render
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result_file import write_result
 from sertools.verb_config import Format, Reporting
@@ -69,27 +68,27 @@ def test_the_figures_are_those_of_table_3():
 
 
 def test_table_2_holds_the_uar_of_each_reduced_class_and_their_average():
-    found = of_method(render_layout(REPORT, "table2", "json"), "gan")
+    found = of_method(render(REPORT, "json", "table2"), "gan")
     for name, columns in (("uar_angry", ["angry"]), ("uar_sad", ["sad"]), ("uar_average", REDUCED)):
         own = [r for r in GAN if r.tags["reduced"] in columns]
         by_seed = [np.mean([r.metrics["uar"] for r in own if r.tags["seed"] == s]) for s in SEEDS]
         assert found[name] == pytest.approx(100 * np.mean(by_seed), abs=0.051)
         assert found[f"{name}_sd"] == pytest.approx(100 * np.std(by_seed, ddof=1), abs=0.051)
-    head, imbalanced, gan = cells(render_layout(REPORT, "table2"))
+    head, imbalanced, gan = cells(render(REPORT, layout="table2"))
     assert head == ["Dataset", "Angry", "Sad", "Average"]
     assert [imbalanced[0], gan[0]] == ["Imbalanced", "Proposed approach"]
     assert gan[3] == f"{found['uar_average']:.1f} ± {found['uar_average_sd']:.1f}"
 
 
 def test_table_3_holds_uar_and_macro_f1():
-    found = of_method(render_layout(REPORT, "table3", "json"), "gan")
+    found = of_method(render(REPORT, "json", "table3"), "gan")
     for name, metric in (("uar", "uar"), ("f_score", "macro_f1")):
         by_seed = [np.mean([r.metrics[metric] for r in GAN if r.tags["seed"] == s]) for s in SEEDS]
         assert found[name] == pytest.approx(100 * np.mean(by_seed), abs=0.051)
         assert found[f"{name}_sd"] == pytest.approx(100 * np.std(by_seed, ddof=1), abs=0.051)
-    assert cells(render_layout(REPORT, "table3"))[0] == ["Category", "Dataset", "UAR", "F-score"]
-    assert "±" in render_layout(REPORT, "table3")
-    assert "±" not in render_layout(summarise(grid("gan", 0.7)), "table3")
+    assert cells(render(REPORT, layout="table3"))[0] == ["Category", "Dataset", "UAR", "F-score"]
+    assert "±" in render(REPORT, layout="table3")
+    assert "±" not in render(summarise(grid("gan", 0.7)), layout="table3")
 
 
 def test_rows_stand_in_the_order_of_the_paper_whatever_their_case_and_rivals_last():
@@ -109,7 +108,7 @@ def test_rows_stand_in_the_order_of_the_paper_whatever_their_case_and_rivals_las
         "SARS",
         "Sa",
     ]
-    text = render_layout(summarise([make_run(name) for name in names]), "table3", "csv")
+    text = render(summarise([make_run(name) for name in names]), "csv", "table3")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [(row["category"], row["dataset"], row["method"]) for row in rows] == [
         ("-", "full", "full"),
@@ -125,20 +124,20 @@ def test_rows_stand_in_the_order_of_the_paper_whatever_their_case_and_rivals_las
         ("Free rivals", "weighted", "weighted"),
         ("Free rivals", "mixup", "mixup"),
     ]
-    table = cells(render_layout(summarise([make_run(name) for name in names]), "table3"))
+    table = cells(render(summarise([make_run(name) for name in names]), layout="table3"))
     assert [line[0] for line in table if len(line) == 4] == [
         *("Category", "-", "Random selection", "Signal-based augmentation", "Generation", "Free rivals")
     ]
 
 
 def test_two_tags_of_one_row_stay_apart():
-    text = render_layout(summarise([make_run("gan"), make_run("GAN")]), "table3", "csv")
+    text = render(summarise([make_run("gan"), make_run("GAN")]), "csv", "table3")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["dataset"] for row in rows] == ["Proposed approach (gan)", "Proposed approach (GAN)"]
 
 
 def test_the_papers_figures_stand_beside_ours_and_what_is_missing_is_a_dash():
-    head, *rows = cells(render_layout(REPORT, "table2", paper=True))
+    head, *rows = cells(render(REPORT, layout="table2", paper=True))
     assert head[-4:] == ["paper Angry", "paper Happy", "paper Sad", "paper Average"]
     found = {row[0]: row[1:] for row in rows}
     assert list(found) == ["Imbalanced", "CP", "SA", "Proposed approach"]
@@ -147,7 +146,7 @@ def test_the_papers_figures_stand_beside_ours_and_what_is_missing_is_a_dash():
     assert DASH not in found["Proposed approach"]
 
     report = summarise([*RUNS, *grid("mixup", 0.5, reduced=REDUCED, seeds=SEEDS)])
-    rows = cells(render_layout(report, "table3", paper=True))[1:]
+    rows = cells(render(report, layout="table3", paper=True))[1:]
     assert [row[-2:] for row in rows] == [*(line.split()[-2:] for line in PRINTED_3.split("\n")[1:-1]), [DASH] * 2]
     assert sum(row[-4:-2] == [DASH] * 2 for row in rows) == 10
 
@@ -155,42 +154,42 @@ def test_the_papers_figures_stand_beside_ours_and_what_is_missing_is_a_dash():
 def test_what_the_paper_has_not_is_null_and_empty():
     for layout, column in (("table2", "uar_average"), ("table3", "uar")):
         report = summarise([*RUNS, make_run("mixup", reduced="sad")])
-        rows = json.loads(render_layout(report, layout, "json", paper=True))["rows"]
-        lines = list(csv.DictReader(io.StringIO(render_layout(report, layout, "csv", paper=True))))
+        rows = json.loads(render(report, "json", layout, paper=True))["rows"]
+        lines = list(csv.DictReader(io.StringIO(render(report, "csv", layout, paper=True))))
         assert len(rows) == len(lines) == len(TABLE_2 if layout == "table2" else TABLE_3) + 1
         for row, line in zip(rows, lines, strict=True):
             assert line == {name: "" if value is None else str(value) for name, value in row.items()}
             assert (row[column] is None) == (row["method"] is None)
             assert (row[f"paper_{column}"] is None) == (row["method"] == "mixup")
-        assert "paper" not in render_layout(report, layout, "csv")
+        assert "paper" not in render(report, "csv", layout)
 
 
 def test_notes_name_the_papers_corpus_and_warn():
     for layout, corpus in (("table2", "IEMOCAP"), ("table3", "FEEL-25k")):
-        with_paper = " ".join(render_layout(REPORT, layout, paper=True).split())
+        with_paper = " ".join(render(REPORT, layout=layout, paper=True).split())
         assert f", on {corpus}" in with_paper
         assert "not comparable in level" in with_paper
-        assert corpus not in render_layout(REPORT, layout)
+        assert corpus not in render(REPORT, layout=layout)
         assert "mean over 3 folds, 2 reduced classes and 3 seeds (± standard deviation over seeds)" in with_paper
         assert "jackknife" not in with_paper
     mixed = summarise([*RUNS, make_run("CP", seed="7")])
-    assert "Methods differ in folds" in render_layout(mixed, "table3")
+    assert "Methods differ in folds" in render(mixed, layout="table3")
 
 
 def test_a_method_without_a_reduced_class_stands_in_every_column():
     report = summarise([*RUNS, *grid("full", 0.9, reduced=[""], seeds=SEEDS)])
-    found = of_method(render_layout(report, "table2", "json"), "full")
+    found = of_method(render(report, "json", "table2"), "full")
     assert found["uar_angry"] == found["uar_sad"] == found["uar_average"] is not None
 
 
 def test_seen_rows_are_marked():
     report = summarise([make_run(), replace(make_run("gan"), allow_seen=True)])
     for layout in ("table2", "table3"):
-        text = render_layout(report, layout, paper=True)
+        text = render(report, layout=layout, paper=True)
         assert "Proposed approach (seen!)" in text
         assert text.count("(seen!)") == 2  # the row and the note
         assert "these numbers prove nothing" in text
-        assert of_method(render_layout(report, layout, "json"), "gan")["seen"] is True
+        assert of_method(render(report, "json", layout), "gan")["seen"] is True
 
 
 @pytest.mark.parametrize("format", get_args(Format))
@@ -198,7 +197,7 @@ def test_seen_rows_are_marked():
 @pytest.mark.parametrize("paper", [False, True])
 def test_every_format_is_whole(layout, format, paper):
     report = summarise([*RUNS, make_run("a|b_c&50%")])
-    text = render_layout(report, layout, format, paper)
+    text = render(report, format, layout, paper=paper)
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
     assert "nan" not in text.lower()
@@ -212,8 +211,8 @@ def test_every_format_is_whole(layout, format, paper):
         assert table[1].startswith("| --- | --- | ---: |" if layout == "table3" else "| --- | ---: |")
 
 
-def test_the_summary_is_as_before_and_has_none_of_the_papers_figures():
-    assert render_layout(REPORT) == render(REPORT)
+def test_the_summary_has_none_of_the_papers_figures():
+    assert "paper" not in render(REPORT)
     with pytest.raises(UsageError, match=r"--paper: .* use --layout table2 or table3"):
         Reporting(paper=True)
 
@@ -221,8 +220,8 @@ def test_the_summary_is_as_before_and_has_none_of_the_papers_figures():
 def test_table_2_needs_a_reduced_class_and_a_layout_must_be_known():
     full = summarise([make_run("full", fold, reduced="") for fold in FOLDS])
     with pytest.raises(UsageError, match="reduced=CLASS; use --layout table3"):
-        render_layout(full, "table2")
-    assert "full" in render_layout(full, "table3")
+        render(full, layout="table2")
+    assert "full" in render(full, layout="table3")
     with pytest.raises(UsageError, match="--layout 'table4': expected one of summary, table2, table3"):
         Reporting(layout="table4")
     with pytest.raises(UsageError, match="--format 'html': expected one of"):

@@ -18,7 +18,7 @@ from sertools.errors import ModelError, SertoolsError, Stopped, UsageError
 from sertools.provenance import digest_file
 from sertools.reporting.contents.description import describe, file_kind
 from sertools.reporting.plots.pictures import draw
-from sertools.reporting.reports.layouts import render_layout
+from sertools.reporting.reports.layouts import render
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.evaluation import evaluate
 from sertools.scoring.results.result_file import read_result, write_result
@@ -228,7 +228,7 @@ def documents(chain, results, rng, tmp_path):
     paths["score"].write_text(json.dumps(score(*stores, device=CPU), indent=2), "utf-8")
     report = summarise([read_result(results[0])])
     for layout in ("summary", "table3"):
-        paths[layout].write_text(render_layout(report, layout, "json"), "utf-8")
+        paths[layout].write_text(render(report, "json", layout), "utf-8")
     return paths
 
 
@@ -263,7 +263,7 @@ def test_what_is_said_of_a_score_and_a_report(documents, call, capsys):
 def test_differences_stand_in_the_summary(tmp_path):
     path = tmp_path / "report.json"
     runs = [make_run(m, f) for m in ("imbalanced", "GAN") for f in "12"]
-    path.write_text(render_layout(summarise(runs), format="json"), "utf-8")
+    path.write_text(render(summarise(runs), "json"), "utf-8")
     bounds = json.loads(path.read_text("utf-8"))["rows"][1]["difference"]
     shown = f"{bounds['estimate']:+.1f} [{bounds['low']:+.1f}, {bounds['high']:+.1f}]"
     assert describe(path)["methods"]["GAN"]["difference"] == shown

@@ -16,7 +16,7 @@ from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
 from sertools.metrics import scores
-from sertools.reporting.reports.tables import render
+from sertools.reporting.reports.layouts import render
 from sertools.scoring.comparing.comparison import Report, Row
 from sertools.scoring.comparing.statistics import Interval
 from sertools.scoring.comparing.summary import summarise

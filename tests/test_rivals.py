@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from test_report import CLASSES, DASH, grid, make_run, row, with_validation
 
 from sertools.errors import ModelError, SertoolsError, SertoolsWarning
-from sertools.reporting.reports.layouts import render_layout
-from sertools.reporting.reports.tables import render
+from sertools.reporting.reports.layouts import render
 from sertools.scoring.comparing.comparison import Report
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result
@@ -85,8 +84,8 @@ def test_predictions_from_csv_count_as_those_of_a_result(ours, rival):
 
 def test_it_stands_in_the_papers_layouts(ours, rival):
     report = summarise(read_results([rival(as_csv(SVM)), *ours]))
-    assert re.search(r"^Free rivals +SVM +\d", render_layout(report, "table3", paper=True), re.MULTILINE)
-    assert re.search(r"^SVM +\d", render_layout(report, "table2", paper=True), re.MULTILINE)
+    assert re.search(r"^Free rivals +SVM +\d", render(report, layout="table3", paper=True), re.MULTILINE)
+    assert re.search(r"^SVM +\d", render(report, layout="table2", paper=True), re.MULTILINE)
 
 
 def test_without_posteriors_there_is_no_auc(ours, rival):

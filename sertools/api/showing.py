@@ -37,7 +37,7 @@ def report(results: Paths, **options: Unpack[Report]) -> str:
         If a file cannot be read, or the results cannot stand in one table.
     """
     from sertools.provenance import atomic_output, refuse_clobber
-    from sertools.reporting.reports.layouts import render_layout
+    from sertools.reporting.reports.layouts import render
     from sertools.reporting.reports.score_table import compare_scores, is_score
     from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
@@ -61,7 +61,7 @@ def report(results: Paths, **options: Unpack[Report]) -> str:
             text = render_page(found, read, how.layout, how.paper)
             with atomic_output(page) as part:
                 part.write_text(text, encoding="utf-8", newline="\n")
-    return render_layout(found, how.layout, how.format, how.paper)
+    return render(found, how.format, how.layout, how.paper)
 
 
 @takes("plot")

@@ -192,13 +192,12 @@ def read_model(path: Path, folder: Path) -> None:
 
 def read_result(path: Path, folder: Path) -> None:
     """All that reads results and rivals' predictions."""
-    from sertools.reporting.reports.layouts import render_layout
     from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
 
     found = summarise(read_results([path]))
     for kind in ("text", "csv", "json"):
-        shown = render_layout(found, "summary", kind)
+        shown = render(found, kind, "summary")
         if not shown.replace("\n", "").isprintable():
             raise AssertionError(f"unprintable characters in the {kind} table")
 

@@ -24,6 +24,7 @@ _WIDTH, _HEIGHT = 1.3, 1.05
 _GAP, _COLUMN_GAP, _CLASS_GAP = 0.07, 0.3, 0.22
 _LEFT, _RIGHT, _TOP, _BOTTOM = 1.0, 1.0, 0.45, 0.5
 _MOST_BESIDE = 4
+_RANGE_DB = 80.0  # below the loudest point of the page
 
 
 def spectrogram_grid(
@@ -34,7 +35,6 @@ def spectrogram_grid(
     hop_seconds: float,
     n_each: int = 4,
     title: str = "",
-    range_db: float = 80.0,
 ) -> "Figure":
     """Draw a page of spectrograms: one block of rows per class, one block of columns per source.
 
@@ -53,8 +53,6 @@ def spectrogram_grid(
         Pictures of a class and a source, at least 1; more than four go into further rows.
     title : str
         Line above.
-    range_db : float
-        The colours span this much below the loudest point of the page.
 
     Returns
     -------
@@ -124,7 +122,7 @@ def spectrogram_grid(
                         aspect="auto",
                         cmap=COLOURS,
                         interpolation="nearest",
-                        vmin=loudest - range_db,
+                        vmin=loudest - _RANGE_DB,
                         vmax=loudest,
                         extent=(0, picture.shape[1] * hop_seconds, -0.5, hertz.size - 0.5),
                     )

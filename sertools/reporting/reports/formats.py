@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, nan
 from typing import Any
 
+from sertools.scoring.comparing.comparison import KIND, VERSION
 from sertools.verb_config import Format
 
 DASH = "\N{EN DASH}"
 TextTable = list[list[str]]  # head and rows
 
 
-def write_tables(format: Format, tables: Sequence[TextTable], document: Mapping[str, Any], n_names: int = 1) -> str:
+def write_tables(format: Format, tables: Sequence[TextTable], document: dict[str, Any], n_names: int = 1) -> str:
     """Write tables in a format.
 
     Parameters
@@ -28,7 +29,7 @@ def write_tables(format: Format, tables: Sequence[TextTable], document: Mapping[
         JSON holds the document, CSV its rows alone, the others the tables and the notes.
     tables : sequence of list of list of str
         Of each, head and rows.
-    document : mapping
+    document : dict
         ``rows`` (records of the same fields, plain values, at most one deep), ``notes`` (sentences), and what else
         JSON should hold.
     n_names : int
@@ -40,7 +41,8 @@ def write_tables(format: Format, tables: Sequence[TextTable], document: Mapping[
         Ends in a newline.
     """
     if format == "json":
-        lines = [json.dumps(document, indent=1, ensure_ascii=False)]
+        head = {"sertools_kind": KIND, "sertools_version": VERSION}
+        lines = [json.dumps(head | document, indent=1, ensure_ascii=False)]
     elif format == "csv":
         lines = _csv(document["rows"])
     else:

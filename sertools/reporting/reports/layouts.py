@@ -14,8 +14,8 @@ from sertools.errors import UsageError
 from sertools.experiment.methods import FREE_RIVALS, FULL, GENERATION, KNOWN, NO_CATEGORY, REMOVED
 from sertools.reporting.reports.formats import TextTable, percent, rounded_percent, write_tables
 from sertools.reporting.reports.paper import TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP, Table2Row, Table3Row
-from sertools.reporting.reports.tables import render
-from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
+from sertools.reporting.reports.tables import difference_tables, score_table, summary_document
+from sertools.scoring.comparing.comparison import Report, Row
 from sertools.verb_config import Format, Layout
 
 N_NAMES: dict[Layout, int] = {"summary": 1, "table2": 1, "table3": 2}  # columns of names
@@ -27,6 +27,7 @@ _CATEGORY = {
     **dict.fromkeys(REMOVED, GENERATION),  # of results that are there
 }
 _NOT_LEVELS = "Figures of another corpus are not comparable in level, only in what a method changes."
+_FACTS = ("classes", "reduced", "n_folds", "n_seeds", "n_speakers", "n_utterances")
 _Scores = Mapping[str, tuple[float, float]]  # column → mean and deviation over seeds, fractions
 _Published = Table2Row | Table3Row
 
@@ -48,18 +49,18 @@ class _Line:
         return _CATEGORY.get(self.key.split("+")[0], FREE_RIVALS)
 
 
-def render_layout(report: Report, layout: Layout = "summary", format: Format = "text", paper: bool = False) -> str:
+def render(report: Report, format: Format = "text", layout: Layout = "summary", paper: bool = False) -> str:
     """Write a report in a layout.
 
     Parameters
     ----------
     report : Report
         What `summarise` made.
+    format : {"text", "markdown", "csv", "latex", "json"}
+        CSV leaves the notes out.
     layout : {"summary", "table2", "table3"}
         Scores and intervals; or UAR by reduced class and their average, as the paper's Table 2; or UAR and F-score
         (macro F1), as its Table 3. The last two give mean ± standard deviation over seeds.
-    format : {"text", "markdown", "csv", "latex", "json"}
-        CSV leaves the notes out.
     paper : bool
         Put the paper's own figures beside ours.
 
@@ -73,15 +74,15 @@ def render_layout(report: Report, layout: Layout = "summary", format: Format = "
     UsageError
         If Table 2 is asked for where no class was reduced.
     """
+    return write_tables(format, *tables_of(report, layout, paper), n_names=N_NAMES[layout])
+
+
+def tables_of(report: Report, layout: Layout, paper: bool = False) -> tuple[list[TextTable], dict[str, Any]]:
+    """Give a layout as tables and as plain values; parameters and errors as in `render`."""
     if layout == "summary":
-        return render(report, format)
-    table, document = paper_table(report, layout, paper)
-    return write_tables(format, [table], document, n_names=N_NAMES[layout])
-
-
-def paper_table(report: Report, layout: Layout, paper: bool = False) -> tuple[TextTable, dict[str, Any]]:
-    """Give a layout of the paper as a table and as plain values; parameters and errors as in `render_layout`."""
-    return (_table2 if layout == "table2" else _table3)(report, paper)
+        return [score_table(report), *difference_tables(report)], summary_document(report)
+    table, document = (_table2 if layout == "table2" else _table3)(report, paper)
+    return [table], document
 
 
 def _table2(report: Report, paper: bool) -> tuple[TextTable, dict[str, Any]]:
@@ -176,16 +177,9 @@ def _lay_out(
         table.append(cells)
         records.append(record)
     document = {
-        "sertools_kind": KIND,
-        "sertools_version": VERSION,
         "layout": layout,
         "unit": "percent",
-        "classes": list(report.classes),
-        "reduced": list(report.reduced),
-        "n_folds": report.n_folds,
-        "n_seeds": report.n_seeds,
-        "n_speakers": report.n_speakers,
-        "n_utterances": report.n_utterances,
+        **{name: getattr(report, name) for name in _FACTS},
         "rows": records,
         "notes": [report.averaged, *notes, *report.cautions],
     }

@@ -14,13 +14,12 @@ from io import BytesIO
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sertools.errors import printable
 from sertools.reporting.contents.repeat import recipe
 from sertools.reporting.plots.forest import Measure, forest, measures
 from sertools.reporting.plots.style import OKABE_ITO, save
 from sertools.reporting.reports.formats import DASH, TextTable, percent
-from sertools.reporting.reports.layouts import N_NAMES, paper_table
-from sertools.reporting.reports.tables import difference_tables, score_table
+from sertools.reporting.reports.layouts import N_NAMES, tables_of
+from sertools.reporting.reports.tables import difference_tables
 from sertools.scoring.comparing.comparison import Report
 from sertools.scoring.comparing.notes import number_of
 from sertools.scoring.results.result import EXTERNAL, Result
@@ -31,16 +30,10 @@ _INKS = {"#000000": "currentColor", "#ffffff": "var(--paper)", OKABE_ITO[0].lowe
 
 @dataclass(frozen=True)
 class _Cell:
-    """A cell of a table.
-
-    Attributes
-    ----------
-    share
-        0 to 1: how strongly it is coloured; None: not at all.
-    """
+    """A cell of a table."""
 
     text: str
-    share: float | None = None
+    share: float | None = None  # 0 to 1: how strongly it is coloured; None: not at all
 
 
 @dataclass(frozen=True)
@@ -53,9 +46,7 @@ class _Box:
     n_names: int = 1
 
 
-def render_page(
-    report: Report, results: Sequence[Result], layout: Layout = "summary", paper: bool = False, title: str = ""
-) -> str:
+def render_page(report: Report, results: Sequence[Result], layout: Layout = "summary", paper: bool = False) -> str:
     """Write a report as a page.
 
     Parameters
@@ -68,8 +59,6 @@ def render_page(
         Of the first table.
     paper : bool
         Put the paper's own figures beside ours, in its layouts.
-    title : str
-        Of the page; by default what was compared.
 
     Returns
     -------
@@ -84,12 +73,8 @@ def render_page(
         If the history of a result is damaged.
     """
     by_method = {row.method: [r for r in results if r.tags["method"] == row.method] for row in report.rows}
-    if layout == "summary":
-        tables, layout_notes = [score_table(report)], []
-    else:
-        table, document = paper_table(report, layout, paper)
-        tables = [table]
-        layout_notes = [note for note in document["notes"] if note not in (*report.notes, *report.cautions)]
+    tables, document = tables_of(report, layout, paper)
+    layout_notes = [note for note in document["notes"] if note not in (*report.notes, *report.cautions)]
     environment = Environment(
         loader=PackageLoader("sertools.reporting.reports", "."),
         autoescape=True,
@@ -98,10 +83,10 @@ def render_page(
         lstrip_blocks=True,
     )
     text = environment.get_template("page.html.j2").render(
-        title=printable(title) or _title(report),
+        title=f"{number_of(len(report.rows), 'method')} against class imbalance in speech emotion recognition",
         findings=_findings(report),
         facts=_facts(report, results),
-        scores=[_box(table, "Means over the runs, in percent", N_NAMES[layout]) for table in tables],
+        scores=[_box(tables[0], "Means over the runs, in percent", N_NAMES[layout])],
         differences=[
             _box(table, f"Differences from {report.baseline}, in points") for table in difference_tables(report)
         ],
@@ -116,10 +101,6 @@ def render_page(
         n_runs=len(results),
     )
     return text.rstrip() + "\n"
-
-
-def _title(report: Report) -> str:
-    return f"{number_of(len(report.rows), 'method')} against class imbalance in speech emotion recognition"
 
 
 def _findings(report: Report) -> list[str]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from sertools.errors import ModelError, UsageError, printable
 from sertools.reporting.reports.formats import DASH, TextTable, percent, write_tables
-from sertools.scoring.comparing import comparison
 from sertools.scoring.results.documents import Defect, clean, load
 from sertools.scoring.synthetic.verdict import KIND, VERDICTS, VERSION, decimals
 from sertools.verb_config import Format
@@ -116,13 +115,7 @@ def compare_scores(paths: Sequence[Path], format: Format = "text") -> str:
     found = [read_score(path) for path in paths]
     methods = list(dict.fromkeys(each.method for each in found))
     rows = [_record(method, [each for each in found if each.method == method]) for method in methods]
-    document = {
-        "sertools_kind": comparison.KIND,
-        "sertools_version": comparison.VERSION,
-        "layout": "scores",
-        "rows": rows,
-        "notes": [_LEGEND, _references(found)],
-    }
+    document = {"layout": "scores", "rows": rows, "notes": [_LEGEND, _references(found)]}
     return write_tables(format, [_table(rows)], document, n_names=2)
 
 

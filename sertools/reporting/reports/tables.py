@@ -1,4 +1,4 @@
-"""A report written out: as text, Markdown, LaTeX, CSV or JSON.
+"""The summary of a report, as tables and as plain values.
 
 Text, Markdown and LaTeX hold two tables: the methods' scores, and their differences from the baseline with intervals.
 What else a row knows stands in CSV and JSON: UAR of each reduced class, recall of each class, pooled UAR and its
@@ -12,10 +12,9 @@ from dataclasses import asdict
 from math import isfinite, isnan, nan
 from typing import Any
 
-from sertools.reporting.reports.formats import DASH, TextTable, percent, rounded_percent, write_tables
-from sertools.scoring.comparing.comparison import KIND, VERSION, Report, Row
+from sertools.reporting.reports.formats import DASH, TextTable, percent, rounded_percent
+from sertools.scoring.comparing.comparison import Report, Row
 from sertools.scoring.comparing.statistics import Interval
-from sertools.verb_config import Format
 
 _FRACTIONS = (
     *("uar", "uar_sd", "pooled_uar", "reduced_recall", "reduced_auc", "macro_f1", "macro_f1_sd"),
@@ -23,30 +22,12 @@ _FRACTIONS = (
 )
 
 
-def render(report: Report, format: Format = "text") -> str:
-    """Write a report out.
-
-    Parameters
-    ----------
-    report : Report
-        What `summarise` made.
-    format : {"text", "markdown", "csv", "latex", "json"}
-        CSV leaves the notes out.
-
-    Returns
-    -------
-    str
-        Ends in a newline.
-    """
-    return write_tables(format, [score_table(report), *difference_tables(report)], summary_document(report))
-
-
 def summary_document(report: Report) -> dict[str, Any]:
     """Give all that a report holds as plain values, in percent."""
     rows = [_record(report, row) for row in report.rows]
     document = asdict(report) | {"rows": rows, "notes": [*report.notes, *report.cautions], "unit": "percent"}
     del document["averaged"], document["cautions"]  # both in the notes
-    return {"sertools_kind": KIND, "sertools_version": VERSION, "layout": "summary", **document}
+    return {"layout": "summary", **document}
 
 
 def difference_tables(report: Report) -> list[TextTable]:
