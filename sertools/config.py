@@ -145,11 +145,11 @@ class NetConfig(Checked):
     # §2.2; "pca": principal components in place of a trained autoencoder
     latent: str = option("conv", "A trained autoencoder, or principal components.", choices=LATENTS)
     # §2.2
-    latent_size: int = option(100, "Size of a latent.", metavar="N", bounds=Bounds(1, 4096))
+    latent_size: int = option(100, "Size of a latent.", "N", bounds=Bounds(1, 4096))
     # §2.4 (a)
     up: str = option("transposed", "How the generator doubles the size.", choices=UPSAMPLINGS, unset="of --arch")
     # §2.4 (b)
-    activation: str = option("leaky", "The generator's ReLU.", choices=ACTIVATIONS, unset="of --arch")
+    activation: str = option("leaky", "The generator's activation.", choices=ACTIVATIONS, unset="of --arch")
     # §2.4 (c)
     norm: bool = option(True, "Batch normalisation, and dropout in the generator.", unset="of --arch")
     # §2.3
@@ -201,13 +201,11 @@ class GanConfig(Checked):
     # Miyato et al. 2018
     sn: bool = option(False, "Spectral normalisation of D.")
     # Mescheder et al. 2018
-    r1: float = option(
-        0.0, "Weight of the penalty on D's squared gradient at real rows.", metavar="W", bounds=NOT_NEGATIVE
-    )
-    beta1: float = option(0.5, "Decay of Adam's mean gradient, for both nets.", metavar="D", bounds=DECAY)
-    beta2: float = option(0.999, "Decay of Adam's mean squared gradient, for both nets.", metavar="D", bounds=DECAY)
+    r1: float = option(0.0, "Weight of the penalty on D's squared gradient at real rows.", "W", bounds=NOT_NEGATIVE)
+    beta1: float = option(0.5, "Decay of Adam's mean gradient, for both nets.", "D", bounds=DECAY)
+    beta2: float = option(0.999, "Decay of Adam's mean squared gradient, for both nets.", "D", bounds=DECAY)
     ema: float = option(
-        0.0, "Decay of the running average of G, which is kept; 0 keeps the last G.", metavar="D", bounds=DECAY
+        0.0, "Decay of the running average of G, which is kept; 0 keeps the last G.", "D", bounds=DECAY
     )
 
 
@@ -268,7 +266,7 @@ class ClassifierConfig(Checked):
         "Share of altered or generated rows among the draws of each class. It is lower where such a row would be "
         "drawn more often than a recorded one. Without --sampling balanced, a class is drawn as often as it has "
         "recorded rows.",
-        metavar="S",
+        "S",
         bounds=Bounds(0, 1, above=True, below=True),
         unset="as many as there are",
     )
@@ -276,14 +274,14 @@ class ClassifierConfig(Checked):
     cut_paste: float = option(
         0.0,
         "Chance that a row receives a region of another row of its class; 0 is off.",
-        metavar="CHANCE",
+        "CHANCE",
         bounds=Bounds(0, 1),
     )
     # alpha of Zhang et al. 2018
     mixup: float = option(
         0.0,
         "Mix pairs of rows in shares drawn from Beta(ALPHA, ALPHA); 0 is off.",
-        metavar="ALPHA",
+        "ALPHA",
         bounds=NOT_NEGATIVE,
     )
 

@@ -159,10 +159,10 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def option(default: Any, words: Option | str, **known: Any) -> Any:
+def option(default: Any, words: Option | str, metavar: str = "", **known: Any) -> Any:
     """Make a dataclass field that is an option, by its words and, where it is no `Option` yet, what else is known."""
     return dataclasses.field(
-        default=default, metadata={_KEY: words if isinstance(words, Option) else Option(words, **known)}
+        default=default, metadata={_KEY: words if isinstance(words, Option) else Option(words, metavar, **known)}
     )
 
 

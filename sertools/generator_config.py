@@ -31,7 +31,7 @@ class _Training(Checked):
     ema: float = option(
         0.999,
         "Decay of the running average of the weights, which is kept; 0 keeps the last weights.",
-        metavar="D",
+        "D",
         bounds=DECAY,
     )
     validate_every: int = 500

@@ -48,7 +48,7 @@ class Labelling(Checked):
 
     ambiguous: str = option("keep", "Recordings on which the annotators disagree.", choices=("keep", "drop"))
     relabel: Mapping[str, str] | None = option(
-        None, "Count one emotion as another, such as calm=neutral. Repeatable.", metavar="OLD=NEW"
+        None, "Count one emotion as another, such as calm=neutral. Repeatable.", "OLD=NEW"
     )
     missing: str | Sequence[str] | None = option(None, MISSING_WORDS)
     synonyms: str = option("merge", SYNONYMY)
@@ -58,10 +58,10 @@ class Labelling(Checked):
 class Extracting(Checked):
     """How `extract` turns audio into a store."""
 
-    labels: Path | None = option(None, "Labels of the audio of SRC.", metavar="CSV")
+    labels: Path | None = option(None, "Labels of the audio of SRC.", "CSV")
     jobs: int = option(1, JOBS)
-    shard: str | None = option(None, "Only the K-th of N parts; `merge` joins them.", metavar="K/N")
-    audio_root: Path | None = option(None, "Refuse audio outside this folder, also behind links.", metavar="DIR")
+    shard: str | None = option(None, "Only the K-th of N parts; `merge` joins them.", "K/N")
+    audio_root: Path | None = option(None, "Refuse audio outside this folder, also behind links.", "DIR")
     on_error: str = option(
         "fail",
         "List all bad files and write nothing, or skip them and record them in the store.",
@@ -69,7 +69,7 @@ class Extracting(Checked):
     )
     missing: str | Sequence[str] | None = option(None, MISSING_WORDS)
     synonyms: str = option("merge", SYNONYMY)
-    corpus: str | None = option(None, "Which corpus SRC is; ids and speakers are names within it.", metavar="NAME")
+    corpus: str | None = option(None, "Which corpus SRC is; ids and speakers are names within it.", "NAME")
     front_end: FrontEnd | None = option(None, "Sampling rate, segments and pictures.", unset="the paper's")
 
 
@@ -78,12 +78,12 @@ class Selecting(Checked):
     """Which rows `select` chooses."""
 
     where: Sequence[str] | None = option(
-        None, "Rows whose column has one of the values; COL!=V for none. Repeatable.", metavar="COL=V[,V]"
+        None, "Rows whose column has one of the values; COL!=V for none. Repeatable.", "COL=V[,V]"
     )
-    fold: str | None = option(None, "Part K of N; with -v, all the others.", metavar="K/N")
+    fold: str | None = option(None, "Part K of N; with -v, all the others.", "K/N")
     by: str = option("speaker", "What a fold keeps together.", choices=GROUPINGS)
     keep: Mapping[str, float] | None = option(
-        None, "Keep only this share of a class's utterances. Repeatable.", metavar="CLASS=FRACTION"
+        None, "Keep only this share of a class's utterances. Repeatable.", "CLASS=FRACTION"
     )
     invert: bool = option(False, "Keep exactly what the same line without -v leaves out.", flag="-v", also="--invert")
     copy: bool = option(False, "Copy the pictures; otherwise the output points to them.")
@@ -111,7 +111,7 @@ class Training(Checked):
     save_every: float = option(
         SAVE_EVERY_MINUTES,
         "Save the state at least this often.",
-        metavar="MINUTES",
+        "MINUTES",
         bounds=Bounds(0, 10_000, why=" minutes"),
     )
 
@@ -120,9 +120,7 @@ class Training(Checked):
 class ValidatedTraining(Training):
     """How a training is run that can choose its weights."""
 
-    val: Path | None = option(
-        None, "Store to choose the best weights on; without it the last are kept.", metavar="S.h5"
-    )
+    val: Path | None = option(None, "Store to choose the best weights on; without it the last are kept.", "S.h5")
 
 
 @dataclass(frozen=True)
@@ -154,15 +152,11 @@ class GeneratorTraining(ValidatedTraining):
 class Generating(Checked):
     """What `generate` makes, and how."""
 
-    balance: Path | None = option(
-        None, "Fill every class of this store up to the size of its largest.", metavar="TRAIN.h5"
-    )
-    per_class: int | None = option(None, "This many rows of every class.", metavar="N", bounds=NOT_NEGATIVE)
-    count: Mapping[str, int] | None = option(None, "This many rows of one class. Repeatable.", metavar="CLASS=N")
-    smote: Path | None = option(
-        None, "Draw latents between neighbours of this store's rows (SMOTE).", metavar="TRAIN.h5"
-    )
-    translate: Path | None = option(None, "Move real rows of other classes into the wanted one.", metavar="TRAIN.h5")
+    balance: Path | None = option(None, "Fill every class of this store up to the size of its largest.", "TRAIN.h5")
+    per_class: int | None = option(None, "This many rows of every class.", "N", bounds=NOT_NEGATIVE)
+    count: Mapping[str, int] | None = option(None, "This many rows of one class. Repeatable.", "CLASS=N")
+    smote: Path | None = option(None, "Draw latents between neighbours of this store's rows (SMOTE).", "TRAIN.h5")
+    translate: Path | None = option(None, "Move real rows of other classes into the wanted one.", "TRAIN.h5")
     paste: bool = option(False, "With --translate: paste a region of a real row of the class into each row.")
     within_speaker: bool = option(
         False, "With --translate and a GAN: leave each speaker's own offset out of the map."
@@ -170,21 +164,21 @@ class Generating(Checked):
     strength: float | None = option(
         None,
         "With --translate and a diffusion model: how far rows go towards noise.",
-        metavar="SHARE",
+        "SHARE",
         bounds=Bounds(0, 1),
         unset=f"{STRENGTH:g}",
     )
     guidance: float | None = option(
         None,
         "With a diffusion model: how strongly the class is exaggerated.",
-        metavar="W",
+        "W",
         bounds=Bounds(0, 100),
         unset=f"{DiffusionConfig.guidance:g}; moving rows {GUIDANCE:g}",
     )
     denoise_steps: int | None = option(
         None,
         "With a diffusion model: denoising steps per picture.",
-        metavar="N",
+        "N",
         bounds=Bounds(2, 1000),
         unset=str(DiffusionConfig.sampler_steps),
     )
@@ -194,10 +188,11 @@ class Generating(Checked):
 
 @dataclass(frozen=True)
 class Augmenting(Checked):
-    """What `augment` has beside its strategy."""
+    """How `augment` balances a store."""
 
-    noise: Path | None = option(None, "Background noise, for SA, SAR, SARM and SARB.", metavar="DIR")
-    audio_root: Path | None = option(None, "Where the corpus lies; no path is followed out of it.", metavar="DIR")
+    strategy: str = option("CP", "A strategy of the paper's Table 1 or 3.")
+    noise: Path | None = option(None, "Background noise, for SA, SAR, SARM and SARB.", "DIR")
+    audio_root: Path | None = option(None, "Where the corpus lies; no path is followed out of it.", "DIR")
     jobs: int = option(1, JOBS)
     seed: int = option(0, SEED)
 
@@ -207,10 +202,10 @@ class Scoring(Checked):
     """What `score` compares generated rows with."""
 
     heldout: Path | None = option(
-        None, "Real rows that the generator has not seen; without them REAL is halved.", metavar="S.h5"
+        None, "Real rows that the generator has not seen; without them REAL is halved.", "S.h5"
     )
     judge: Path | None = option(
-        None, "A classifier trained on REAL; rows are compared in its features as well.", metavar="CLF"
+        None, "A classifier trained on REAL; rows are compared in its features as well.", "CLF"
     )
     tags: Mapping[str, str] | None = option(None, TAGS)
     seed: int = option(0, SEED)
@@ -224,7 +219,7 @@ class Evaluating(Checked):
     vote: str = option("majority", "How an utterance's segments are joined.", choices=VOTES)
     tags: Mapping[str, str] | None = option(None, TAGS)
     val: Path | None = option(
-        None, "Store to run on as well, so that `report` can choose an operating point on it.", metavar="VAL.h5"
+        None, "Store to run on as well, so that `report` can choose an operating point on it.", "VAL.h5"
     )
     allow_seen: bool = option(False, "Test on utterances that were trained on; the result is marked.")
     device: str = option("auto", DEVICE)
@@ -234,11 +229,11 @@ class Evaluating(Checked):
 class Reporting(Checked):
     """What `report` shows."""
 
-    baseline: str | None = option(None, "What the others are compared with.", metavar="METHOD", unset="imbalanced")
+    baseline: str | None = option(None, "What the others are compared with.", "METHOD", unset="imbalanced")
     layout: str = option("summary", "Our table, or the paper's Table 2 or 3.", choices=get_args(Layout))
     paper: bool = option(False, "Put the paper's own figures beside ours, in its layouts.")
     format: str = option("text", "How the table is written.", choices=get_args(Format))
-    html: Path | None = option(None, "Also write a page with pictures that needs no other file.", metavar="P.html")
+    html: Path | None = option(None, "Also write a page with pictures that needs no other file.", "P.html")
     same_speakers: bool = option(False, "Speakers of one name are one person in all corpora.")
 
     def __post_init__(self) -> None:
@@ -261,9 +256,9 @@ class Plotting(Checked):
     n: int = option(4, "Spectrograms per class and store.", flag="-n", bounds=Bounds(1, 16))
     title: str = option("", "A title above the picture.")
     names: Sequence[str] | None = option(
-        None, "Name of a store; give one for each, in their order.", metavar="TEXT", flag="--name"
+        None, "Name of a store; give one for each, in their order.", "TEXT", flag="--name"
     )
-    baseline: str | None = option(None, "What others are compared with.", metavar="METHOD", unset="imbalanced")
+    baseline: str | None = option(None, "What others are compared with.", "METHOD", unset="imbalanced")
     seed: int = option(0, SEED)
 
 
@@ -272,7 +267,7 @@ class Listening(Checked):
     """What `to-wav` makes of a store."""
 
     per_class: int | None = option(
-        None, "Take only this many rows of each class; by default all.", metavar="N", bounds=Bounds(1)
+        None, "Take only this many rows of each class; by default all.", "N", bounds=Bounds(1)
     )
     iterations: int = option(32, "Rounds of Griffin-Lim.", bounds=Bounds(1, 1000))
     seed: int = option(0, SEED)
@@ -287,6 +282,4 @@ class Exporting(Checked):
         "For a store npz (the default), npy or arrow; for a result audformat; for a log tensorboard.",
         choices=EXPORTS,
     )
-    audio_root: Path | None = option(
-        None, "The corpus of a result, to complete the names of its files.", metavar="DIR"
-    )
+    audio_root: Path | None = option(None, "The corpus of a result, to complete the names of its files.", "DIR")

@@ -256,9 +256,9 @@ def test_another_folder(tmp_path: Path) -> None:
     [
         ("[0.0 - 0.5]\tSes01F_impro01_F000\tang", "is not of the form [start - end]"),
         ("[0.0 - 0.5]\tSes01F_impro01_F000\tAng\t[1, 1, 1]", "is not of the form [start - end]"),
-        ("[0.0 - 0.5]\tSes01F_impro01\tang\t[1, 1, 1]", "'Ses01F_impro01' is no utterance"),
-        ("[0.0 - 0.5]\tSes01F_impro01_Foo\tang\t[1, 1, 1]", "'Ses01F_impro01_Foo' is no utterance"),
-        ("[0.0 - 0.5]\tSes06F_impro01_F000\tang\t[1, 1, 1]", "'Ses06F_impro01_F000' is no utterance"),
+        ("[0.0 - 0.5]\tSes01F_impro01\tang\t[1, 1, 1]", "'Ses01F_impro01' is not an utterance"),
+        ("[0.0 - 0.5]\tSes01F_impro01_Foo\tang\t[1, 1, 1]", "'Ses01F_impro01_Foo' is not an utterance"),
+        ("[0.0 - 0.5]\tSes06F_impro01_F000\tang\t[1, 1, 1]", "'Ses06F_impro01_F000' is not an utterance"),
         ("[0.0 - 0.5]\tSes01F_impro01_F000\tjoy\t[1, 1, 1]", "emotion is 'joy', known are ang"),
     ],
 )

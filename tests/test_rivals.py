@@ -248,7 +248,7 @@ WITH_P = "method,fold,reduced,seed,id,emotion,predicted,p_angry,p_happy,p_sad\nS
         ),
         (HEAD + LINE.replace(",angry,0", ",calm,0"), r"rival\.csv:2: reduced 'calm' is none of the classes"),
         (HEAD + LINE.replace("1a", "9"), r"rival\.csv:2: speaker of '1-0' is '9', but '1a' in imbalanced-1-angry-0"),
-        (HEAD + LINE.replace("1-0", "7-0"), r"rival\.csv:2: '7-0' is no utterance of imbalanced-1-angry-0\.json"),
+        (HEAD + LINE.replace("1-0", "7-0"), r"rival\.csv:2: '7-0' is not an utterance of imbalanced-1-angry-0\.json"),
         (
             HEAD + LINE,
             r"rival\.csv:2: method=SVM fold=1 reduced=angry seed=0 ends here and lacks 17 of the 18 utt.*'1-1'",

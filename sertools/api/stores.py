@@ -85,18 +85,17 @@ def augment(
     store: AnyPath,
     output: AnyPath,
     *,
-    strategy: str = "CP",
     progress: Progress[AugmentProgress] = iter,
     **options: Unpack[Augment],
 ) -> Mapping[str, tuple[int, int]]:
     """Balance a training store without a GAN (§2.5).
 
+    Strategies are the keys of `sertools.STRATEGIES`: CP copies, SA and its variants alter the audio, RS removes rows.
+
     Parameters
     ----------
     store, output : path
         The training store, and the one to write, with the old rows and the new.
-    strategy : str
-        A key of `sertools.STRATEGIES`: CP copies, SA and its variants alter the audio, RS removes rows.
     progress
         As of `extract`.
     **options
@@ -118,7 +117,7 @@ def augment(
     from sertools.store.reader import open_store
 
     how, _ = parted("augment", options)
-    chosen, source, output = find(strategy), path_of(store), path_of(output)
+    chosen, source, output = find(how.strategy), path_of(store), path_of(output)
     sounds, root = maybe(how.noise), maybe(how.audio_root)
     folder = open_noise(sounds, open_store(source).contents.front_end.segment_seconds) if sounds else None
     with writing(output):

@@ -114,6 +114,7 @@ class Score(TypedDict, total=False):
     device: str
 
 class Augment(TypedDict, total=False):
+    strategy: str
     noise: AnyPath | None
     audio_root: AnyPath | None
     jobs: int

@@ -1,4 +1,4 @@
-"""A batch is text: one command line a line, in the words of a shell, and nothing else of a shell."""
+"""A batch is text: one command per line, in the words of a shell, and nothing else of a shell."""
 
 from __future__ import annotations
 

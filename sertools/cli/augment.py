@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from sertools.balance.strategies import STRATEGIES
 from sertools.cli.options import argument, output
 from sertools.cli.progress import showing, voice
 from sertools.cli.verbs import verb
@@ -15,9 +12,6 @@ from sertools.cli.verbs import verb
 def augment(
     store: Annotated[Path, argument("TRAIN.h5", "The training store.")],
     out: Annotated[Path, output("OUT.h5", "The whole augmented training store.")],
-    strategy: Annotated[
-        str, typer.Option(metavar="|".join(STRATEGIES), help="A strategy of the paper's Table 1 or 3.")
-    ] = "CP",
     **options: Any,
 ) -> None:
     """Balance a training store without a GAN.
@@ -33,9 +27,7 @@ def augment(
     """
     from sertools import api
 
-    counts = api.augment(
-        store, out, strategy=strategy, **options, progress=showing("augment", lambda p: (p.done, p.total, ""))
-    )
+    counts = api.augment(store, out, **options, progress=showing("augment", lambda p: (p.done, p.total, "")))
     if counts:
         changes = ", ".join(f"{name} {before} → {after}" for name, (before, after) in counts.items())
         voice.say(f"{out}: {changes}")

@@ -32,7 +32,7 @@ def batch(
     ] = False,
     around: Annotated[
         bool,
-        typer.Option("--around", help="Run a command instead, and at once the lines of sertools that it starts."),
+        typer.Option("--around", help="Run a command instead; the lines of sertools that it starts share one start."),
     ] = False,
 ) -> None:
     """Run many command lines for the price of one start.

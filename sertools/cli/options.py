@@ -13,12 +13,14 @@ from typing import Annotated, Any
 
 import typer
 
+from sertools.balance.strategies import STRATEGIES
 from sertools.cli.completion import conditions, counts, shares
 from sertools.errors import UsageError
 from sertools.fields import REQUIRED, Keyword
 from sertools.keywords import described
 from sertools.spelling import spelled
 
+_CHOICES = {"strategy": STRATEGIES}
 _OFFERS = {"count": counts, "keep": shares, "where": conditions}
 
 
@@ -51,7 +53,7 @@ def _option(keyword: Keyword) -> Any:
     off = f"/--no-{keyword.flag[2:]}" if keyword.kind is bool and keyword.default is None else ""
     return typer.Option(
         *filter(None, (option.also, keyword.flag + off)),
-        metavar=option.metavar or "|".join(option.choices) or None,
+        metavar=option.metavar or "|".join(option.choices or _CHOICES.get(keyword.name, ())) or None,
         help=described(keyword),
         parser=_fraction if option.fraction else None,
         autocompletion=_OFFERS.get(keyword.name),

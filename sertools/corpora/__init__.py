@@ -56,7 +56,7 @@ class Reader:
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
-        Reader("folders", "any corpus with one folder an emotion", folders.read),
+        Reader("folders", "any corpus with one folder per emotion", folders.read),
         Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", ravdess.read),
         Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", emodb.read),
         Reader(
@@ -77,7 +77,9 @@ READERS: dict[str, Reader] = {
         Reader(
             "audformat", "a database of audformat, saved or in audb's cache: db.yaml, tables, audio", audformat.read
         ),
-        Reader("nkululeko", "a CSV of nkululeko, or a folder with one a split: _train, _dev, _test", nkululeko.read),
+        Reader(
+            "nkululeko", "a CSV of nkululeko, or a folder with one per split: _train, _dev, _test", nkululeko.read
+        ),
     )
 }
 # What recordings are said to be of, where it is not the reader's name: readers of any corpus leave it to the tables.

@@ -174,7 +174,7 @@ def _label(line: str, where: str) -> tuple[str, _Label]:
         )
     utterance, code, *dimensions = (group.strip() for group in match.groups())
     if not _UTTERANCE.fullmatch(utterance):
-        raise CorpusError(f"{where}: {utterance!r} is no utterance of IEMOCAP; take the file from the release")
+        raise CorpusError(f"{where}: {utterance!r} is not an utterance of IEMOCAP; take the file from the release")
     if code not in _EMOTIONS:
         raise CorpusError(
             f"{where}: emotion is {code!r}, known are {' '.join(_EMOTIONS)}; take the file from the release"

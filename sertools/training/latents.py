@@ -2,7 +2,7 @@
 
 Each class is a multivariate normal with the mean and covariance of its training rows' latents. The paper's is
 the empirical covariance; a class of fewer rows than latent dimensions spans only so many directions less one, so
-rank and condition are reported, and shrunk estimates are to be had.
+rank and condition are reported, and shrunk estimates can be chosen.
 """
 
 from __future__ import annotations

@@ -192,6 +192,7 @@ def read_model(path: Path, folder: Path) -> None:
 
 def read_result(path: Path, folder: Path) -> None:
     """All that reads results and rivals' predictions."""
+    from sertools.reporting.reports.layouts import render
     from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
 

@@ -33,7 +33,7 @@ def describe_score(path: Path) -> dict[str, Any]:
     ModelError
         If the file is damaged, or of another version.
     """
-    document = _read(path, SCORE)
+    document = read_document(path, SCORE)
     try:
         return {
             "verdict": _text(document["verdict"]),
@@ -51,7 +51,7 @@ def describe_score(path: Path) -> dict[str, Any]:
             "history": [],
         }
     except (KeyError, TypeError, AttributeError, Defect) as error:
-        raise _damaged(path, error, "sertools score") from None
+        raise damaged(path, error, "sertools score") from None
 
 
 def describe_report(path: Path) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def describe_report(path: Path) -> dict[str, Any]:
     ModelError
         If the file is damaged, or of another version.
     """
-    document = _read(path, REPORT)
+    document = read_document(path, REPORT)
     try:
         layout = _text(document["layout"])
         of_results = layout != "scores"
@@ -77,27 +77,36 @@ def describe_report(path: Path) -> dict[str, Any]:
             "history": [],
         }
     except (KeyError, TypeError, AttributeError, Defect) as error:
-        raise _damaged(path, error, "sertools report --format json") from None
+        raise damaged(path, error, "sertools report --format json") from None
 
 
-def _read(path: Path, kind: str) -> Mapping[str, Any]:
+def read_document(path: Path, kind: str) -> Mapping[str, Any]:
+    """Read what `score` or `report` prints as JSON; its strings are safe to print.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, is of another kind or version, or is damaged.
+    """
     name = printable(str(path))
     try:
         document = clean(load(path.read_bytes().decode("utf-8")))
     except OSError as error:
         raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, Defect) as error:
-        raise _damaged(path, error, f"sertools {kind}") from None
+        raise damaged(path, error, f"sertools {kind}") from None
+    if not isinstance(document, dict) or document.get("sertools_kind") != kind:
+        raise ModelError(f"{name}: is not a {kind}; make it again with 'sertools {kind}'")
     if document.get("sertools_version") != _VERSIONS[kind]:
         raise ModelError(
             f"{name}: a {kind} of version {document.get('sertools_version')}, this sertools reads {_VERSIONS[kind]}; "
-            f"upgrade it, or make the file again with 'sertools {kind}'"
+            f"upgrade it, or make it again with 'sertools {kind}'"
         )
-    found: Mapping[str, Any] = document
-    return found
+    return document
 
 
-def _damaged(path: Path, error: Exception, remedy: str) -> ModelError:
+def damaged(path: Path, error: Exception, remedy: str) -> ModelError:
+    """Say what is wrong with such a file, and which command makes it again."""
     said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
     return ModelError(f"{printable(str(path))}: damaged ({said}); make it again with '{remedy}'")
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from sertools.errors import ModelError, UsageError, printable
+from sertools.errors import UsageError
+from sertools.reporting.contents.printed import damaged, document_kind, read_document
 from sertools.reporting.reports.formats import DASH, TextTable, percent, write_tables
-from sertools.scoring.results.documents import Defect, clean, load
-from sertools.scoring.synthetic.verdict import KIND, VERDICTS, VERSION, decimals
+from sertools.scoring.results.documents import Defect
+from sertools.scoring.synthetic.verdict import KIND, VERDICTS, decimals
 from sertools.verb_config import Format
 
-_MARK = f'"sertools_kind": "{KIND}"'.encode()
-_REMEDY = "make it again with 'sertools score'"
 _Way = tuple[str | int, ...]
 # Field of a record → where it stands in the file.
 _FIGURES: dict[str, _Way] = {
@@ -64,11 +63,11 @@ class Scored:
 
 def is_score(path: Path) -> bool:
     """Whether a file begins as `score` writes it; False for what cannot be read."""
+    if not path.is_file():  # a pipe cannot be read twice
+        return False
     try:
-        if not path.is_file():  # a pipe cannot be read twice
-            return False
         with path.open("rb") as stream:
-            return _MARK in stream.read(256)
+            return document_kind(stream.read(256)) == KIND
     except OSError:
         return False
 
@@ -81,15 +80,19 @@ def read_score(path: Path) -> Scored:
     ModelError
         If the file cannot be read, is of another kind or version, or is damaged.
     """
-    name = printable(str(path))
+    document = read_document(path, KIND)
     try:
-        return _parse(clean(load(path.read_text(encoding="utf-8"))))
-    except OSError as error:
-        raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ModelError(f"{name}: is not a score (not UTF-8); {_REMEDY}") from None
+        if document.get("verdict") not in VERDICTS:
+            raise Defect("no known verdict")
+        tags, files = document.get("tags", {}), document.get("files")
+        if not (isinstance(tags, dict) and isinstance(files, dict)):
+            raise Defect("no tags or files")
+        method = tags.get("method", files.get("generated"))
+        if not isinstance(method, str):
+            raise Defect("it does not say what it scored")
+        return Scored(method, document["verdict"], {name: _figure(document, way) for name, way in _FIGURES.items()})
     except Defect as defect:
-        raise ModelError(f"{name}: {defect}; {_REMEDY}") from None
+        raise damaged(path, defect, "sertools score") from None
 
 
 def compare_scores(paths: Sequence[Path], format: Format = "text") -> str:
@@ -119,23 +122,6 @@ def compare_scores(paths: Sequence[Path], format: Format = "text") -> str:
     return write_tables(format, [_table(rows)], document, n_names=2)
 
 
-def _parse(document: Any) -> Scored:
-    if not isinstance(document, dict) or document.get("sertools_kind") != KIND:
-        raise Defect("is not a score")
-    if document.get("sertools_version") != VERSION:
-        raise Defect(f"is of another version than {VERSION}, which this sertools reads; upgrade it, or")
-    if document.get("verdict") not in VERDICTS:
-        raise Defect("has no known verdict")
-    tags, files = document.get("tags", {}), document.get("files")
-    if not (isinstance(tags, dict) and isinstance(files, dict)):
-        raise Defect("has no tags or files")
-    method = tags.get("method", files.get("generated"))
-    if not isinstance(method, str):
-        raise Defect("does not say what it scored")
-    figures = {name: _figure(document, way) for name, way in _FIGURES.items()}
-    return Scored(method, document["verdict"], figures)
-
-
 def _figure(document: Any, way: _Way) -> float:
     value = document
     for step in way:
@@ -144,7 +130,7 @@ def _figure(document: Any, way: _Way) -> float:
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            raise Defect(f"has no figure {'.'.join(map(str, way))}") from None
+            raise Defect(f"no figure {'.'.join(map(str, way))}") from None
     if value is None:
         return nan
     if type(value) not in (int, float):

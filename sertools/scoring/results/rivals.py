@@ -153,7 +153,7 @@ def _own_utterance(line: Prediction, by_id: Mapping[str, Sequence[Utterance]], o
     fitting = [u for u in by_id.get(line.id, ()) if u.corpus == line.corpus or not (u.corpus and line.corpus)]
     exact = [u for u in fitting if u.corpus == line.corpus] or fitting
     if not exact:
-        raise ModelError(f"{line.where}: {shown(line.id)} is no utterance of {own.source}; use its ids and folds")
+        raise ModelError(f"{line.where}: {shown(line.id)} is not an utterance of {own.source}; use its ids and folds")
     if len(exact) > 1:
         raise ModelError(
             f"{line.where}: {shown(line.id)} may be each of {', '.join(shown(u.name) for u in exact)} of "
