@@ -86,17 +86,7 @@ def macro_f1(confusion: npt.ArrayLike) -> float:
     """Arithmetic mean of the F1 of the classes that occur in the truth.
 
     The harmonic mean of average precision and average recall is also called macro F1 and can be far higher
-    (Opitz and Burst, "Macro F1 and Macro F1", 2019).
-
-    Parameters
-    ----------
-    confusion : array_like of int [shape=(n_classes, n_classes)]
-        Counts, rows are the truth.
-
-    Returns
-    -------
-    float [range=0…1]
-        NaN if there is nothing to count.
+    (Opitz and Burst, "Macro F1 and Macro F1", 2019). Parameters and range as of `uar`.
     """
     counts = np.asarray(confusion)
     n_true = counts.sum(axis=-1)
@@ -105,18 +95,7 @@ def macro_f1(confusion: npt.ArrayLike) -> float:
 
 
 def accuracy(confusion: npt.ArrayLike) -> float:
-    """Share of the utterances that are right.
-
-    Parameters
-    ----------
-    confusion : array_like of int [shape=(n_classes, n_classes)]
-        Counts.
-
-    Returns
-    -------
-    float [range=0…1]
-        NaN if there is nothing to count.
-    """
+    """Share of the utterances that are right; parameters and range as of `uar`."""
     counts = np.asarray(confusion)
     return float(_ratio(np.trace(counts), counts.sum()))
 

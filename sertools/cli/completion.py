@@ -35,20 +35,18 @@ def counts(incomplete: str) -> list[str]:
 
     path = _file(lambda word: not word.endswith(".h5"))
     try:
-        return (
-            choices(f"{name}=" for name in load_header(Path(path), GAN, *KINDS).classes)(incomplete) if path else []
-        )
+        classes = load_header(Path(path), GAN, *KINDS).classes if path else ()
     except SertoolsError:
         return []
+    return choices(f"{name}=" for name in classes)(incomplete)
 
 
 def conditions(incomplete: str) -> list[str]:
     """Offer the columns that rows are chosen by, and after ``=`` what the store holds there."""
     column, equals, _ = incomplete.partition("=")
     if not equals:
-        return choices(f"{name}=" for name in ("emotion", "speaker", "session", "gender", "corpus", "origin"))(
-            incomplete
-        )
+        columns = ("emotion", "speaker", "session", "gender", "corpus", "origin")
+        return choices(f"{name}=" for name in columns)(incomplete)
     from sertools.store.conditions import Condition
 
     name = column.removesuffix("!")

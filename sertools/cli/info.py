@@ -11,8 +11,10 @@ from sertools.cli.options import AsJson, argument
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
 
-_NAMES = ("rows", "utterances", "hours", "method", "vote", "tags", "audio_root", "padded_share")
-_NAMES_OF_REPORTS = ("layout", "baseline", "n_folds", "n_seeds", "n_speakers", "n_utterances", "compared")
+_NAMES = (
+    *("rows", "utterances", "hours", "method", "vote", "tags", "audio_root", "padded_share"),
+    *("layout", "baseline", "n_folds", "n_seeds", "n_speakers", "n_utterances", "compared"),
+)
 
 
 @verb()
@@ -52,12 +54,10 @@ def _page(described: dict[str, Any]) -> None:
     line("verdict", described.get("verdict"))
     for reason in described.get("why", []):
         line("why", reason)
-    for name in (*_NAMES, *_NAMES_OF_REPORTS):
+    for name in _NAMES:
         line(name.removeprefix("n_").replace("_", " "), described.get(name))
-    line("corpora", _some(described.get("corpora", [])))
-    line("speakers", _some(described.get("speakers", [])))
-    line("sessions", _some(described.get("sessions", [])))
-    line("reduced", _some(described.get("reduced", [])))
+    for name in ("corpora", "speakers", "sessions", "reduced"):
+        line(name, _some(described.get(name, [])))
     line("files", _pairs(described.get("files", {})))
     for singular, plural in (("class", "classes"), ("method", "methods")):
         members = described.get(plural, [])
@@ -111,10 +111,6 @@ def _pairs(values: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    return (
-        f"{value:.4g}"
-        if isinstance(value, float)
-        else json.dumps(value, ensure_ascii=False)
-        if isinstance(value, (dict, list))
-        else str(value)
-    )
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)

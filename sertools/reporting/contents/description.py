@@ -112,7 +112,7 @@ def _store(store: Store) -> dict[str, Any]:
     contents = store.contents
     utterances = contents.utterances
     emotion, origin = contents.emotion, contents.segments["origin"]
-    of_utterance = contents.segments["utterance"]
+    of_utterance, valid = contents.segments["utterance"], contents.segments["n_valid_frames"]
     corpora = set(contents.of_utterances("corpus").tolist())
     return {
         "rows": len(store),
@@ -129,19 +129,15 @@ def _store(store: Store) -> dict[str, Any]:
         "speakers": _names(contents, "speaker", len(corpora) > 1),
         "sessions": _names(contents, "session", len(corpora) > 1),
         "columns": utterances.known(),
-        "padded_share": round(
-            1.0 - float(contents.segments["n_valid_frames"].mean() / contents.front_end.n_frames), 3
-        )
-        if len(store)
-        else 0.0,
+        "padded_share": round(1.0 - float(valid.mean() / contents.front_end.n_frames), 3) if len(valid) else 0.0,
         "front_end": dataclasses.asdict(contents.front_end),
         "remarks": [text for text in (dead_bands(contents.front_end), *remarks(contents)) if text],
         "audio_root": contents.audio_root,
         "shard": [contents.shard.k, contents.shard.n] if contents.shard else None,
         "virtual": [str(source.path) for source in store.row_map.sources if source.path != store.path],
         "rejected": [
-            {"path": p, "reason": r}
-            for p, r in zip(contents.rejected["path"].tolist(), contents.rejected["reason"].tolist(), strict=True)
+            {"path": path, "reason": reason}
+            for path, reason in zip(*(contents.rejected[name].tolist() for name in ("path", "reason")), strict=True)
         ],
         "digest": contents.digest(),
         **_ancestry(contents.lineage, contents.history),
@@ -173,11 +169,7 @@ def _latents(path: Path) -> dict[str, Any]:
         "method": latents.method,
         "latent_size": gaussians.mean.shape[1],
         "classes": {
-            name: {
-                "rows": rows,
-                "rank": rank,
-                "condition": None if np.isinf(condition) else round(condition, 1),
-            }
+            name: {"rows": rows, "rank": rank, "condition": None if np.isinf(condition) else round(condition, 1)}
             for name, rows, rank, condition in zip(
                 gaussians.classes, gaussians.n_rows, gaussians.rank, gaussians.condition, strict=True
             )
@@ -232,7 +224,4 @@ def _result(path: Path) -> dict[str, Any]:
 
 
 def _ancestry(lineage: Lineage, history: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "lineage": {name: len(seen) for name, seen in vars(lineage).items()},
-        "history": history,
-    }
+    return {"lineage": {name: len(seen) for name, seen in vars(lineage).items()}, "history": history}

@@ -94,11 +94,9 @@ def _place(name: str, audio_root: Path | None) -> _Place:
 
 def _time(seconds: float | None) -> str:
     """Write seconds as pandas reads a time; an end that is open is none."""
-    return (
-        ""
-        if seconds is None
-        else f"0 days {int(seconds // 3600):02d}:{int(seconds // 60) % 60:02d}:{seconds % 60:09.6f}"
-    )
+    if seconds is None:
+        return ""
+    return f"0 days {int(seconds // 3600):02d}:{int(seconds // 60) % 60:02d}:{seconds % 60:09.6f}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ import dataclasses
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,7 +57,7 @@ def export_store(path: Path, output: Path, form: str) -> int:
     else:
         refuse_clobber(output, sources)
         with atomic_output(output) as part:
-            _WRITERS[form](store, part)
+            (_npz if form == "npz" else _arrow)(store, part)
     return len(store)
 
 
@@ -75,16 +75,12 @@ def _front_end(store: Store) -> str:
 
 
 def _npy(store: Store, folder: Path, sources: list[Path]) -> None:
-    writers: Mapping[str, Callable[[IO[bytes]], None]] = {
-        "spectrogram.npy": lambda stream: _write_pictures(store, stream),
-        "labels.csv": lambda stream: _write_labels(store, stream),
-        "front_end.json": lambda stream: _write_text(stream, _front_end(store)),
-    }
+    writers = {"spectrogram.npy": _write_pictures, "labels.csv": _write_labels, "front_end.json": _write_front_end}
     for name in writers:
         refuse_clobber(folder / name, sources)
     for name, write in writers.items():
         with atomic_output(folder / name) as part, part.open("wb") as stream:
-            write(stream)
+            write(store, stream)
 
 
 def _npz(store: Store, part: Path) -> None:
@@ -113,11 +109,11 @@ def _write_labels(store: Store, stream: IO[bytes]) -> None:
     writer.writerow(columns)
     for row in zip(*(column.tolist() for column in columns.values()), strict=True):
         writer.writerow([printable(cell) if isinstance(cell, str) else cell for cell in row])
-    _write_text(stream, text.getvalue())
+    stream.write(text.getvalue().encode("utf-8"))
 
 
-def _write_text(stream: IO[bytes], text: str) -> None:
-    stream.write(text.encode("utf-8"))
+def _write_front_end(store: Store, stream: IO[bytes]) -> None:
+    stream.write(_front_end(store).encode("utf-8"))
 
 
 def _arrow(store: Store, part: Path) -> None:
@@ -154,6 +150,3 @@ def _arrow(store: Store, part: Path) -> None:
 
 def _arrow_type(pyarrow: Any, values: _Column) -> Any:
     return {"U": pyarrow.string(), "f": pyarrow.float64(), "i": pyarrow.int32()}[values.dtype.kind]
-
-
-_WRITERS: Mapping[str, Callable[[Store, Path], None]] = {"npz": _npz, "arrow": _arrow}

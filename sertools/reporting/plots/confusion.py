@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from sertools.arrays import FloatArray, IntArray
 from sertools.errors import ModelError
 from sertools.reporting.plots.style import plain, plain_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def shares(counts: IntArray) -> FloatArray:
+    """Give the cells of a confusion matrix as shares of the true class; NaN where it does not occur."""
+    total = counts.sum(axis=1, keepdims=True)
+    share: FloatArray = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+    return share
 
 
 def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") -> "Figure":
@@ -39,8 +47,7 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
     n = len(classes)
     if counts.shape != (n, n):
         raise ModelError(f"a confusion matrix of shape {counts.shape} does not fit {n} classes: evaluate again")
-    total = counts.sum(axis=1, keepdims=True)
-    share = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+    share = shares(counts)
     with plain_style():
         from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -53,7 +60,7 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
         image = axes.imshow(100 * share, cmap="cividis", vmin=0, vmax=100)
         for i in range(n):
             for j in range(n):
-                text = f"{100 * share[i, j]:.0f}\n({counts[i, j]})" if total[i] else ""
+                text = f"{100 * share[i, j]:.0f}\n({counts[i, j]})" if counts[i].any() else ""
                 ink = "black" if share[i, j] > 0.5 else "white"
                 axes.text(j, i, text, ha="center", va="center", fontsize=9, color=ink)
         names = [plain(c) for c in classes]

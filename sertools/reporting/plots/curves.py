@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,24 +26,21 @@ class _Panel:
     """Numbers that share a scale."""
 
     label: str
-    takes: Callable[[str], bool]  # whether a number of this name belongs here
+    prefixes: tuple[str, ...]  # of the numbers that belong here
     logarithmic: bool = False
     share: bool = False  # from 0 to 1
 
 
-def _starts(*prefixes: str) -> Callable[[str], bool]:
-    return lambda name: name.startswith(prefixes)
-
-
+_LOSSES = _Panel("loss", ())  # what belongs nowhere else
 _PANELS = (
-    _Panel("accuracy", _starts("accuracy", "d_accuracy", "val_uar"), share=True),
-    _Panel("gradient norm", _starts("grad_norm"), logarithmic=True),
-    _Panel("weight change", _starts("weight_change"), logarithmic=True),
-    _Panel("drift per pixel", _starts("drift"), logarithmic=True),
-    _Panel("called fake", _starts("fake_rate."), share=True),
-    _Panel("distance in class", _starts("pairwise")),
+    _LOSSES,
+    _Panel("accuracy", ("accuracy", "d_accuracy", "val_uar"), share=True),
+    _Panel("gradient norm", ("grad_norm",), logarithmic=True),
+    _Panel("weight change", ("weight_change",), logarithmic=True),
+    _Panel("drift per pixel", ("drift",), logarithmic=True),
+    _Panel("called fake", ("fake_rate.",), share=True),
+    _Panel("distance in class", ("pairwise",)),
 )
-_LOSSES = _Panel("loss", lambda name: not any(panel.takes(name) for panel in _PANELS))
 
 
 def training_curves(logs: Sequence[tuple[str, History]], title: str = "") -> Figure:
@@ -65,7 +62,7 @@ def training_curves(logs: Sequence[tuple[str, History]], title: str = "") -> Fig
     columns = []
     for name, log in logs:
         series = _series(log)
-        shown = [p for p in (_LOSSES, *_PANELS) if any(p.takes(n) for n in series)]
+        shown = [panel for panel in _PANELS if any(_panel_of(n) == panel for n in series)]
         if not shown:
             raise ModelError(f"{name}: holds no number to draw; let the training run for ten steps")
         columns.append((name, log, series, shown))
@@ -74,11 +71,15 @@ def training_curves(logs: Sequence[tuple[str, History]], title: str = "") -> Fig
         for column, (name, log, series, shown) in enumerate(columns, 1):
             for row, panel in enumerate(shown):
                 axes = figure.add_subplot(deep, len(columns), row * len(columns) + column)
-                _draw(axes, panel, {n: points for n, points in series.items() if panel.takes(n)}, log)
+                _draw(axes, panel, {n: points for n, points in series.items() if _panel_of(n) == panel}, log)
                 if row == 0:
                     axes.set_title(plain(f"{log.verb} ({name})"), fontsize=11)
             axes.set_xlabel("step")
     return figure
+
+
+def _panel_of(name: str) -> _Panel:
+    return next((panel for panel in _PANELS if name.startswith(panel.prefixes)), _LOSSES)
 
 
 def _series(log: History) -> dict[str, list[tuple[int, float]]]:

@@ -95,15 +95,8 @@ def _latex(table: TextTable, n_names: int) -> list[str]:
     lines = [" & ".join(cell.translate(special) for cell in line) + r" \\" for line in table]
     head, *body = [re.sub(r"(?<!\w)-(?=\d)", "$-$", line) for line in lines]  # minus, not hyphen
     columns = "l" * n_names + "r" * (len(table[0]) - n_names)
-    return [
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\hline",
-        head,
-        r"\hline",
-        *body,
-        r"\hline",
-        r"\end{tabular}",
-    ]
+    rule = r"\hline"
+    return [rf"\begin{{tabular}}{{{columns}}}", rule, head, rule, *body, rule, r"\end{tabular}"]
 
 
 def _csv(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -117,10 +110,8 @@ def _csv(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     """Join nested names: {"recall": {"sad": 1}} becomes {"recall_sad": 1}."""
-    flat: dict[str, Any] = {}
-    for name, value in record.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}_{part}": item for part, item in value.items()}
-        else:
-            flat[name] = value
-    return flat
+    return {
+        name if part is None else f"{name}_{part}": item
+        for name, value in record.items()
+        for part, item in (value if isinstance(value, dict) else {None: value}).items()
+    }
