@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import signal
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
@@ -35,37 +33,15 @@ def one_blas_thread() -> AbstractContextManager[object]:
 
 def read_ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     """Yield `items` in order, while a thread makes the next one; its errors are raised where that item is due."""
-    made: queue.Queue[tuple[bool, Any]] = queue.Queue(maxsize=1)
-    stop = threading.Event()
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - as below
 
-    def make() -> None:
-        try:
-            for item in items:
-                made.put((True, item))
-                if stop.is_set():
-                    return
-            made.put((False, None))
-        except BaseException as error:
-            made.put((False, error))
-
-    thread = threading.Thread(target=make, daemon=True)
-    thread.start()
-    try:
-        while True:
-            is_item, value = made.get()
-            if is_item:
-                yield value
-            elif value is None:
-                return
-            else:
-                raise value
-    finally:
-        stop.set()
-        while thread.is_alive():
-            # It may wait for room.
-            with suppress(queue.Empty):
-                made.get_nowait()
-            thread.join(0.01)
+    iterator = iter(items)
+    end: Any = object()
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, iterator, end)
+        while (item := following.result()) is not end:
+            following = thread.submit(next, iterator, end)
+            yield item
 
 
 def ordered_map(work: Callable[[Item], Outcome], items: Sequence[Item], n_processes: int) -> Iterator[Outcome]:
