@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sertools.errors import ModelError, SertoolsError, why_not
 from sertools.presets import Preset, beside_paper
 from sertools.reporting.contents.commands import commands_of, entry
-from sertools.reporting.contents.printed import REPORT, SCORE, describe_report, describe_score, document_kind
+from sertools.reporting.contents.printed import REPORT, SCORE, describe_document, document_kind
 from sertools.scoring.results.result_file import read_result
 from sertools.store.format import KIND as STORE
 from sertools.store.format import Contents
@@ -77,9 +77,13 @@ def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
     kind = file_kind(path)
     # Opened once, so that what is verified is what is described.
     store = open_store(path) if kind == STORE else None
-    describers = {LATENTS: _latents, RESULT: _result, LOG: _log, SCORE: describe_score, REPORT: describe_report}
-    describer = describers.get(kind, _model)
-    described = {"file": path.name, "kind": kind, **(_store(store) if store else describer(path))}
+    if store:
+        found = _store(store)
+    elif kind in (SCORE, REPORT):
+        found = describe_document(path, kind)
+    else:
+        found = {LATENTS: _latents, RESULT: _result, LOG: _log}.get(kind, _model)(path)
+    described = {"file": path.name, "kind": kind, **found}
     try:
         made = commands_of(described["history"], path.name, described.get("tags"))
         described["history"] = [entry(line) for line in described["history"]]

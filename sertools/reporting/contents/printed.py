@@ -13,6 +13,7 @@ from sertools.scoring.results.documents import Defect, clean, load
 from sertools.scoring.synthetic import verdict
 
 SCORE, REPORT = verdict.KIND, comparison.KIND
+_MAKERS = {SCORE: "sertools score", REPORT: "sertools report --format json"}
 _VERSIONS = {SCORE: verdict.VERSION, REPORT: comparison.VERSION}
 _MARK = re.compile(rb'^\s*\{\s*"sertools_kind"\s*:\s*"(score|report)"')
 _COUNTS = ("n_folds", "n_seeds", "n_speakers", "n_utterances")
@@ -25,59 +26,52 @@ def document_kind(head: bytes) -> str | None:
     return found[1].decode() if found else None
 
 
-def describe_score(path: Path) -> dict[str, Any]:
-    """Describe the JSON of `score`: verdict and reasons, files, and rows and verdict of each class.
+def describe_document(path: Path, kind: str) -> dict[str, Any]:
+    """Describe the JSON of `score` or `report`.
+
+    A score has verdict, reasons and files, and rows and verdict of each class; a report has what was compared, and
+    the scores of each method.
 
     Raises
     ------
     ModelError
-        If the file is damaged, or of another version.
+        If the file is damaged, or of another kind or version.
     """
-    document = read_document(path, SCORE)
+    document = read_document(path, kind)
     try:
-        return {
-            "verdict": _text(document["verdict"]),
-            "why": [_text(sentence) for sentence in document["why"]],
-            "files": {role: _text(name) for role, name in document["files"].items() if name is not None},
-            "compared": _number(document["rows"]["compared"]),
-            "classes": {
-                name: {
-                    "verdict": _text(measured["verdict"] or "not scored"),
-                    **{side: _number(n) for side, n in measured["of"].items()},
-                }
-                for name, measured in document["classes"].items()
-            },
-            "notes": [_text(note) for note in document["notes"]],
-            "history": [],
-        }
+        found = _score(document) if kind == SCORE else _report(document)
+        return {**found, "notes": [_text(note) for note in document["notes"]], "history": []}
     except (KeyError, TypeError, AttributeError, Defect) as error:
-        raise damaged(path, error, "sertools score") from None
+        raise damaged(path, error, kind) from None
 
 
-def describe_report(path: Path) -> dict[str, Any]:
-    """Describe the JSON of `report`: what was compared, and the scores of each method.
+def _score(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "verdict": _text(document["verdict"]),
+        "why": [_text(sentence) for sentence in document["why"]],
+        "files": {role: _text(name) for role, name in document["files"].items() if name is not None},
+        "compared": _number(document["rows"]["compared"]),
+        "classes": {
+            name: {
+                "verdict": _text(measured["verdict"] or "not scored"),
+                **{side: _number(n) for side, n in measured["of"].items()},
+            }
+            for name, measured in document["classes"].items()
+        },
+    }
 
-    Raises
-    ------
-    ModelError
-        If the file is damaged, or of another version.
-    """
-    document = read_document(path, REPORT)
-    try:
-        layout = _text(document["layout"])
-        of_results = layout != "scores"
-        name, figures = ("method", _summary) if layout == "summary" else ("dataset", _figures)
-        return {
-            "layout": layout,
-            **({name: _number(document[name]) for name in _COUNTS} if of_results else {}),
-            **({name: [_text(c) for c in document[name]] for name in ("classes", "reduced")} if of_results else {}),
-            "baseline": document.get("baseline"),
-            "methods": {_text(row[name if of_results else "method"]): figures(row) for row in document["rows"]},
-            "notes": [_text(note) for note in document["notes"]],
-            "history": [],
-        }
-    except (KeyError, TypeError, AttributeError, Defect) as error:
-        raise damaged(path, error, "sertools report --format json") from None
+
+def _report(document: Mapping[str, Any]) -> dict[str, Any]:
+    layout = _text(document["layout"])
+    of_results = layout != "scores"
+    name, figures = ("method", _summary) if layout == "summary" else ("dataset", _figures)
+    return {
+        "layout": layout,
+        **({name: _number(document[name]) for name in _COUNTS} if of_results else {}),
+        **({name: [_text(c) for c in document[name]] for name in ("classes", "reduced")} if of_results else {}),
+        "baseline": document.get("baseline"),
+        "methods": {_text(row[name if of_results else "method"]): figures(row) for row in document["rows"]},
+    }
 
 
 def read_document(path: Path, kind: str) -> Mapping[str, Any]:
@@ -94,21 +88,21 @@ def read_document(path: Path, kind: str) -> Mapping[str, Any]:
     except OSError as error:
         raise ModelError(f"{name}: cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, Defect) as error:
-        raise damaged(path, error, f"sertools {kind}") from None
+        raise damaged(path, error, kind) from None
     if not isinstance(document, dict) or document.get("sertools_kind") != kind:
-        raise ModelError(f"{name}: is not a {kind}; make it again with 'sertools {kind}'")
+        raise ModelError(f"{name}: is not a {kind}; make it again with '{_MAKERS[kind]}'")
     if document.get("sertools_version") != _VERSIONS[kind]:
         raise ModelError(
             f"{name}: a {kind} of version {document.get('sertools_version')}, this sertools reads {_VERSIONS[kind]}; "
-            f"upgrade it, or make it again with 'sertools {kind}'"
+            f"upgrade it, or make it again with '{_MAKERS[kind]}'"
         )
     return document
 
 
-def damaged(path: Path, error: Exception, remedy: str) -> ModelError:
+def damaged(path: Path, error: Exception, kind: str) -> ModelError:
     """Say what is wrong with such a file, and which command makes it again."""
     said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    return ModelError(f"{printable(str(path))}: damaged ({said}); make it again with '{remedy}'")
+    return ModelError(f"{printable(str(path))}: damaged ({said}); make it again with '{_MAKERS[kind]}'")
 
 
 def _summary(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def shares(counts: IntArray) -> FloatArray:
+def shares_of_truth(counts: IntArray) -> FloatArray:
     """Give the cells of a confusion matrix as shares of the true class; NaN where it does not occur."""
     total = counts.sum(axis=1, keepdims=True)
     share: FloatArray = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
@@ -47,7 +47,7 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], title: str = "") ->
     n = len(classes)
     if counts.shape != (n, n):
         raise ModelError(f"a confusion matrix of shape {counts.shape} does not fit {n} classes: evaluate again")
-    share = shares(counts)
+    share = shares_of_truth(counts)
     with plain_style():
         from matplotlib.figure import Figure  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sertools.reporting.contents.repeat import recipe
-from sertools.reporting.plots.confusion import shares
+from sertools.reporting.plots.confusion import shares_of_truth
 from sertools.reporting.plots.forest import Measure, forest, measures
 from sertools.reporting.plots.style import OKABE_ITO, save
 from sertools.reporting.reports.formats import DASH, TextTable, percent
@@ -176,7 +176,9 @@ def _confusion(method: str, results: Sequence[Result]) -> _Box:
     """All runs of a method added up; the ground is the share of the true class."""
     classes = results[0].classes
     counts = np.sum([np.array(r.metrics["confusion"]) for r in results], axis=0)
-    body = [[_Cell(name), *map(_shaded, row)] for name, row in zip(classes, shares(counts).tolist(), strict=True)]
+    body = [
+        [_Cell(name), *map(_shaded, row)] for name, row in zip(classes, shares_of_truth(counts).tolist(), strict=True)
+    ]
     return _Box(method, ["true \\ said", *classes], body)
 
 

@@ -92,7 +92,7 @@ def read_score(path: Path) -> Scored:
             raise Defect("it does not say what it scored")
         return Scored(method, document["verdict"], {name: _figure(document, way) for name, way in _FIGURES.items()})
     except Defect as defect:
-        raise damaged(path, defect, "sertools score") from None
+        raise damaged(path, defect, KIND) from None
 
 
 def compare_scores(paths: Sequence[Path], format: Format = "text") -> str:
