@@ -291,8 +291,3 @@ class ClassifierConfig(Checked):
             raise UsageError(
                 f"--loss {self.loss}: together with --sampling balanced it would correct class sizes twice; use one"
             )
-
-
-def check_vote(rule: str) -> None:
-    """Raise `UsageError` unless segments can be joined by `rule`."""
-    one_of("--vote", rule, VOTES)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sertools.config import check_vote
-from sertools.errors import LineageError, SertoolsWarning, StoreError
+from sertools.config import VOTES
+from sertools.errors import LineageError, SertoolsWarning, StoreError, one_of
 from sertools.metrics import scores
 from sertools.provenance import Input, digest_file, history
 from sertools.scoring.results.result import IF_KNOWN, Result, Utterance
@@ -59,7 +59,7 @@ def evaluate(
     StoreError
         If the front end or a class is not the classifier's.
     """
-    check_vote(rule)
+    one_of("--vote", rule, VOTES)
     tags = canonical_tags(tags or {})
     header, net = load_classifier(classifier_path)
     rows = open_rows(test_paths)
