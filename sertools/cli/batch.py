@@ -28,7 +28,7 @@ def batch(
     ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Lines side by side.")] = 1,
     keep_going: Annotated[
-        bool, typer.Option("-k", "--keep-going", help="After a failure, run what does not wait for it all the same.")
+        bool, typer.Option("-k", "--keep-going", help="After a failure, still run the lines that do not wait for it.")
     ] = False,
     around: Annotated[
         bool,
