@@ -63,7 +63,9 @@ def keywords(verb: str) -> Mapping[str, Keyword]:
 def flags(verb: str) -> Mapping[str, Keyword]:
     """Return what a verb takes on the command line: as `keywords`, with a front end's options in place of itself."""
     known = dict(keywords(verb))
-    return {**known, **keywords_of(FrontEnd)} if known.pop("front_end", None) else known
+    if known.pop("front_end", None):
+        known.update(keywords_of(FrontEnd))
+    return known
 
 
 def described(keyword: Keyword) -> str:
