@@ -1,5 +1,6 @@
 """The experiment as data: methods and what may be joined, settings, and the rules that follow from them."""
 
+import itertools
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from sertools.experiment.__main__ import main
 from sertools.experiment.fragment import fragment, write
 from sertools.experiment.methods import KNOWN, METHODS, REMOVED, TABLE_2, TABLE_2_SMOKE, TABLE_3, joined
 from sertools.experiment.rules import Rule, Section, needed
+from sertools.experiment.seeds import PURPOSES, derived_seed
 from sertools.experiment.settings import PROFILES, SETTINGS, resolve
 from sertools.experiment.steps import shell_lines
 
@@ -82,7 +84,7 @@ def test_noise_beside_the_corpus_is_found(tmp_path):
     assert resolve({"CORPUS": f"{tmp_path}/speech/", "NOISE": ""})["NOISE"] == ""
 
 
-@pytest.mark.parametrize("given", ["FOLDS=two", "FOLDS=0", "VAL=-1", "SEEDS=", "PROFILE=big"])
+@pytest.mark.parametrize("given", ["FOLDS=two", "FOLDS=0", "VAL=-1", "SEEDS=", "SEEDS=0 one", "PROFILE=big"])
 def test_a_wrong_setting_is_named(given):
     name, value = given.split("=")
     with pytest.raises(UsageError, match=f"^{name}"):
@@ -115,8 +117,47 @@ def test_rules_for_two_folds_can_be_read():
         "# ---- Fold 2, angry reduced, seed 0 ----\n\n"
         "$(OUT)/2/angry/seed0/train.h5: $(OUT)/2/rest.h5\n"
         "\t@mkdir -p $(@D)\n"
-        "\t$(SERTOOLS) select $< --keep angry=0.2 --seed 0 -o $@\n"
+        "\t$(SERTOOLS) select $< --keep angry=0.2 --seed 3305975234 -o $@\n"
     ) in table
+
+
+def seeds_of(text: str) -> dict[str, str]:
+    """File → the seed of the command that makes it."""
+    made = re.findall(r"^(\S+):.*\n(?:\t@mkdir.*\n)?\t\$\(SERTOOLS\) .*--seed (\d+)", text, re.MULTILINE)
+    return {path.removeprefix("$(OUT)/"): seed for path, seed in made}
+
+
+def test_a_seed_is_a_hash_of_base_fold_class_and_purpose():
+    # `printf '0 2 angry keep' | b2sum -l 32`
+    assert derived_seed("0", "2", "angry", "keep") == str(0xC50D2DC2)
+    words = list(itertools.product(("0", "1", "12"), ("", "1", "2", "12"), ("", "sad", "angry"), PURPOSES))
+    assert len({derived_seed(*each) for each in words}) == len(words)
+    assert all(0 <= int(derived_seed(*each)) < 2**32 for each in words)
+
+
+def test_cells_share_no_seed_and_methods_of_a_cell_share_all():
+    settings = {"PROFILE": "cpu", "SEEDS": "0 1", "METHODS": "full imbalanced CP smote gan cvae gan+CP"}
+    found = seeds_of(fragment(settings))
+    cells: dict[str, dict[str, set[str]]] = {}
+    for path, seed in found.items():
+        folder, _, name = path.rpartition("/")
+        if not folder[:1].isdigit():
+            continue  # of another table
+        purpose = {"train.h5": "keep", "CP.h5": "augmentation"}.get(
+            name, "classifier" if ".clf." in name else "generator"
+        )
+        cells.setdefault(folder, {}).setdefault(purpose, set()).add(seed)
+    reduced = [folder for folder in cells if folder.count("/") == 2]
+    assert len(reduced) == 3 * 3 * 2
+    for folder in reduced:
+        assert {purpose: len(seeds) for purpose, seeds in cells[folder].items()} == dict.fromkeys(PURPOSES, 1)
+    all_seeds = [seed for purposes in cells.values() for seeds in purposes.values() for seed in seeds]
+    assert len(all_seeds) == len(set(all_seeds))
+    # A smaller share is kept by the same ranks, so it is part of a larger one.
+    for keep in ("0.05", "0.1"):
+        assert seeds_of(fragment({**settings, "KEEP": keep})) == found
+    # The place in the table is that of the base seed.
+    assert "--tag fold=2 --tag reduced=sad --tag seed=1\n" in fragment(settings)
 
 
 def test_a_file_that_no_table_needs_has_a_rule_if_it_is_asked_for():
@@ -217,7 +258,8 @@ def test_a_new_method_is_one_row(tmp_path):
     cell = "$(OUT)/1/angry/seed0"
     assert f"{cell}/brand-new+half.clf.safetensors: {cell}/train.h5 {cell}/brand-new-alone.h5\n" in rules_of_it
     assert (
-        "$(SERTOOLS) generate $< --balance $(OUT)/1/angry/seed0/train.h5 --guidance 3 --seed 0 --device auto -o $@"
+        "$(SERTOOLS) generate $< --balance $(OUT)/1/angry/seed0/train.h5 --guidance 3 "
+        f"--seed {derived_seed('0', '1', 'angry', 'generator')} --device auto -o $@"
     ) in rules_of_it
     assert order == ["imbalanced", "cp", "brand-new", "mixup", "stranger"]
     assert {row["method"]: row["category"] for row in rows}["brand-new"] == "Generation"

@@ -54,8 +54,8 @@ def figures(settings: Settings) -> Section:
         for arch in ("bagan", "paper")
     }
     rules = [rule for place in places.values() for rule in place.artefacts()]
-    drawn = "generate $< --per-class 16 --seed {seed} --device {DEVICE} -o $@"
-    moved = "generate $< --per-class 16 --translate {train} --seed {seed} --device {DEVICE} -o $@"
+    drawn = "generate $< --per-class 16 --seed {generator} --device {DEVICE} -o $@"
+    moved = "generate $< --per-class 16 --translate {train} --seed {generator} --device {DEVICE} -o $@"
     samples = {arch: place.path("samples.h5") for arch, place in places.items()}
     rules += [place.rule(samples[arch], (place.path("gan.safetensors"),), drawn) for arch, place in places.items()]
     paper = places["paper"]
@@ -110,10 +110,11 @@ def ablation(settings: Settings) -> Section:
                 train=fold.full,
                 seed=seed,
                 settings=settings,
+                fold=fold.number,
                 added={"ae": ae.format(slower=slower), "gan": gan},
             )
             samples, score = place.path("samples.h5"), place.path("score.json")
-            drawn = "generate $< --per-class 60 --seed {seed} --device {DEVICE} -o $@"
+            drawn = "generate $< --per-class 60 --seed {generator} --device {DEVICE} -o $@"
             scored = (
                 "score {train} {samples} --heldout {test} --seed {seed} --device {DEVICE} "
                 "--tag method={variant} --tag seed={seed} > $@.part"

@@ -121,7 +121,7 @@ class Fold:
 
     def reduction(self, cell: Cell) -> Rule:
         """Give the rule of a cell's training store."""
-        line = "select $< --keep {reduced}={KEEP} --seed {seed} -o $@"
+        line = "select $< --keep {reduced}={KEEP} --seed {keep} -o $@"
         return cell.rule(cell.train, (self.full,), line, reduced=cell.reduced)
 
 

@@ -9,6 +9,7 @@ from posixpath import join
 from sertools.balance.strategies import STRATEGIES
 from sertools.experiment.methods import METHODS, Joined, Method
 from sertools.experiment.rules import Rule, by_tool
+from sertools.experiment.seeds import PURPOSES, derived_seed
 from sertools.experiment.settings import Settings
 
 TRAIN = "train"  # among what an artefact needs: the training store, wherever it lies
@@ -25,7 +26,7 @@ class Artefact:
     needs
         Names of others in the folder, or `TRAIN`.
     line
-        Verb and options; in braces settings, the seed, and what a figure or an ablation adds.
+        Verb and options; in braces settings, the generators' seed, and what a figure or an ablation adds.
     """
 
     file: str
@@ -37,7 +38,7 @@ ARTEFACTS = (
     Artefact(
         file="ae.safetensors",
         needs=(TRAIN,),
-        line="pretrain-ae $< -o $@ --preset {PRESET} --seed {seed} --device {DEVICE} {ae} {width} {AE_OPTS}",
+        line="pretrain-ae $< -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} {ae} {width} {AE_OPTS}",
     ),
     Artefact(
         file="latents.h5",
@@ -47,19 +48,19 @@ ARTEFACTS = (
     Artefact(
         file="gan.safetensors",
         needs=("ae.safetensors", "latents.h5", TRAIN),
-        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {seed} --device {DEVICE} {gan} {GAN_OPTS}",
+        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} {gan} {GAN_OPTS}",
     ),
     Artefact(
         file="gauss.safetensors",
         needs=("ae.safetensors", "latents.h5", TRAIN),
-        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {seed} --device {DEVICE} --steps 0",
+        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} --steps 0",
     ),
     *(
         Artefact(
             file=f"{kind}.safetensors",
             needs=(TRAIN,),
-            line=f"train-generator $< -o $@ --kind {kind} --preset {{PRESET}} --seed {{seed}} --device {{DEVICE}} "
-            "{gen} {width} {GEN_OPTS}",
+            line=f"train-generator $< -o $@ --kind {kind} --preset {{PRESET}} --seed {{generator}} "
+            "--device {DEVICE} {gen} {width} {GEN_OPTS}",
         )
         for kind in ("cvae", "diffusion")
     ),
@@ -76,7 +77,7 @@ ARTEFACTS = (
     Artefact(
         file="gan0-pca.safetensors",
         needs=("ae-pca.safetensors", "latents-pca.h5", TRAIN),
-        line="finetune-gan $^ -o $@ --seed {seed} --device {DEVICE} --steps 0",
+        line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
     ),
 )
 
@@ -88,7 +89,9 @@ class Place:
     Attributes
     ----------
     folder, train, seed : str
-        Its path, its training store and its seed.
+        Its path, its training store and its base seed.
+    fold, reduced : str
+        Number of the fold and the reduced class, for tags and seeds; empty: none.
     settings : dict of str to str
         Every setting's name → its value.
     added : dict of str to str
@@ -99,6 +102,8 @@ class Place:
     train: str
     seed: str
     settings: Settings
+    fold: str = ""
+    reduced: str = ""
     added: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, name: str) -> str:
@@ -106,10 +111,18 @@ class Place:
         return join(self.folder, name)
 
     def rule(self, target: str, needs: Sequence[str], line: str, **more: str) -> Rule:
-        """Give the rule of a file, whose line may name settings, ``width``, ``train``, ``seed`` and `more`."""
+        """Give the rule of a file, whose line may name settings, ``width``, ``train``, ``seed``, `more`.
+
+        Each of `PURPOSES` stands for the seed of what is done to that purpose.
+        """
         width = self.settings["WIDTH"] and f"--width {self.settings['WIDTH']}"
         values = {**self.settings, "ae": "", "gan": "", "gen": "", **self.added, "width": width}
-        return by_tool(target, needs, line, {**values, "train": self.train, "seed": self.seed, **more})
+        return by_tool(
+            target, needs, line, {**values, **self._seeds(), "train": self.train, "seed": self.seed, **more}
+        )
+
+    def _seeds(self) -> dict[str, str]:
+        return {purpose: derived_seed(self.seed, self.fold, self.reduced, purpose) for purpose in PURPOSES}
 
     def artefacts(self) -> Iterator[Rule]:
         """Give the rules of all `ARTEFACTS`."""
@@ -126,18 +139,12 @@ class Cell(Place):
     ----------
     test, val : str
         Stores to test on, and to choose operating points on; `val` may be empty.
-    fold : str
-        Its number, for the tag.
-    reduced : str
-        The class; empty: none.
     oracles : str
         Folder of generators that have seen the removed rows; empty: there are none.
     """
 
     test: str
     val: str
-    fold: str
-    reduced: str = ""
     oracles: str = ""
 
     def stores(self) -> Iterator[Rule]:
@@ -158,7 +165,8 @@ class Cell(Place):
         trained = self.rule(
             self.path(f"{method.name}.clf.safetensors"),
             self._trained_on(method),
-            "train-clf $^ -o $@ --preset {PRESET} --seed {seed} --device {DEVICE} {val} {width} {own} {CLF_OPTS}",
+            "train-clf $^ -o $@ --preset {PRESET} --seed {classifier} --device {DEVICE} "
+            "{val} {width} {own} {CLF_OPTS}",
             val=val if self.settings["PRESET"] == "paper" else "",
             own=method.options,
         )
@@ -194,12 +202,14 @@ class Cell(Place):
     def _altered(self, method: Method) -> Rule:
         noisy = "background_noise" in STRATEGIES[method.strategy].transforms
         noise = self.settings["NOISE"] if noisy else ""
-        line = "augment $< --strategy {strategy} {noise} --seed {seed} -o $@"
+        line = "augment $< --strategy {strategy} {noise} --seed {augmentation} -o $@"
         added = {"strategy": method.strategy, "noise": noise and f"--noise {noise}"}
         return self.rule(self._store(method), (self.train,), line, **added)
 
     def _generated(self, method: Method) -> Rule:
         model = join(self.oracles if method.oracle else self.folder, f"{method.model}.safetensors")
-        line = f"generate $< --balance {{train}} {method.moves} --seed {{seed}} --device {{DEVICE}} -o $@ {{more}}"
+        line = (
+            f"generate $< --balance {{train}} {method.moves} --seed {{generator}} --device {{DEVICE}} -o $@ {{more}}"
+        )
         more = self.settings[method.setting] if method.setting else ""
         return self.rule(self._store(method), (model, self.train), line, more=more)

@@ -46,7 +46,7 @@ WHAT = (
         "empty: none",
     ),
     Setting("VAL_BY", "what that keeps together: speaker, session or utterance"),
-    Setting("SEEDS", "each: subset + generator + classifier", "0"),
+    Setting("SEEDS", "each: subset + generator + classifier, other ones in every fold and for every class", "0"),
     Setting("METHODS", "rows of the table, or joined as in pot+half; empty: the table's own"),
     Setting("NOISE", "background noise for SA, SAR, SARM, SARB; or a folder `noise` beside the corpus"),
     Setting("TEST", "Table 3: a store to test on; empty: fold 1 of 3, by BY"),
@@ -111,7 +111,7 @@ def resolve(given: Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     UsageError
-        If there is no such profile, no seed, or FOLDS or VAL is no number of parts.
+        If there is no such profile, no seed or one that is no number, or FOLDS or VAL is no number of parts.
     """
     own = {name: " ".join(value.splitlines()).strip() for name, value in given.items() if name in SETTINGS}
     profile = own.get("PROFILE", SETTINGS["PROFILE"].default)
@@ -126,6 +126,9 @@ def resolve(given: Mapping[str, str]) -> dict[str, str]:
     values.update((name, value) for name, value in derived.items() if name not in own)
     if not values["SEEDS"]:
         raise UsageError("SEEDS: expected at least one, such as SEEDS=0")
+    for seed in values["SEEDS"].split():
+        if not (seed.isascii() and seed.isdigit()):
+            raise UsageError(f"SEEDS {seed!r}: expected whole numbers, such as SEEDS='0 1 2'")
     _check_parts("FOLDS", values["FOLDS"])
     if values["VAL"]:
         _check_parts("VAL", values["VAL"])
