@@ -17,7 +17,7 @@ from scipy.stats import t as student_t
 from sertools.errors import ModelError, UsageError
 from sertools.metrics import scores
 from sertools.reporting.reports.layouts import render
-from sertools.scoring.comparing.comparison import Report, Row
+from sertools.scoring.comparing.comparison import NEW_SPEAKERS, NEW_TRAINING, Report, Row
 from sertools.scoring.comparing.statistics import Interval
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result, Utterance
@@ -209,22 +209,29 @@ def test_nothing_in_common_gives_a_dash() -> None:
     report = summarise([make_run("imbalanced", fold="1"), make_run("GAN", fold="2")])
     assert row(report, "GAN").difference is None
     found = row(report, "GAN")
-    assert (found.recall_difference, found.auc_difference, found.fold_difference) == (None, None, None)
+    assert (found.recall_difference, found.auc_difference, found.anew_difference) == (None, None, None)
     assert re.split(r"  +", difference_lines(report)[1]) == ["GAN", DASH, DASH, DASH]
+    assert "No interval on new training sets for GAN: no scores in common." in " ".join(render(report).split())
 
 
 def test_without_speakers_there_is_a_difference_but_no_interval() -> None:
-    runs = [make_run(m, f, speaker="", skill=s) for m, s in (("imbalanced", 0.3), ("GAN", 0.8)) for f in FOLDS]
+    runs = [
+        make_run(m, f, seed=seed, speaker="", skill=s)
+        for m, s in (("imbalanced", 0.3), ("GAN", 0.8))
+        for f in FOLDS
+        for seed in ("0", "1")
+    ]
     report = summarise(runs)
     found = row(report, "GAN").difference
     assert found is not None
-    assert found.estimate == pytest.approx(naive_uar(runs[3:], "x") - naive_uar(runs[:3], "x"))
+    assert found.estimate == pytest.approx(naive_uar(runs[6:], "x") - naive_uar(runs[:6], "x"))
     assert np.isnan(found.low)
     assert "[" not in difference_lines(report)[1]
     area = row(report, "GAN").auc_difference
     assert area is not None
     assert np.isnan(area.high)
     assert "some utterances name no speaker" in render(report)
+    assert "for GAN: fewer than two known speakers." in " ".join(render(report).split())
 
 
 def test_one_unknown_speaker_spoils_the_interval() -> None:
@@ -241,7 +248,7 @@ def test_the_baseline_is_imbalanced_or_the_named_one() -> None:
     report = summarise(runs, baseline="CP")
     assert row(report, "CP").difference is None
     assert row(report, "imbalanced").difference is not None
-    assert difference_lines(report)[0].startswith("vs CP ")
+    assert difference_lines(report)[0].startswith("angry AUC vs CP ")
     assert [line.split()[0] for line in difference_lines(report)[1:]] == ["imbalanced", "GAN"]
     assert summarise(runs[3:]).baseline is None
     assert " vs " not in render(summarise(runs[3:]))
@@ -300,18 +307,20 @@ def test_the_text_is_aligned_and_explains_itself() -> None:
     found = row(summarise(GAN), "GAN")
     assert body[2].startswith(f"GAN         {100 * found.uar:.1f} ± {100 * found.uar_sd:.1f} ")
     head, *body = difference_lines(report)
-    assert re.split(r"  +", head) == ["vs imbalanced", "UAR", "p (Holm)", "reduced AUC", "gap closed"]
+    assert re.split(r"  +", head) == ["reduced AUC vs imbalanced", NEW_TRAINING, "p (Holm)", NEW_SPEAKERS]
     assert {len(line) for line in body} == {len(head)}
-    end = head.index("UAR") + 3
+    end = head.index(NEW_TRAINING) + len(NEW_TRAINING)
     assert all(line[end - 1] == "]" and line[end] == " " for line in body)
     assert re.match(r"GAN +\+\d+\.\d \[[+-]\d+\.\d, \+\d+\.\d\] +[01]\.\d{3} ", body[1])
-    notes = " ".join(render(report).split("\n\n")[2].split())
+    head, *_ = render(report).split("\n\n")[2].splitlines()
+    assert re.split(r"  +", head) == [f"{NEW_SPEAKERS}, vs imbalanced", "UAR", "gap closed"]
+    notes = " ".join(render(report).split("\n\n")[3].split())
     assert "mean over 3 folds, 2 reduced classes and 3 seeds (± standard deviation over seeds)" in notes
     assert "6 speakers, 54 utterances" in notes
     assert "95 % delete-one-speaker jackknife t interval" in notes
     assert "corrected for 1 comparison; full is none." in notes
     assert re.search(r"up to ± \d+\.\d points \(95 % utterance bootstrap\)", notes)
-    assert max(map(len, render(report).split("\n\n")[2].splitlines())) <= 100
+    assert max(map(len, render(report).split("\n\n")[3].splitlines())) <= 100
 
 
 def test_ten_methods_with_long_names_fit_a_terminal_of_120_columns() -> None:
@@ -335,7 +344,7 @@ def test_nothing_reduced_leaves_the_columns_out() -> None:
     runs = [*grid("full", 0.5, reduced=[""]), *grid("mixup", 0.6, reduced=[""])]
     report = summarise(runs, baseline="full")
     assert re.split(r"  +", render(report).splitlines()[0]) == ["method", "UAR", "macro F1", "n"]
-    assert re.split(r"  +", difference_lines(report)[0]) == ["vs full", "UAR", "p (Holm)"]
+    assert re.split(r"  +", difference_lines(report)[0]) == ["UAR vs full", NEW_TRAINING, "p (Holm)", NEW_SPEAKERS]
     assert row(report, "mixup").recall_difference is None
     assert row(report, "mixup").auc_difference is None
 
@@ -377,20 +386,20 @@ def test_markdown_and_latex_keep_their_own_marks_out_of_names() -> None:
     report = summarise(runs, baseline="well-known")
     assert report.rows[0].difference is not None
     assert report.rows[0].difference.estimate < 0
-    for block in render(report, "markdown").split("\n\n")[:2]:
+    for block in render(report, "markdown").split("\n\n")[:3]:
         head, rule, *body = block.splitlines()
         assert rule.startswith("| --- | ---: |")
         assert r"| a\|b_c&50% |" in body[0]
         assert {line.replace(r"\|", "").count("|") for line in (head, rule, *body)} == {len(head.split("|")) - 1}
     latex = render(report, "latex")
-    assert latex.count(r"a|b\_c\&50\% &") == 2
+    assert latex.count(r"a|b\_c\&50\% &") == 3
     assert re.search(r"& \$-\$\d", latex)  # a minus
     assert "well-known &" in latex  # a hyphen
-    for block in latex.split("\n\n")[:2]:
+    for block in latex.split("\n\n")[:3]:
         rows = [line for line in block.splitlines() if line.endswith(r"\\")]
         assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) == 1
         assert block.splitlines()[-1] == r"\end{tabular}"
-    assert all(line.startswith("% ") for line in latex.split("\n\n")[2].splitlines())
+    assert all(line.startswith("% ") for line in latex.split("\n\n")[3].splitlines())
 
 
 @pytest.mark.parametrize("format", get_args(Format))
@@ -436,7 +445,7 @@ def test_the_command_line_prints_strangers_in_the_order_of_the_files(
 
 def test_a_tiny_loss_is_not_minus_nothing() -> None:
     report = summarise([make_run(), make_run("GAN")])
-    tiny = replace(report.rows[1], difference=Interval(-1e-5, -2e-5, 1e-5, 1))
+    tiny = replace(report.rows[1], anew_difference=Interval(-1e-5, -2e-5, 1e-5, 1))
     line = difference_lines(replace(report, rows=(report.rows[0], tiny)))[1]
     assert " +0.0 [+0.0, +0.0] " in line
 

@@ -12,7 +12,7 @@ FOLDS = [0.04, 0.01, -0.02, 0.05, 0.03]
 
 
 def test_the_corrected_t_is_scipys_with_a_larger_variance() -> None:
-    interval, p = corrected_resampled_t(FOLDS)
+    interval, p = corrected_resampled_t(FOLDS, 1 / 4)
     plain = ttest_1samp(FOLDS, 0)
     # s²/K becomes s²·(1/K + 1/(K - 1)).
     shrink = np.sqrt((1 / 5) / (1 / 5 + 1 / 4))
@@ -26,25 +26,25 @@ def test_the_corrected_t_is_scipys_with_a_larger_variance() -> None:
 
 def test_the_corrected_t_by_hand() -> None:
     # Two folds, 1 and 3: mean 2, s² 2, variance 2·(1/2 + 1) = 3; t with df 1 is Cauchy.
-    interval, p = corrected_resampled_t([1, 3])
+    interval, p = corrected_resampled_t([1, 3], 1)
     assert p == pytest.approx(1 - 2 * np.arctan(2 / np.sqrt(3)) / np.pi)
     assert interval.high == pytest.approx(2 + 12.706205 * np.sqrt(3))
 
 
 def test_the_corrected_t_does_not_care_who_is_the_baseline() -> None:
-    (first, p), (second, q) = corrected_resampled_t(FOLDS), corrected_resampled_t([-d for d in FOLDS])
+    (first, p), (second, q) = corrected_resampled_t(FOLDS, 1 / 4), corrected_resampled_t([-d for d in FOLDS], 1 / 4)
     assert p == q
     assert (first.low, first.high) == pytest.approx((-second.high, -second.low))
 
 
 @pytest.mark.parametrize("by_fold", [[], [0.1], [0.1, 0.1, 0.1]])
 def test_no_folds_one_fold_or_no_spread_is_no_test(by_fold: list[float]) -> None:
-    interval, p = corrected_resampled_t(by_fold)
+    interval, p = corrected_resampled_t(by_fold, 0.5)
     assert np.isnan([p, interval.low, interval.high]).all()
 
 
 def test_methods_that_do_the_same_everywhere_do_not_differ() -> None:
-    interval, p = corrected_resampled_t([0.0, 0.0, 0.0])
+    interval, p = corrected_resampled_t([0.0, 0.0, 0.0], 0.5)
     assert (interval.low, interval.high, p) == (0, 0, 1)
 
 

@@ -133,11 +133,11 @@ def test_ten_methods_and_a_rival_fit_a_terminal_of_120_columns(rival):
     ]
     text = as_csv(grid("eGeMAPS+SVM", 0.8, reduced=reduced, seeds=seeds), posteriors=False)
     written = render(summarise([*ours, *read_results([rival(text)])]))
-    tables = [table.splitlines() for table in written.split("\n\n")[:2]]
-    assert [len(table) for table in tables] == [12, 11]
+    tables = [table.splitlines() for table in written.split("\n\n")[:3]]
+    assert [len(table) for table in tables] == [12, 11, 11]
     dashes = [re.split(r"  +", table[-1]).count(DASH) for table in tables]
-    assert dashes == [3, 2]  # AUC, adj. UAR, adj. recall; differences of AUC and adj. UAR
-    assert "gap closed" in tables[1][0]
+    assert dashes == [3, 3, 1]  # AUC, adj. UAR, adj. recall; both differences of AUC, and p; difference of adj. UAR
+    assert "gap closed" in tables[2][0]
     assert max(map(len, written.splitlines())) <= 120
 
 

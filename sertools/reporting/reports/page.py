@@ -21,7 +21,7 @@ from sertools.reporting.plots.style import OKABE_ITO, save
 from sertools.reporting.reports.formats import DASH, TextTable, percent
 from sertools.reporting.reports.layouts import N_NAMES, tables_of
 from sertools.reporting.reports.tables import difference_tables
-from sertools.scoring.comparing.comparison import Report
+from sertools.scoring.comparing.comparison import LEVEL, Report
 from sertools.scoring.comparing.notes import number_of
 from sertools.scoring.results.result import EXTERNAL, Result
 from sertools.verb_config import Layout
@@ -105,26 +105,19 @@ def render_page(report: Report, results: Sequence[Result], layout: Layout = "sum
 
 
 def _findings(report: Report) -> list[str]:
-    """Say in words which differences of the UAR the intervals leave no doubt about."""
-    others = [row for row in report.rows if row.difference and row.method != report.baseline]
+    """Say in words which methods differ from the baseline when they are trained anew."""
+    others = [row for row in report.rows if row.anew_difference and row.method != report.baseline]
     if not others:
         return ["There is no baseline to compare with, so no method is said to be better than another."]
-    bounded = [row for row in others if row.difference and np.isfinite(row.difference.low)]
-    groups = (
-        ("better", [row.method for row in bounded if row.difference and row.difference.low > 0]),
-        ("worse", [row.method for row in bounded if row.difference and row.difference.high < 0]),
-    )
-    found = [
-        f"{word.capitalize()} than {report.baseline} in UAR, each by its 95 % interval: {', '.join(names) or 'none'}."
-        for word, names in groups
-    ]
-    left = len(bounded) - sum(len(names) for _, names in groups)
-    found.append(f"Left open by its interval, which holds zero: {left} of {len(others)}.")
-    tested = [row for row in others if np.isfinite(row.p_holm)]
-    if tested:
-        names = ", ".join(row.method for row in tested if row.p_holm < 0.05)
-        found.append(f"Different when trained anew on other speakers (p below 0.05 after Holm): {names or 'none'}.")
-    return found
+    found = []
+    for word, sign in (("Better", 1), ("Worse", -1)):
+        names = ", ".join(row.method for row in others if row.differs == sign)
+        found.append(
+            f"{word} than {report.baseline} in {report.primary}, trained anew and tested on new speakers (its 95 % "
+            f"interval excludes 0, and p is below {LEVEL} after Holm): {names or 'none'}."
+        )
+    left = sum(not row.differs for row in others)
+    return [*found, f"Left open: {left} of {len(others)}."]
 
 
 def _facts(report: Report, results: Sequence[Result]) -> list[tuple[str, str]]:

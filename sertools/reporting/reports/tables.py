@@ -1,6 +1,7 @@
 """The summary of a report, as tables and as plain values.
 
-Text, Markdown and LaTeX hold two tables: the methods' scores, and their differences from the baseline with intervals.
+Text, Markdown and LaTeX hold three tables: the methods' scores; their differences from the baseline in what they are
+judged by, of the method and of these classifiers; and the differences of other scores, of these classifiers alone.
 What else a row knows stands in CSV and JSON: UAR of each reduced class, recall of each class, pooled UAR and its
 test-set noise, the difference of the recall, biases, p-values before Holm's correction, ties, training rows, updates.
 
@@ -13,7 +14,7 @@ from math import isfinite, isnan, nan
 from typing import Any
 
 from sertools.reporting.reports.formats import DASH, TextTable, percent, rounded_percent
-from sertools.scoring.comparing.comparison import Report, Row
+from sertools.scoring.comparing.comparison import NEW_SPEAKERS, NEW_TRAINING, Report, Row
 from sertools.scoring.comparing.statistics import Interval
 
 _FRACTIONS = (
@@ -31,8 +32,26 @@ def summary_document(report: Report) -> dict[str, Any]:
 
 
 def difference_tables(report: Report) -> list[TextTable]:
-    """Differences from the baseline, one table as head and rows of text; none without another method."""
-    return [_differences(report)] if report.baseline and len(report.rows) > 1 else []
+    """Differences from the baseline, as head and rows of text; none without another method.
+
+    The first table asks both questions of what methods are judged by, the second one of the other scores.
+    """
+    if not report.baseline or len(report.rows) < 2:
+        return []
+    others = _differences(report)
+    return [_judged(report), *([others] if len(others[0]) > 1 else [])]
+
+
+def _judged(report: Report) -> TextTable:
+    rows = [row for row in report.rows if row.method != report.baseline]
+    classifiers = [row.auc_difference if report.reduced else row.difference for row in rows]
+    columns = [
+        [f"{report.primary} vs {report.baseline}", *(row.method for row in rows)],
+        [NEW_TRAINING, *(_interval(row.anew_difference, "+") for row in rows)],
+        ["p (Holm)", *(_p_value(row.p_holm) for row in rows)],
+        [NEW_SPEAKERS, *(_interval(interval, "+") for interval in classifiers)],
+    ]
+    return [list(line) for line in zip(*columns, strict=True)]
 
 
 def _reduced(report: Report) -> str:
@@ -60,13 +79,9 @@ def score_table(report: Report) -> TextTable:
 
 def _differences(report: Report) -> TextTable:
     rows = [row for row in report.rows if row.method != report.baseline]
-    columns = [
-        [f"vs {report.baseline}", *(row.method for row in rows)],
-        ["UAR", *(_interval(row.difference, "+") for row in rows)],
-        ["p (Holm)", *(_p_value(row.p_holm) for row in rows)],
-    ]
+    columns = [[f"{NEW_SPEAKERS}, vs {report.baseline}", *(row.method for row in rows)]]
     if report.reduced:
-        columns.append([f"{_reduced(report)} AUC", *(_interval(row.auc_difference, "+") for row in rows)])
+        columns.append(["UAR", *(_interval(row.difference, "+") for row in rows)])
     if report.adjusted:
         columns.append(["adj. UAR", *(_interval(row.adjusted_difference, "+") for row in rows)])
     if any(row.closure for row in rows):

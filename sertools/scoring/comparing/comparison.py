@@ -6,6 +6,10 @@ from sertools.scoring.comparing.statistics import Interval
 
 KIND = "report"
 VERSION = 1
+LEVEL = 0.05
+# The two questions that a difference may answer, as tables head them.
+NEW_SPEAKERS = "these classifiers, new speakers"
+NEW_TRAINING = "this method, new training sets and speakers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +47,14 @@ class Row:
         Origin → mean number of training rows; every origin of the report.
     difference, recall_difference, auc_difference, adjusted_difference : Interval or None
         Pooled UAR minus that of the baseline, over the runs that both have; the same of the reduced class's recall
-        and AUC, and of the UAR at each one's own bias.
-    fold_difference : Interval or None
-        Mean difference of the folds' UAR, by Nadeau and Bengio.
+        and AUC, and of the UAR at each one's own bias. Of these classifiers, on new speakers.
+    anew_difference : Interval or None
+        Of the reduced class's AUC, or of the UAR where none is reduced: of this method, on new training sets and
+        speakers.
     p, p_holm : float
         Of that difference, and corrected for the number of methods compared; NaN if there is no test.
+    lacks : str
+        Why there is none; empty for the baseline too.
     closure : Interval or None
         Share of the gap between imbalanced and full that is closed; None unless that gap excludes 0.
     """
@@ -77,10 +84,22 @@ class Row:
     recall_difference: Interval | None
     auc_difference: Interval | None
     adjusted_difference: Interval | None
-    fold_difference: Interval | None
+    anew_difference: Interval | None
     p: float
     p_holm: float
+    lacks: str
     closure: Interval | None
+
+    @property
+    def differs(self) -> int:
+        """1 or -1 where the method, trained anew, is above or below the baseline for certain; else 0.
+
+        For certain: its interval excludes 0 and, corrected for all comparisons, p is below 0.05.
+        """
+        found = self.anew_difference
+        if found is None or not found.excludes_zero or not self.p_holm < LEVEL:
+            return 0
+        return 1 if found.estimate > 0 else -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,3 +138,10 @@ class Report:
     averaged: str
     notes: tuple[str, ...]
     cautions: tuple[str, ...]
+
+    @property
+    def primary(self) -> str:
+        """What methods are judged by, as a table heads it."""
+        if not self.reduced:
+            return "UAR"
+        return f"{self.reduced[0] if len(self.reduced) == 1 else 'reduced'} AUC"

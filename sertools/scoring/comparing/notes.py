@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from sertools.experiment.methods import FULL, IMBALANCED
-from sertools.scoring.comparing.comparison import Report
+from sertools.scoring.comparing.comparison import LEVEL, NEW_SPEAKERS, NEW_TRAINING, Report
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.results.result import EXTERNAL, Result
 
@@ -35,18 +35,7 @@ def legend(report: Report) -> list[str]:
             "majority votes; a gain that is gone there was a shifted threshold."
         )
     if report.baseline and len(report.rows) > 1:
-        auc = "; AUC within folds, which weigh by their utterances of the class" if report.reduced else ""
-        notes.append(
-            f"vs {report.baseline}: differences in points, seeds averaged [95 % delete-one-speaker jackknife t "
-            "interval: these classifiers on new speakers]; one that holds 0 leaves open which is better. UAR of the "
-            f"pooled folds{auc}."
-        )
-        n_tests = number_of(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
-        reference = f"; {FULL} is none" if report.rows[0].method == FULL != report.baseline else ""
-        notes.append(
-            f"p (Holm): Nadeau-Bengio corrected t test of the UAR over {number_of(report.n_folds, 'fold')}, seeds "
-            f"averaged (training anew on other speakers), corrected for {n_tests}{reference}."
-        )
+        notes += _differences(report)
     if any(row.closure for row in report.rows):
         notes.append(
             f"Gap closed: share of the pooled UAR between {IMBALANCED} and {FULL} that is won back "
@@ -58,6 +47,32 @@ def legend(report: Report) -> list[str]:
             f"Other utterances of the same speakers move a pooled UAR by up to ± {100 * noise:.1f} points (95 % "
             "utterance bootstrap): noise of the test set, no test of a method."
         )
+    return notes
+
+
+def _differences(report: Report) -> list[str]:
+    """Explain the two questions that a difference may answer, and say where one has no answer."""
+    n_tests = number_of(sum(isfinite(row.p_holm) for row in report.rows), "comparison")
+    reference = f"; {FULL} is none" if report.rows[0].method == FULL != report.baseline else ""
+    within = (
+        " within folds, which weigh by their utterances of the class" if report.reduced else " of the pooled folds"
+    )
+    notes = [
+        f"{NEW_TRAINING.capitalize()}: difference of the {report.primary}{within}, in points, seeds "
+        "averaged [95 % interval: what the method would do if all were done again]. p (Holm): of that difference, "
+        f"corrected for {n_tests}{reference}. A method differs only where this interval excludes 0 and p is below "
+        f"{LEVEL}.",
+        f"{NEW_SPEAKERS.capitalize()}: the same classifiers on other people [95 % delete-one-speaker jackknife t "
+        "interval]; it says nothing of a method that is trained again. The UAR is that of the pooled folds.",
+    ]
+    reasons: dict[str, list[str]] = {}
+    for row in report.rows:
+        if row.lacks:
+            reasons.setdefault(row.lacks, []).append(row.method)
+    notes += [f"No interval on new training sets for {', '.join(own)}: {why}." for why, own in reasons.items()]
+    single = [row for row in report.rows if row.anew_difference and isfinite(row.p)]
+    if single and report.n_seeds == 1:
+        notes.append("One seed says nothing of seeds: the interval on new training sets rests on the folds alone.")
     return notes
 
 
@@ -94,7 +109,7 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Scored
     if trained and n_validated == len(trained):
         notes += _validation_warnings(cells)
     if any(not u.speaker for r in results for u in r.utterances):
-        notes.append("No intervals where some utterances name no speaker.")
+        notes.append("No intervals on new speakers where some utterances name no speaker.")
     return notes
 
 

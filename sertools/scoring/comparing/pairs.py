@@ -13,7 +13,9 @@ import numpy as np
 from sertools.arrays import IntArray
 from sertools.errors import ModelError
 from sertools.metrics import recalls
-from sertools.scoring.comparing.resampling import corrected_resampled_t, utterance_bootstrap
+from sertools.scoring.comparing.anew import Endpoint, trained_anew
+from sertools.scoring.comparing.endpoints import area_endpoint, uar_endpoint
+from sertools.scoring.comparing.resampling import utterance_bootstrap
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.statistics import Interval, gap_closure, jackknife_interval, jackknife_t, pooled_uar
 
@@ -30,21 +32,24 @@ class Differences:
         Of the reduced class, over speakers.
     adjusted_uar : Interval or None
         As `uar`, each at its own bias, which is kept as it is when a speaker is left out.
-    over_folds : Interval or None
-        Mean difference of the folds' UAR, by Nadeau and Bengio.
+    anew : Interval or None
+        What the method does when it is trained anew: of the reduced class's AUC, or of the UAR where none is reduced.
     p : float [range=0…1]
         Of that difference; NaN if there is no test.
+    lacks : str
+        Why `anew` has no bounds.
     """
 
     uar: Interval | None
     recall: Interval | None
     auc: Interval | None
     adjusted_uar: Interval | None
-    over_folds: Interval | None
+    anew: Interval | None
     p: float
+    lacks: str
 
 
-NO_DIFFERENCES = Differences(uar=None, recall=None, auc=None, adjusted_uar=None, over_folds=None, p=nan)
+NO_DIFFERENCES = Differences(uar=None, recall=None, auc=None, adjusted_uar=None, anew=None, p=nan, lacks="")
 
 
 def paired_differences(
@@ -72,18 +77,35 @@ def paired_differences(
     cells = shared_cells([own, baseline])
     experiments = sorted({cell[1:] for cell in cells})
     counts = pooled_counts([own, baseline])
-    over_folds, p = corrected_resampled_t(_by_fold(own, baseline, cells))
+    found = endpoint(own, baseline)
+    anew, p = trained_anew(found)
     reduced = [own[cells[0]].result.classes.index(r) for r, _ in experiments] if _all_reduced(cells) else []
     return Differences(
         uar=_difference(counts, pooled_uar),
         recall=_difference(counts, lambda c: float(recalls(c)[range(len(reduced)), reduced].mean()))
         if reduced
         else None,
-        auc=_area_difference(own, baseline, cells) if reduced else None,
+        auc=_known(jackknife_interval(found.estimate, found.left_out)) if reduced else None,
         adjusted_uar=_difference(pooled_counts([own, baseline], adjusted=True), pooled_uar) if adjusted else None,
-        over_folds=None if isnan(over_folds.estimate) else over_folds,
+        anew=_known(anew),
         p=p,
+        lacks=found.lacks(),
     )
+
+
+def endpoint(own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun]) -> Endpoint:
+    """Give the difference that methods are judged by: the reduced class's AUC, or the UAR where none is reduced.
+
+    Raises
+    ------
+    ModelError
+        If a pair was tested on different utterances.
+    """
+    cells = shared_cells([own, baseline])
+    speakers = _speakers(own, cells)
+    if _all_reduced(cells):
+        return area_endpoint(own, baseline, cells, speakers)
+    return uar_endpoint(own, baseline, cells, pooled_counts([own, baseline]), known=bool(speakers))
 
 
 def shared_cells(methods: Sequence[Mapping[Cell, ScoredRun]]) -> list[Cell]:
@@ -164,47 +186,11 @@ def noise_of_test_set(own: Mapping[Cell, ScoredRun]) -> tuple[float, float]:
 
 
 def _difference(counts: IntArray, score: Callable[[IntArray], float]) -> Interval | None:
-    found = jackknife_t(counts, lambda c: score(c[0]) - score(c[1]))
+    return _known(jackknife_t(counts, lambda c: score(c[0]) - score(c[1])))
+
+
+def _known(found: Interval) -> Interval | None:
     return None if isnan(found.estimate) else found
-
-
-def _area_difference(
-    own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun], cells: Sequence[Cell]
-) -> Interval | None:
-    """Compare the reduced class's areas: within folds, for posteriors of two classifiers share no scale.
-
-    Folds weigh by their utterances of the class, so that a speaker who is left out takes their weight along. Folds
-    that all weigh the same would leave it to the others of the fold, and the interval of 2 speakers per fold would be
-    38 % too wide (it then covers 99 times in 100 instead of 96, over 400 simulated comparisons).
-    """
-    if any(isnan(own[c].area(c[1])[0]) != isnan(baseline[c].area(c[1])[0]) for c in cells):
-        return None  # a rival without posteriors
-
-    def mean_area(runs: Mapping[Cell, ScoredRun], without: str | None) -> float:
-        areas: dict[tuple[str, str], list[tuple[float, int]]] = {}
-        for cell in cells:
-            area, n = runs[cell].area(cell[1], without)
-            areas.setdefault(cell[1:], [])
-            if not isnan(area):
-                areas[cell[1:]].append((area, n))
-        if not all(areas.values()):
-            return nan
-        return float(np.mean([np.average([a for a, _ in e], weights=[n for _, n in e]) for e in areas.values()]))
-
-    def difference(without: str | None) -> float:
-        return mean_area(own, without) - mean_area(baseline, without)
-
-    found = jackknife_interval(difference(None), [difference(s) for s in _speakers(own, cells)])
-    return None if isnan(found.estimate) else found
-
-
-def _by_fold(own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun], cells: Sequence[Cell]) -> list[float]:
-    """Difference of the UAR of each fold, averaged over reduced classes and seeds."""
-    folds: dict[str, list[float]] = {}
-    for cell in cells:
-        first, second = own[cell].result.metrics["uar"], baseline[cell].result.metrics["uar"]
-        folds.setdefault(cell[0], []).append(first - second)
-    return [float(np.mean(values)) for values in folds.values()]
 
 
 def _speakers(runs: Mapping[Cell, ScoredRun], cells: Sequence[Cell]) -> list[str]:

@@ -83,7 +83,7 @@ def jackknife_interval(estimate: float, left_out: Sequence[float], level: float 
     where folds differ (`tests/test_coverage.py`). Not their training anew on other speakers: no speaker is left out
     of training, so what the choice of training speakers does to all folds alike is invisible here. In a simulation
     where the training speakers matter as much as those tested, the interval holds what the method does on average
-    over training sets only 87 times in 100. `resampling.corrected_resampled_t` allows for that.
+    over training sets only 83 times in 100. `anew.trained_anew` allows for that.
 
     Parameters
     ----------
@@ -101,11 +101,18 @@ def jackknife_interval(estimate: float, left_out: Sequence[float], level: float 
         them.
     """
     n = len(left_out)
-    pseudo = n * estimate - (n - 1) * np.asarray(left_out, dtype=np.float64)
-    if n < 2 or not np.isfinite(pseudo).all():
+    variance = jackknife_variance(estimate, left_out)
+    if not isfinite(variance):
         return Interval(estimate, nan, nan, max(n - 1, 0))
-    half = float(student_t.ppf((1 + level) / 2, n - 1)) * float(pseudo.std(ddof=1)) / sqrt(n)
+    half = float(student_t.ppf((1 + level) / 2, n - 1)) * sqrt(variance)
     return Interval(estimate, estimate - half, estimate + half, n - 1)
+
+
+def jackknife_variance(estimate: float, left_out: Sequence[float]) -> float:
+    """Variance of a statistic, from its pseudo-values; NaN where `jackknife_interval` has no bounds."""
+    n = len(left_out)
+    pseudo = n * estimate - (n - 1) * np.asarray(left_out, dtype=np.float64)
+    return float(pseudo.var(ddof=1)) / n if n > 1 and np.isfinite(pseudo).all() else nan
 
 
 def pooled_uar(confusions: npt.ArrayLike) -> float:

@@ -194,9 +194,10 @@ def _row(
         recall_difference=found.recall,
         auc_difference=found.auc,
         adjusted_difference=found.adjusted_uar,
-        fold_difference=found.over_folds,
+        anew_difference=found.anew,
         p=found.p,
         p_holm=nan,
+        lacks=found.lacks,
         closure=_closure(method, cells),
     )
 
