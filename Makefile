@@ -25,7 +25,7 @@ READY    := $(VENV)/.ready
 .DELETE_ON_ERROR:
 .SUFFIXES:
 experiments := demo table2 table3 ablation fig2 fig3 figures pictures stores2 cells2 cell
-others      := help settings test lint types check bench test-slow test-slurm torture lowest dist commands man docs clean
+others      := help settings test lint types check bench test-slow test-slurm torture coverage lowest dist commands man docs clean
 .PHONY: $(experiments) $(others)
 
 help:
@@ -42,6 +42,7 @@ help:
 	@echo 'make test-slow                               the tests that train for minutes'
 	@echo 'make test-slurm                              the tests on a real SLURM (Debian: slurm-wlm, munge; as root)'
 	@echo 'make torture                                 kills, failing disks, crowds and damaged files, at full length'
+	@echo 'make coverage                                how often the intervals hold the truth, simulated at full length'
 	@echo 'make lowest | dist                           the tests with the lowest versions; wheel and sdist, built twice'
 	@echo 'make commands | man | docs                   docs/commands.md, build/man, the site in build/site'
 
@@ -100,6 +101,11 @@ TORTURE_SEED ?= 0
 torture: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/torture/everything.py --moments $(MOMENTS) --inputs $(INPUTS) \
 	    --seed $(TORTURE_SEED) --jobs $(JOBS)
+
+# docs/statistics.md: how often every interval holds the truth, in TRIALS simulated experiments of each kind.
+TRIALS ?= 2000
+coverage: $(READY)
+	$(BIN)/python tests/worlds.py --trials $(TRIALS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

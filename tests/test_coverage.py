@@ -1,12 +1,15 @@
 """What the intervals and tests promise, against simulated cross-validations whose truth is known.
 
-**The world.** 10 speakers in 5 folds of 2, 3 seeds; every utterance of a fold is judged by classifiers that were
-trained on the other 8 speakers. What a method does to recall is a sum of: an effect of the tested speaker; the mean
-effect of the 8 training speakers, which all speakers and seeds of a fold share, and two folds in part, for 6 of their
-8 training speakers are the same; and noise of the seed. Then utterances are right or wrong by chance.
+The first tests are of what a report prints, in the worlds of `worlds.py`, which draw as the experiment does;
+`docs/statistics.md` has their table. The others are of utterances that are right or wrong, and of posteriors.
+
+**The world of utterances.** 10 speakers in 5 folds of 2, 3 seeds; every utterance of a fold is judged by classifiers
+that were trained on the other 8 speakers. What a method does to recall is a sum of: an effect of the tested speaker;
+the mean effect of the 8 training speakers, which all speakers and seeds of a fold share, and two folds in part, for 6
+of their 8 training speakers are the same; and noise of the seed. Then utterances are right or wrong by chance.
 
 **Measured** over 3000 simulations each, standard error 0.004 at 0.95 (the tests below run 1000). The columns are
-worlds: spread of the speakers' effects as tested : as trainers : of seeds.
+worlds: spread (not variance) of the speakers' effects as tested : as trainers : of seeds.
 
 =======================================  =====  =====  =====  =====
 share of simulations                     1:0:0  1:1:1  1:2:1  1:4:1
@@ -32,6 +35,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import worlds
 from scipy.stats import ttest_1samp
 
 from sertools.metrics import auc_against_rest
@@ -42,6 +46,7 @@ from sertools.scoring.comparing.statistics import jackknife_t, pooled_uar
 from sertools.scoring.results.result import Result, Utterance
 
 N_SPEAKERS, N_FOLDS, N_SEEDS = 10, 5, 3
+RATIO = 1 / (N_FOLDS - 1)  # tested : trained on, without validation
 FOLD = np.repeat(np.arange(N_FOLDS), N_SPEAKERS // N_FOLDS)
 N_BY_CLASS = np.array([20, 40, 60])
 MEAN_RECALL = np.array([0.4, 0.5, 0.6])
@@ -123,7 +128,7 @@ def measure(world: World, n: int = N_TRIALS) -> dict[str, float]:
         hits["jackknife, classifiers"] += interval.low <= trial.trained[1] - trial.trained[0] <= interval.high
         hits["jackknife, method"] += interval.low <= 0 <= interval.high
         differences = by_fold_and_seed(trial)
-        over_folds, p = corrected_resampled_t(differences.mean(axis=1))
+        over_folds, p = corrected_resampled_t(differences.mean(axis=1), RATIO)
         hits["folds, method"] += over_folds.low <= 0 <= over_folds.high
         hits["type I"] += p <= 0.05
         hits["naive"] += ttest_1samp(differences.ravel(), 0).pvalue <= 0.05
@@ -134,10 +139,36 @@ def family(world: World, n: int = N_TRIALS) -> tuple[float, float]:
     """How often one of 6 methods, none better than the baseline, is found to differ: with Holm, and without."""
     with_holm = without = 0
     for trial in trials(world, n, n_methods=7):
-        p = [corrected_resampled_t(by_fold_and_seed(trial, m).mean(axis=1))[1] for m in range(1, 7)]
+        p = [corrected_resampled_t(by_fold_and_seed(trial, m).mean(axis=1), RATIO)[1] for m in range(1, 7)]
         with_holm += min(holm(p)) <= 0.05
         without += min(p) <= 0.05
     return with_holm / n, without / n
+
+
+@pytest.mark.parametrize(("layout", "n"), [*zip(worlds.LAYOUTS, (1000, 1000, 600, 300), strict=True)], ids=str)
+def test_in_the_estimated_world_every_printed_interval_covers(layout: tuple[int, int], n: int) -> None:
+    found = worlds.measure(layout, worlds.ESTIMATED, n)
+    assert set(found) == set(worlds.PRINTED)
+    for name, (covers, _) in found.items():
+        assert covers >= 0.93, name
+    # The two tests are of methods that do not differ: what they do not cover they find.
+    for name in ("this method", "this method, one seed"):
+        assert 1 - found[name][0] <= 0.05 + four_errors(0.05, n), name
+
+
+def test_all_worlds_are_printed_and_a_gain_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """Worlds in which trainers matter more than tested speakers are harder; none is left out."""
+    with capsys.disabled():
+        for layout, n in zip(worlds.LAYOUTS, (100, 100, 100, 40), strict=True):
+            print(f"\n{layout[0]} speakers, {layout[1]} folds: covers / finds a gain of 1")
+            for variances in worlds.WORLDS:
+                covers, finds = (worlds.measure(layout, variances, n, gain=gain) for gain in (0.0, 1.0))
+                shown = (f"{name} {covers[name][0]:.2f} / {finds[name][1]:.2f}" for name in worlds.PRINTED)
+                print(":".join(f"{v:g}" for v in variances), *shown, sep="  ")
+                assert covers["these classifiers"][0] > 0.95 - four_errors(0.95, n)
+                assert covers["this method"][0] > 0.75
+                # One seed costs power.
+                assert finds["this method"][1] >= finds["this method, one seed"][1]
 
 
 def test_where_only_tested_speakers_differ_every_interval_covers() -> None:
@@ -170,7 +201,7 @@ def test_a_difference_that_is_there_is_found() -> None:
     found_by_speakers = found_by_folds = 0
     for trial in trials(SHARED, 200, gain=0.15):
         found_by_speakers += jackknife(trial).low > 0
-        found_by_folds += corrected_resampled_t(by_fold_and_seed(trial).mean(axis=1))[1] <= 0.05
+        found_by_folds += corrected_resampled_t(by_fold_and_seed(trial).mean(axis=1), RATIO)[1] <= 0.05
     assert found_by_speakers > 0.95 * 200
     assert found_by_folds > 0.6 * 200
 
