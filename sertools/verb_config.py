@@ -235,6 +235,9 @@ class Reporting(Checked):
     format: str = option("text", "How the table is written.", choices=get_args(Format))
     html: Path | None = option(None, "Also write a page with pictures that needs no other file.", "P.html")
     same_speakers: bool = option(False, "Speakers of one name are one person in all corpora.")
+    power: float | None = option(
+        None, "Say instead how many speakers, folds and seeds a gain of so many points would need.", "POINTS"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

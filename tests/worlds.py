@@ -1,8 +1,9 @@
 """Simulated cross-validations whose truth is known: how often each interval holds it, and what each test finds.
 
-**The world.** What a method adds to the area of a reduced class is a sum of: an effect of the tested speaker; the mean
-effect of the training speakers, whom folds share as they do; the mean effect of the kept rows of the class, drawn anew in every cell from those of the training speakers; noise of the nets' start, in every fold,
-class and seed; and noise of the utterances. Three classes are reduced, a fifth of the class's eight rows a speaker is
+**The world.** What a method adds to the area of a reduced class is a sum of: an effect of the tested speaker;
+the mean effect of the training speakers, whom folds share as they do; the mean effect of the class's kept rows,
+drawn anew in every cell from those of the training speakers; noise of the nets' start, in every fold, class and
+seed; and noise of the utterances. Three classes are reduced, a fifth of the class's eight rows a speaker is
 kept, one training speaker in four is for validation, as the experiment has it.
 
 A world is three variances: of tested speakers, of trainers, and of seeds, half from ten kept rows and half from nets.

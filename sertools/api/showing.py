@@ -38,6 +38,7 @@ def report(results: Paths, **options: Unpack[Report]) -> str:
     """
     from sertools.provenance import atomic_output, refuse_clobber
     from sertools.reporting.reports.layouts import render
+    from sertools.reporting.reports.power_table import render_plan
     from sertools.reporting.reports.score_table import compare_scores, is_score
     from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
@@ -48,11 +49,16 @@ def report(results: Paths, **options: Unpack[Report]) -> str:
     paths, page = paths_of(results), maybe(how.html)
     if page is not None:
         refuse_clobber(page, paths)
+    if how.power is not None and (how.layout != "summary" or page is not None):
+        raise UsageError("--power: prints a plan, which has no layout and no page; leave --layout and --html out")
     if any(is_score(path) for path in paths):
-        if how.baseline is not None or how.layout != "summary" or page is not None or how.same_speakers:
-            raise UsageError("--baseline, --layout, --html and --same-speakers are for results of evaluate")
+        unfit = (how.baseline, page, how.power)
+        if any(each is not None for each in unfit) or how.layout != "summary" or how.same_speakers:
+            raise UsageError("--baseline, --layout, --html, --same-speakers and --power are for results of evaluate")
         return compare_scores(paths, how.format)
     read = read_results(paths)
+    if how.power is not None:
+        return render_plan(read, how.power, how.baseline, how.format, same_speakers=how.same_speakers)
     found = summarise(read, how.baseline, same_speakers=how.same_speakers)
     if page is not None:
         from sertools.reporting.reports.page import render_page

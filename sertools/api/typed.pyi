@@ -153,6 +153,7 @@ class Report(TypedDict, total=False):
     format: str
     html: AnyPath | None
     same_speakers: bool
+    power: float | None
 
 class Plot(TypedDict, total=False):
     kind: str | None

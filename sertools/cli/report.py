@@ -23,6 +23,7 @@ def report(
       sertools report results/*.json --format markdown
       sertools report results/*.json --layout table3 --paper
       sertools report results/*.json --html report.html
+      sertools report results/*.json --power 2
     """
     from sertools import api
 

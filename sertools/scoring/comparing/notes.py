@@ -32,7 +32,7 @@ def legend(report: Report) -> list[str]:
         notes.append(
             f"adj.: each classifier with the bias towards {'that class' if report.reduced else 'rare classes'} that "
             "gives the best UAR on its validation set, decided on mean posteriors even where raw decisions are "
-            "majority votes; a gain that is gone there was a shifted threshold."
+            "majority votes; a difference that is gone there was a shifted threshold."
         )
     if report.baseline and len(report.rows) > 1:
         notes += _differences(report)

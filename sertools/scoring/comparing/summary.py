@@ -32,6 +32,7 @@ from sertools.scoring.comparing.pairs import (
     paired_differences,
     pooled_counts,
 )
+from sertools.scoring.comparing.power import Spread, spread
 from sertools.scoring.comparing.resampling import holm
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.sightings import check_identities
@@ -66,10 +67,7 @@ def summarise(results: Sequence[Result], baseline: str | None = None, *, same_sp
         If there is no result, or none of the baseline.
     """
     methods = _by_method(results)
-    if baseline is None:
-        baseline = IMBALANCED if IMBALANCED in methods else None
-    elif baseline not in methods:
-        raise UsageError(f"no result has the tag method={baseline}: name one of {', '.join(methods)}")
+    baseline = _baseline(methods, baseline)
     classes = results[0].classes
     reduced = tuple(c for c in classes if any(r.tags.get("reduced") == c for r in results))
     trained = trained_here(results)
@@ -98,6 +96,48 @@ def summarise(results: Sequence[Result], baseline: str | None = None, *, same_sp
     )
     averaged = averaged_over(report)
     return replace(report, averaged=averaged, notes=(averaged, *legend(report)))
+
+
+def plan(
+    results: Sequence[Result], baseline: str | None = None, *, same_speakers: bool = False
+) -> tuple[str, dict[str, tuple[Spread | None, str]]]:
+    """Take from results what an experiment of another size would need to know.
+
+    Parameters
+    ----------
+    results, baseline, same_speakers
+        As for `summarise`.
+
+    Returns
+    -------
+    baseline : str
+        The method that the others are compared with.
+    spreads : dict
+        Every other method → `power.spread` of its difference.
+
+    Raises
+    ------
+    ModelError, UsageError
+        As for `summarise`; `UsageError` also where there is nothing to compare with.
+    """
+    methods = _by_method(results)
+    baseline = _baseline(methods, baseline)
+    if baseline is None:
+        raise UsageError("--power: there is no method 'imbalanced' to compare with; name another by --baseline")
+    reduced = tuple(c for c in results[0].classes if any(r.tags.get("reduced") == c for r in results))
+    cells = {
+        name: _cells([ScoredRun(r, same_speakers=same_speakers) for r in own], reduced)
+        for name, own in methods.items()
+    }
+    return baseline, {name: spread(own, cells[baseline]) for name, own in cells.items() if name != baseline}
+
+
+def _baseline(methods: Mapping[str, Sequence[Result]], asked: str | None) -> str | None:
+    if asked is None:
+        return IMBALANCED if IMBALANCED in methods else None
+    if asked not in methods:
+        raise UsageError(f"no result has the tag method={asked}: name one of {', '.join(methods)}")
+    return asked
 
 
 def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
