@@ -67,7 +67,7 @@ class Spread:
         return None
 
 
-def spread(own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun]) -> tuple[Spread | None, str]:
+def spread_of(own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun]) -> tuple[Spread | None, str]:
     """Take the variances of a method's difference from its results.
 
     Parameters

@@ -32,7 +32,7 @@ from sertools.scoring.comparing.pairs import (
     paired_differences,
     pooled_counts,
 )
-from sertools.scoring.comparing.power import Spread, spread
+from sertools.scoring.comparing.power import Spread, spread_of
 from sertools.scoring.comparing.resampling import holm
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.sightings import check_identities
@@ -113,7 +113,7 @@ def plan(
     baseline : str
         The method that the others are compared with.
     spreads : dict
-        Every other method → `power.spread` of its difference.
+        Every other method → `power.spread_of` of its difference.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def plan(
         name: _cells([ScoredRun(r, same_speakers=same_speakers) for r in own], reduced)
         for name, own in methods.items()
     }
-    return baseline, {name: spread(own, cells[baseline]) for name, own in cells.items() if name != baseline}
+    return baseline, {name: spread_of(own, cells[baseline]) for name, own in cells.items() if name != baseline}
 
 
 def _baseline(methods: Mapping[str, Sequence[Result]], asked: str | None) -> str | None:
