@@ -21,7 +21,7 @@ COVARIANCES = ("empirical", "ledoit-wolf", "oas", "pooled", "diagonal")
 ARCHITECTURES = ("vgg19", "vgg19-bn", "crnn", "cnn")
 LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
 SAMPLINGS = ("shuffled", "balanced")
-D_NORMS = ("bn", "none")
+D_NORMS, D_STEPS = ("bn", "none"), ("joint", "two")
 PRECISIONS = ("auto", "float32", "bf16")
 VOTES = ("majority", "mean")
 EXPORTS = ("npz", "npy", "arrow", "audformat", "tensorboard")  # three of stores, then of results, then of logs
@@ -196,6 +196,8 @@ class GanConfig(Checked):
         choices=FAKE_BATCHES,
         unset="of the autoencoder's --arch",
     )
+    # §2.3, "successive batches": docs/paper.md has the two readings
+    d_steps: str = option("joint", "D's Adam steps an update: one for real and fake, or one each.", choices=D_STEPS)
     # The paper has none of these; `presets.IMPROVED` says what each is for.
     d_norm: str = option("bn", "Batch normalisation of D.", choices=D_NORMS)
     # Miyato et al. 2018

@@ -134,6 +134,11 @@ class AutoencoderTraining(ValidatedTraining):
 class GanTraining(Training):
     """How `finetune-gan` is run."""
 
+    val: Path | None = option(
+        None,
+        "Store to measure on whether D knows real speech; without it training rows serve. Nothing is chosen on it.",
+        "S.h5",
+    )
     on_collapse: str = option(
         "warn",
         "When pictures of a class become alike: go on, or save the state and exit with 1.",

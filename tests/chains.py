@@ -72,12 +72,18 @@ def pretrain(
 
 
 def finetune(
-    ae: Path, latents: Path, stores: Sequence[Path], output: Path, config: GanConfig = GAN, **run: object
+    ae: Path,
+    latents: Path,
+    stores: Sequence[Path],
+    output: Path,
+    config: GanConfig = GAN,
+    val: Path | None = None,
+    **run: object,
 ) -> list[Record]:
-    """Train a GAN to its end; a few steps of tiny nets move little, which is not said."""
+    """Train a GAN to its end; a few steps of tiny nets move and teach little, which is not said."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*nothing moved", SertoolsWarning)
-        return list(finetune_gan(ae, latents, stores, Run(output, **run), config))
+        warnings.filterwarnings("ignore", ".*(nothing moved|discriminator does not tell)", SertoolsWarning)
+        return list(finetune_gan(ae, latents, stores, Run(output, **run), config, val))
 
 
 def classify(

@@ -118,7 +118,7 @@ def edm():
 class Known(Edm):
     """A net that knows the answer: pixels of a Gaussian, `label` above the mean picture."""
 
-    def forward(self, x, sigma, labels):
+    def forward(self, x, sigma, labels, moves=None):
         level = sigma[:, None, None, None].square()
         centre = labels[:, None, None, None].to(x)
         return (self.sd.square() * x + level * centre) / (self.sd.square() + level)
@@ -160,7 +160,7 @@ def test_the_sampler_is_of_second_order():
 
 def test_classes_are_hidden_in_training_alone(edm, monkeypatch):
     told = []
-    monkeypatch.setattr(edm, "forward", lambda x, sigma, labels: told.append(labels) or x)
+    monkeypatch.setattr(edm, "forward", lambda x, sigma, labels, moves: told.append(labels) or x)
     labels = torch.ones(1000, dtype=torch.long)
     for mode in (True, False):
         edm.train(mode)

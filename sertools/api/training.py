@@ -123,12 +123,12 @@ def finetune_gan(
     Raises
     ------
     SertoolsError
-        If the files do not go together, or a loss is not finite.
+        If the files do not go together, `val` was trained on, or a loss is not finite.
     """
     from sertools.training.adversarial import finetune_gan as finetune
 
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
-        return finetune(path_of(autoencoder), path_of(latents), paths_of(stores), run, config)
+        return finetune(path_of(autoencoder), path_of(latents), paths_of(stores), run, config, maybe(how.val))
 
     return _train("finetune-gan", output, options, learn, stop, tell, progress)
 

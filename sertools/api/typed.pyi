@@ -58,12 +58,14 @@ class FitLatents(TypedDict, total=False):
     device: str
 
 class FinetuneGan(TypedDict, total=False):
+    val: AnyPath | None
     preset: str
     steps: int | None
     batch_size: int | None
     lr_g: float | None
     lr_d: float | None
     batches: str | None
+    d_steps: str | None
     d_norm: str | None
     sn: bool | None
     r1: float | None

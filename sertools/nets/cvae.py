@@ -48,7 +48,7 @@ class Cvae(nn.Module):
         mean, log_variance = self.head(features).chunk(2, dim=1)
         return mean, log_variance.clamp(*_LOG_VARIANCES)
 
-    def losses(self, x: Tensor, labels: Tensor, progress: float) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, labels: Tensor, progress: float, moves: Tensor | None = None) -> dict[str, Tensor]:
         """Negative evidence bound in nats per pixel, its two parts, and the KL divergence in nats per row.
 
         Parameters
@@ -59,6 +59,8 @@ class Cvae(nn.Module):
             Class of each row [shape=(B,)].
         progress
             Share of the steps that are done: the KL term has its full weight after `kl_ramp` of them.
+        moves
+            Not used: a latent can hold how its row was altered.
 
         Returns
         -------

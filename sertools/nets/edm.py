@@ -23,15 +23,17 @@ class Edm(nn.Module):
     ----------
     n_classes
         Real classes; the number after the last stands for "not told".
+    n_moves
+        Numbers that say how a training row was altered (appendix F.2: what is told does not leak into samples).
     """
 
     mean: Tensor
     sd: Tensor
 
-    def __init__(self, shape: tuple[int, int], n_classes: int, config: DiffusionConfig) -> None:
+    def __init__(self, shape: tuple[int, int], n_classes: int, config: DiffusionConfig, n_moves: int = 0) -> None:
         super().__init__()
         self.config, self.shape, self.n_classes = config, shape, n_classes
-        self.unet = UNet(n_classes, config.width, config.dropout)
+        self.unet = UNet(n_classes, config.width, config.dropout, n_moves)
         self.register_buffer("mean", torch.zeros(1, 1, *shape))
         self.register_buffer("sd", torch.tensor(0.5))
 
@@ -46,17 +48,17 @@ class Edm(nn.Module):
         self.mean.copy_(mean)
         self.sd.copy_(sigma_data)
 
-    def forward(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
-        """Denoise centred pictures of noise level `sigma` [shape=(B,)] (table 1, last column)."""
+    def forward(self, x: Tensor, sigma: Tensor, labels: Tensor, moves: Tensor | None = None) -> Tensor:
+        """Denoise centred pictures of noise level `sigma` [shape=(B,)] (table 1, last column), altered by `moves`."""
         c_noise = sigma.log() / 4.0
         sigma, sigma_data = sigma[:, None, None, None], self.sigma_data
         total = (sigma.square() + sigma_data.square()).sqrt()  # 1 / c_in
         c_skip = sigma_data.square() / total.square()
         c_out = sigma * sigma_data / total
-        denoised: Tensor = c_skip * x + c_out * self.unet(x / total, c_noise, labels)
+        denoised: Tensor = c_skip * x + c_out * self.unet(x / total, c_noise, labels, moves)
         return denoised
 
-    def losses(self, x: Tensor, labels: Tensor, progress: float) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, labels: Tensor, progress: float, moves: Tensor | None = None) -> dict[str, Tensor]:
         """Weighted squared error of the denoised rows (equation 8), 1 at the start.
 
         Parameters
@@ -67,6 +69,8 @@ class Edm(nn.Module):
             Class of each row [shape=(B,)].
         progress
             Not used: noise levels are drawn alike at every step.
+        moves
+            How rows were altered [shape=(B, n_moves)]; None: not at all.
 
         Returns
         -------
@@ -83,7 +87,7 @@ class Edm(nn.Module):
         weight = (sigma.square() + sigma_data.square()) / (sigma * sigma_data).square()
         y = x - self.mean
         n = sigma * onto(device, torch.randn(x.shape))
-        error = self(y + n, sigma.flatten(), labels) - y
+        error = self(y + n, sigma.flatten(), labels, moves) - y
         return {"loss": (weight * error.square()).mean()}
 
     @torch.no_grad()

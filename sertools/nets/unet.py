@@ -47,9 +47,11 @@ class UNet(nn.Module):
         Real classes; the number after the last stands for "not told".
     width
         Scales the channels.
+    n_moves
+        Numbers that say how a row was altered, which only a net that learns is told; 0: none.
     """
 
-    def __init__(self, n_classes: int, width: float, dropout: float) -> None:
+    def __init__(self, n_classes: int, width: float, dropout: float, n_moves: int = 0) -> None:
         super().__init__()
         channels = [_GROUPS * max(1, round(c * width / _GROUPS)) for c in CHANNELS]
         n_condition = 4 * channels[0]
@@ -70,12 +72,17 @@ class UNet(nn.Module):
         self.leave = nn.Sequential(
             _norm(channels[0]), nn.SiLU(), _still(nn.Conv2d(channels[0], FOLD**2, 3, padding=1))
         )
+        # Without a bias: a row that was not altered is told by zeros, or by nothing.
+        self.moves = nn.Linear(n_moves, n_condition, bias=False) if n_moves else None
 
-    def forward(self, x: Tensor, noise: Tensor, labels: Tensor) -> Tensor:
-        """Map a picture to a picture."""
+    def forward(self, x: Tensor, noise: Tensor, labels: Tensor, moves: Tensor | None = None) -> Tensor:
+        """Map a picture, altered by `moves` [shape=(B, n_moves)] or not at all, to a picture."""
         frequencies = math.pi * torch.arange(1, _FREQUENCIES + 1, device=x.device) / 4.0
         waves = noise[:, None] * frequencies
-        condition = self.condition(self.noise(torch.cat([waves.cos(), waves.sin()], dim=1)) + self.classes(labels))
+        told = self.noise(torch.cat([waves.cos(), waves.sin()], dim=1)) + self.classes(labels)
+        if moves is not None and self.moves is not None:
+            told = told + self.moves(moves)
+        condition = self.condition(told)
         folded = self.fold(x)
         size = folded.shape[2:]
         where = torch.meshgrid(*(torch.linspace(-1.0, 1.0, n, device=x.device) for n in size), indexing="ij")

@@ -2,11 +2,12 @@
 
 D sees a full real batch and a full fake batch in two separate forward and backward passes, because of batch
 normalisation (§2.3); the fake loss is weighted 1/classes, as if fake were one class more; the gradients add up to one
-Adam step. Mixed batches are the original's (§2.4 d): one pass over a real batch and 1/classes as many fakes, which
-are then 1/(classes + 1) of what D sees. G's labels are uniform over the real classes, its loss is D's cross-entropy
-for the very label that drew the latent. Both nets stay in train mode throughout; D's running statistics are frozen
-while G learns. At the end G's batch statistics, which come from encoder latents in natural proportion, are estimated
-again on class-uniform latents, since `generate` runs in eval mode.
+Adam step. With `--d-steps two` each pass has a step of its own, and fake is half of what D learns from. Mixed batches
+are the original's (§2.4 d): one pass over a real batch and 1/classes as many fakes, which are then 1/(classes + 1) of
+what D sees. G's labels are uniform over the real classes, its loss is D's cross-entropy for the very label that drew
+the latent. Both nets stay in train mode throughout; D's running statistics are frozen while G learns. At the end G's
+batch statistics, which come from encoder latents in natural proportion, are estimated again on class-uniform latents,
+since `generate` runs in eval mode.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.calibration import LatentSampler, calibrate
 from sertools.training.checkpoint import prefixed
+from sertools.training.competence import Competence
 from sertools.training.distributed import parallel, spread, together
 from sertools.training.ema import Average
 from sertools.training.forecast import without_steps
@@ -67,6 +69,11 @@ class GanTrainer(Resumable):
     ) -> None:
         if config.r1 and together():
             raise UsageError("--r1: takes second derivatives, which several processes cannot; use one")
+        if config.d_steps == "two" and config.batches == "mixed":
+            raise UsageError(
+                "--d-steps two: a step for each batch, and --batches mixed has one batch for both; leave one out, or "
+                "give --batches separate"
+            )
         self.rows, self.scaler, self.run, device = task.rows, task.scaler, task.run, task.run.device
         self.sampler, self.config = sampler, config
         self.generator, self.discriminator = place(generator, device), place(discriminator, device)
@@ -101,7 +108,7 @@ class GanTrainer(Resumable):
         return self.average.net if self.average else self.generator
 
     def _update_discriminator(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        n_classes, mixed = self.sampler.n_classes, self.config.batches == "mixed"
+        n_classes, mixed, two = self.sampler.n_classes, self.config.batches == "mixed", self.config.d_steps == "two"
         n_fake = math.ceil(len(real) / n_classes) if mixed else len(real)
         with torch.no_grad():
             fake = self._spread(self.generator, self.sampler.latents(self.sampler.uniform_labels(n_fake)))
@@ -121,9 +128,13 @@ class GanTrainer(Resumable):
             real_loss = F.cross_entropy(real_logits, labels)
             penalty = self._penalty(real, real_logits)
             (real_loss + penalty).backward()
+            if two:
+                self.adam_d.step()
+                self.adam_d.zero_grad()
             fake_logits = self._spread(self.parallel_d, fake)
             fake_loss = F.cross_entropy(fake_logits, fake_label)
-            (fake_loss / n_classes).backward()
+            # A step of Adam is as long whatever its loss is weighted by, so a fake step has no weight.
+            (fake_loss if two else fake_loss / n_classes).backward()
         self.adam_d.step()
         return {
             "d_real": real_loss.detach(),
@@ -151,20 +162,33 @@ class GanTrainer(Resumable):
 
 
 def finetune_gan(
-    autoencoder_path: Path, latents_path: Path, train_paths: Sequence[Path], run: Run, config: GanConfig
+    autoencoder_path: Path,
+    latents_path: Path,
+    train_paths: Sequence[Path],
+    run: Run,
+    config: GanConfig,
+    val_path: Path | None = None,
 ) -> Iterator[Record]:
     """Start a GAN from an autoencoder and its class Gaussians, train it, and write it to ``run.output``.
 
     With no steps, the GAN is the decoder and the Gaussians: the control that the paper lacks.
 
+    Parameters
+    ----------
+    val_path
+        A store to measure D's competence on (`competence`); without it, training rows serve. Nothing is chosen on
+        it, but who looks at the numbers may choose by them: its utterances count as chosen on.
+
     Raises
     ------
+    LineageError
+        If the validation store holds utterances that are trained on.
     ModelError
         If the latents were fitted with another autoencoder.
     StoreError
         If the stores' classes or front end differ from the latents'.
     UsageError
-        If the autoencoder is a PCA, and there are steps to train.
+        If the autoencoder is a PCA, and there are steps to train; or if options contradict each other.
     """
     ae, encoder, decoder = load_autoencoder(autoencoder_path)
     if config.steps and not isinstance(decoder, Generator):
@@ -178,7 +202,7 @@ def finetune_gan(
     config = dataclasses.replace(config, batches=fed.batches)
     options = {**dataclasses.asdict(config), "net": ae.config["net"]}
     task = open_task(
-        *("finetune-gan", options, run, train_paths),
+        *("finetune-gan", options, run, train_paths, val_path),
         parents={"autoencoder": (autoencoder_path, ae), "latents": (latents_path, latents)},
     )
     if latents.autoencoder_digest != task.inputs["autoencoder"]:
@@ -187,7 +211,7 @@ def finetune_gan(
     gaussians = latents.gaussians
     task.rows.labels(gaussians.classes)  # refuses a class without a Gaussian, whatever the number of steps
     seed_torch(run.seed, KIND, "init")
-    tensors = prefixed(decoder, "generator.")
+    tensors, facts = prefixed(decoder, "generator."), dict[str, object]()
     if isinstance(encoder, Encoder) and isinstance(decoder, Generator):
         generator = generator_from(decoder, ae.shape, ae.net)
         discriminator = discriminator_from(
@@ -195,8 +219,11 @@ def finetune_gan(
         )
         sampler = LatentSampler(gaussians, run.device)
         trainer = GanTrainer(generator, discriminator, sampler, task, config)
-        yield from task.train(trainer, _health(trainer))
+        competence = Competence(trainer.discriminator, decoder, sampler, task, config)
+        yield from task.train(trainer, _health(trainer, competence))
         calibrate(trainer.chosen, sampler, config.calibration_batches, run.seed)
+        if config.steps:
+            facts = competence.facts(trainer.chosen)
         tensors = {**prefixed(trainer.chosen, "generator."), **prefixed(trainer.discriminator, "discriminator.")}
     else:
         without_steps(task.rows, "take no step", run.output, run.log_path)
@@ -206,11 +233,11 @@ def finetune_gan(
         "latents.mean": torch.from_numpy(gaussians.mean),
         "latents.covariance": torch.from_numpy(gaussians.covariance),
     }
-    facts = {"n_rows": len(task.rows), "latent_rows": list(gaussians.n_rows), "cov": latents.method}
+    facts = {"n_rows": len(task.rows), "latent_rows": list(gaussians.n_rows), "cov": latents.method, **facts}
     task.save(KIND, tensors, facts, classes=gaussians.classes)
 
 
-def _health(trainer: GanTrainer) -> Health:
+def _health(trainer: GanTrainer, competence: Competence) -> Health:
     """Watch a GAN from here on."""
     seed, sampler, classes = trainer.run.seed, trainer.sampler, trainer.sampler.classes
     seed_torch(seed, KIND, "vitals")
@@ -218,4 +245,9 @@ def _health(trainer: GanTrainer) -> Health:
     settle = partial(calibrate, sampler=sampler, n_batches=1, seed=seed)  # enough to say how far statistics move
     vitals = GanVitals(trainer.generator, trainer.discriminator, sampler.latents(labels), classes, settle)
     start = partial(vitals.start, trainer.rows, trainer.labels, trainer.scaler, seed)
-    return Health(GanWatch(), start, vitals.measure, MEASURE_EVERY)
+    return Health(
+        GanWatch(),
+        lambda: {**start(), **competence.measure()},
+        lambda: {**vitals.measure(), **competence.measure()},
+        MEASURE_EVERY,
+    )

@@ -43,7 +43,7 @@ from sertools.training.optimisers import Adam
 from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.runtime import computing, mixed_seed, place, seed_torch
 from sertools.training.scaling import Scaler
-from sertools.training.spec_augment import spec_augment
+from sertools.training.spec_augment import N_MOVES, told_augment
 from sertools.training.task import Task, open_task
 from sertools.training.validated import ValidatedTrainer, Validation
 from sertools.training.vitals import MEASURE_EVERY, norm
@@ -52,6 +52,7 @@ GeneratorNet = Cvae | Edm
 BY_HEART = 30  # rows of a class, below which a net can hold them all; `score` refuses fewer too
 # No masks: what is learnt from would have them, too.
 _MOVES = SpecAugment(0, time_mask=0.0, frequency_mask=0.0, time_shift=3 / 64, frequency_shift=1 / 64)
+_TOLD = "net.unet.moves."
 _EVAL_DRAWS = 4  # noise levels, or latents, of each validation row
 _CALIBRATION_BATCHES = 32
 
@@ -82,13 +83,14 @@ class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
             index = balanced_indices(self.labels, config.batch_size, step, run.seed)
         else:
             index = batch_indices(len(self.rows), config.batch_size, step, run.seed)
-        x = self.rows.tensor(index, self.scaler, run.device)
+        x, moves = self.rows.tensor(index, self.scaler, run.device), None
         if config.augment:
-            x = spec_augment(x, _MOVES, self.scaler.high_db - self.scaler.low_db)
+            x, moves = told_augment(x, _MOVES, self.scaler.high_db - self.scaler.low_db)
         self.net.train()
         self.optimiser.zero_grad()
         with computing(self.run.precision, self.run.device):
-            losses = self.net.losses(x, self._classes[onto(run.device, torch.from_numpy(index))], step / config.steps)
+            labels = self._classes[onto(run.device, torch.from_numpy(index))]
+            losses = self.net.losses(x, labels, step / config.steps, moves)
         losses["loss"].backward()
         self.optimiser.step()
         if self.average:
@@ -156,13 +158,15 @@ def train_generator(
         # The decoder has seen latents of real rows in batches; from now on it sees the prior's.
         calibrate(net.decoder, net, _CALIBRATION_BATCHES, run.seed)
     facts = {"n_rows": len(rows), **trainer.facts()}
-    task.save(kind, prefixed(net, "net."), facts, classes=classes, config=described)
+    # What is told of altered rows is of use to a training alone, and not kept.
+    tensors = {name: value for name, value in prefixed(net, "net.").items() if not name.startswith(_TOLD)}
+    task.save(kind, tensors, facts, classes=classes, config=described)
 
 
 def _build(shape: tuple[int, int], n_classes: int, config: GeneratorConfig) -> GeneratorNet:
     if isinstance(config, CvaeConfig):
         return Cvae(shape, n_classes, config)
-    return Edm(shape, n_classes, config)
+    return Edm(shape, n_classes, config, N_MOVES if config.augment else 0)
 
 
 def _check_counts(rows: Rows, classes: Sequence[str]) -> None:

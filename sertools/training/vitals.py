@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sertools.nets.gan import batch_norms, clamp_dropout
+from sertools.nets.gan import batch_norms
 from sertools.training.batches import Rows
 from sertools.training.health import PAIRWISE
 from sertools.training.scaling import Scaler
@@ -37,6 +37,17 @@ def frozen_statistics(net: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.track_running_stats = True
+
+
+@torch.no_grad()
+def plainly(net: nn.Module, x: Tensor) -> Tensor:
+    """Run a net as in training, normalised by this batch, but without dropout; the next step sets the mode again."""
+    net.eval()
+    for norm in batch_norms(net):
+        norm.train()
+    with frozen_statistics(net):
+        result: Tensor = net(x)
+    return result
 
 
 def rows_a_class(n_classes: int) -> int:
@@ -66,7 +77,7 @@ class GanVitals:
         self.generator, self.discriminator = generator, discriminator
         self._latents, self._classes, self._settle = latents, classes, settle
         self._first = {net: [p.detach().clone() for p in net.parameters()] for net in (generator, discriminator)}
-        self._first_pictures = self._plainly(generator, latents)
+        self._first_pictures = plainly(generator, latents)
 
     def start(self, rows: Rows, labels: Tensor, scaler: Scaler, seed: int) -> dict[str, float]:
         """Return what is measured once, before the first step.
@@ -109,28 +120,18 @@ class GanVitals:
             values[f"grad_norm_{letter}"] = norm([p.grad for p in net.parameters() if p.grad is not None])
             moved = [p.detach() - first for p, first in zip(net.parameters(), self._first[net], strict=True)]
             values[f"weight_change_{letter}"] = norm(moved) / norm(self._first[net])
-        pictures = self._plainly(self.generator, self._latents)
+        pictures = plainly(self.generator, self._latents)
         values["drift"] = float((pictures - self._first_pictures).abs().mean())
         return values | self._look(pictures)
 
     def _look(self, pictures: Tensor) -> dict[str, float]:
-        called_fake = self._plainly(self.discriminator, pictures).argmax(1) == len(self._classes)
+        called_fake = plainly(self.discriminator, pictures).argmax(1) == len(self._classes)
         values: dict[str, float] = {}
         n = len(pictures) // len(self._classes)
         for name, own, fake in zip(self._classes, pictures.split(n), called_fake.split(n), strict=True):
             values[f"{PAIRWISE}{name}"] = float(_pairwise(own))
             values[f"fake_rate.{name}"] = float(fake.float().mean())
         return values
-
-    @staticmethod
-    @torch.no_grad()
-    def _plainly(net: nn.Module, x: Tensor) -> Tensor:
-        """Run a net as in training, but without dropout; the next step sets the mode again."""
-        net.train()
-        clamp_dropout(net, False)
-        with frozen_statistics(net):
-            result: Tensor = net(x)
-        return result
 
 
 def _pairwise(pictures: Tensor) -> Tensor:
