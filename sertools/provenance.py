@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,13 @@ class Input:
         Of the file, or of what else is read.
     history
         Of the file; its last line made it.
+    facts
+        What the file says of itself that a table shall tell of all that is made with it.
     """
 
     digest: str
     history: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 Inputs = Mapping[str, Input | Sequence[Input]]  # by role, such as "train"
@@ -94,7 +97,8 @@ def history(
     options
         Those options that change the result, with their resolved values.
     inputs
-        Role → what is read. The line names the digest of each, and the line that made it as `line_digest` does.
+        Role → what is read. The line names the digest of each, the line that made it as `line_digest` does, and the
+        facts of those that are one file.
     seed
         The seed, where the tool draws.
     """
@@ -105,6 +109,8 @@ def history(
     makers = {role: _each(own, _maker) for role, own in given.items()}
     if made_by := {role: made for role, made in makers.items() if any(made)}:
         line["made_by"] = made_by
+    if facts := {role: one.facts for role, one in given.items() if isinstance(one, Input) and one.facts}:
+        line["facts"] = facts
     if seed is not None:
         line["seed"] = seed
     read = (one for own in given.values() for one in ([own] if isinstance(own, Input) else own))

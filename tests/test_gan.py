@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from chains import CPU, FRONT_END, GAN, assert_one_adam_step, finetune, noise, write_rows
 
 from sertools.config import NetConfig
-from sertools.errors import StoreError
+from sertools.errors import StoreError, UsageError
 from sertools.nets.gan import Autoencoder, batch_norms, clamp_dropout, discriminator_from, generator_from
 from sertools.training.adversarial import GanTrainer
 from sertools.training.autoencoder import load_autoencoder
@@ -92,6 +92,37 @@ def test_one_discriminator_step_is_two_separate_passes_and_one_adam_step(trainer
     torch.testing.assert_close(statistics(trainer.discriminator), statistics(discriminator))
     assert trainer.adam_d.state_dict()["state"][0]["step"] == 1
     assert trainer.adam_d.defaults["betas"] == trainer.adam_g.defaults["betas"] == (0.5, 0.999)
+
+
+def test_two_steps_take_the_real_batch_and_then_the_fake_one_at_full_weight(trainer):
+    trainer.config = dataclasses.replace(GAN, d_steps="two")
+    real, labels = batch(trainer)
+    discriminator, generator = copy.deepcopy(trainer.discriminator), copy.deepcopy(trainer.generator)
+    adam = torch.optim.Adam(discriminator.parameters(), lr=GAN.lr_d, betas=(0.5, 0.999))
+    torch.manual_seed(5)
+    losses = trainer._update_discriminator(real, labels)
+
+    fake = generator(trainer.sampler.drawn[0]).detach()
+    for x, target in ((real, labels), (fake, torch.full((8,), N_CLASSES))):
+        adam.zero_grad()
+        loss = F.cross_entropy(discriminator(x), target)
+        loss.backward()
+        adam.step()
+    assert losses["d_fake"].item() == pytest.approx(loss.item(), rel=1e-3)
+    # The gradient of the fake batch, at the weights that the real one left.
+    for (name, ours), theirs in zip(
+        trainer.discriminator.named_parameters(), discriminator.parameters(), strict=True
+    ):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=2e-2, atol=1e-4, msg=name)
+    torch.testing.assert_close(statistics(trainer.discriminator), statistics(discriminator), rtol=1e-3, atol=1e-4)
+    assert trainer.adam_d.state_dict()["state"][0]["step"] == 2
+
+
+def test_two_steps_need_two_batches(chain, tmp_path):
+    config = dataclasses.replace(GAN, d_steps="two", batches="mixed")
+    with pytest.raises(UsageError, match="--d-steps two: a step for each batch, and --batches mixed has one"):
+        finetune(chain.ae, chain.latents, [chain.train], tmp_path / "gan", config)
+    assert not (tmp_path / "gan").exists()
 
 
 def test_one_joint_batch_would_be_another_step(trainer):

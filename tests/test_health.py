@@ -25,7 +25,7 @@ from sertools.training.vitals import GanVitals
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 LONG = dataclasses.replace(GAN, steps=25)
-MEASURED = {"grad_norm_g", "grad_norm_d", "weight_change_g", "weight_change_d", "drift"}
+MEASURED = {"grad_norm_g", "grad_norm_d", "weight_change_g", "weight_change_d", "drift", "d_auc"}
 MEASURED |= {f"{what}.{name}" for what in ("pairwise", "fake_rate") for name in CLASSES}
 
 
@@ -62,7 +62,7 @@ def test_the_gans_log_has_losses_every_ten_steps_and_its_vitals_every_twenty(tra
     assert lines[10].values.keys() == losses
     assert lines[20].values.keys() == lines[25].values.keys() == losses | MEASURED
     at_start = {f"{what}.{name}" for what in ("pairwise", "pairwise_real", "fake_rate") for name in CLASSES}
-    assert lines[0].values.keys() == at_start | {"drift_bn"}
+    assert lines[0].values.keys() == at_start | {"drift_bn", "d_auc"}
     assert all(value > 0 for name, value in lines[25].values.items() if not name.startswith(("fake", "d_acc")))
     for text in log_of(trained).read_text("ascii").splitlines():
         assert list(json.loads(text))[:3] == ["verb", "step", "steps"]
@@ -107,11 +107,13 @@ def test_a_log_of_an_earlier_run_does_not_stay(chain, tmp_path):
 
 def test_at_the_papers_rate_nothing_moved_and_that_is_said_once(fine, tmp_path):
     config = dataclasses.replace(LONG, lr_g=1e-6, lr_d=1e-6)
-    with pytest.warns(SertoolsWarning, match=r"gan: step 25: nothing moved: .* try --lr-g 1e-4 .* --steps 0") as said:
+    with pytest.warns(SertoolsWarning) as said:
         fine(tmp_path / "gan", config)
-    assert len(said) == 1
+    assert len(said) == 2
+    assert re.search(r"gan: step 25: nothing moved: .* try --lr-g 1e-4 .* --steps 0", str(said[0].message))
+    assert re.search(r"gan: step 25: the discriminator does not tell .* raise --lr-d", str(said[1].message))
     lines = by_step(tmp_path / "gan")
-    assert lines[25].warnings == ("nothing-moved",)
+    assert lines[25].warnings == ("nothing-moved", "blind-discriminator")
     assert 0 < lines[25].values["drift"] < lines[0].values["drift_bn"]
 
 

@@ -24,6 +24,7 @@ from sertools.training.checkpoint import Header, load_header
 from sertools.training.drawing import FromLatents, RowMaker
 from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_encoder, load_generator
+from sertools.training.health import D_AUC, D_AUC_ROWS
 from sertools.training.likelihood import FromNoise, load_net
 from sertools.training.runtime import computed_on, place
 
@@ -116,7 +117,8 @@ def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
         same_front_end(header.front_end, rows.front_end, str(path), rows.name)
     opening = _from_gan if header.kind == GAN else _from_another
     source, options, word = opening(path, header, ways, rows, device)
-    inputs: dict[str, Input | list[Input]] = {"gan": Input(digest_file(path), header.history)}
+    facts = {name: header.facts[name] for name in (D_AUC, D_AUC_ROWS) if name in header.facts}
+    inputs: dict[str, Input | list[Input]] = {"gan": Input(digest_file(path), header.history, facts)}
     lineage, files = header.lineage, [path]
     if rows:
         inputs["smote" if ways.smote else "translate"] = rows.inputs

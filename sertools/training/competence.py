@@ -29,13 +29,13 @@ from sertools.nets.devices import onto
 from sertools.nets.gan import Generator
 from sertools.training.calibration import LatentSampler
 from sertools.training.gan_file import KIND
+from sertools.training.health import D_AUC, D_AUC_ROWS
 from sertools.training.optimisers import Adam
 from sertools.training.order import batch_indices
 from sertools.training.runtime import place, seed_torch
 from sertools.training.task import Task
 from sertools.training.vitals import plainly
 
-MEASURE = "d_auc"  # of the log and the facts
 PROBE_STEPS = 100  # of as many real and fake rows as a batch has
 _PROBE_LR = 3e-3
 _MOST_ROWS = 256  # of each kind: an AUC of 0.6 is then known to 0.025
@@ -71,7 +71,7 @@ class Competence:
 
     def measure(self) -> dict[str, float]:
         """Return ``d_auc``: how well D tells real rows from those of step 0."""
-        return {MEASURE: self._auc(self._first)}
+        return {D_AUC: self._auc(self._first)}
 
     def facts(self, generator: Generator) -> dict[str, object]:
         """Measure D at the end, and a probe beside it.
@@ -91,7 +91,7 @@ class Competence:
             now = [generator.eval()(latents) for latents in self._latents("now")]
         found = {**self.measure(), "d_auc_now": self._auc(now), "probe_auc": self._probed(generator, now)}
         rounded = {name: round(value, 4) for name, value in found.items()}
-        return {**rounded, "probe_steps": PROBE_STEPS, "d_auc_rows": "validation" if self._task.val else "training"}
+        return {**rounded, "probe_steps": PROBE_STEPS, D_AUC_ROWS: "validation" if self._task.val else "training"}
 
     @cached_property
     def _first(self) -> list[Tensor]:
@@ -99,7 +99,7 @@ class Competence:
         return [plainly(self._decoder, latents) for latents in self._latents("start")]
 
     def _latents(self, purpose: str) -> list[Tensor]:
-        seed_torch(self._task.run.seed, KIND, MEASURE, purpose)
+        seed_torch(self._task.run.seed, KIND, D_AUC, purpose)
         return [self._sampler.latents(labels) for labels in self._labels]
 
     def _real(self) -> list[Tensor]:

@@ -33,6 +33,8 @@ OVERFITTED = 1.2
 UNUSED_NATS = 0.5  # less than a bit: the latent cannot tell two rows apart
 
 PAIRWISE = "pairwise."
+# How well D tells real rows from those of step 0, in the log and in a GAN's facts, and which real rows.
+D_AUC, D_AUC_ROWS = "d_auc", "d_auc_rows"
 COLLAPSE = "collapse"
 
 
@@ -168,12 +170,12 @@ class GanWatch(Watch):
 
     @staticmethod
     def _blind(values: Mapping[str, float]) -> Finding | None:
-        if values["d_auc"] >= COMPETENT:
+        if values[D_AUC] >= COMPETENT:
             return None
         return Finding(
             "blind-discriminator",
             "the discriminator does not tell real rows from those of the generator at step 0 (AUC "
-            f"{values['d_auc']:.2f}, {COMPETENT} at the least), so G learns little from it; raise --lr-d, or take "
+            f"{values[D_AUC]:.2f}, {COMPETENT} at the least), so G learns little from it; raise --lr-d, or take "
             "more --steps",
         )
 

@@ -15,6 +15,7 @@ from sertools.reporting.contents.printed import damaged, document_kind, read_doc
 from sertools.reporting.reports.formats import DASH, TextTable, percent, write_tables
 from sertools.scoring.results.documents import Defect
 from sertools.scoring.synthetic.verdict import KIND, VERDICTS, decimals
+from sertools.training.health import COMPETENT, D_AUC
 from sertools.verb_config import Format
 
 _Way = tuple[str | int, ...]
@@ -33,6 +34,7 @@ _FIGURES: dict[str, _Way] = {
     "extreme": ("all", "texture", "extreme"),
     "taught": ("usefulness", "synth"),
     "taught_real": ("usefulness", "real"),
+    D_AUC: ("generator", D_AUC),
 }
 _COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "distance": ("distance", decimals),
@@ -43,12 +45,17 @@ _COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "checkerboard": ("checkerboard", percent),
     "extreme": ("extreme", percent),
     "taught": ("teaches", percent),
+    D_AUC: ("D's AUC", percent),  # where there is one
 }
 _LEGEND = (
     "Mean ± standard deviation over n scores. distance: KID to real rows, in 64 principal components of the pixels. "
     "covered: real rows with a generated one near. variety: how far rows of a class differ. fine detail, "
     "checkerboard, extreme pixels: energy or share. teaches: UAR on held-out speech of a small classifier that saw "
     "them alone. All in percent but the distance; variety and texture of what real rows have, so 100 is as real."
+)
+_LEGEND_OF_D = (
+    "D's AUC: how well the GAN's discriminator tells real rows from those of its generator before the first step, in "
+    f"percent; below {100 * COMPETENT:.0f} it taught the generator little."
 )
 
 
@@ -90,6 +97,7 @@ def read_score(path: Path) -> Scored:
         method = tags.get("method", files.get("generated"))
         if not isinstance(method, str):
             raise Defect("it does not say what it scored")
+        document = {"generator": None, **document}  # which files of earlier versions lack
         return Scored(method, document["verdict"], {name: _figure(document, way) for name, way in _FIGURES.items()})
     except Defect as defect:
         raise damaged(path, defect, KIND) from None
@@ -118,7 +126,8 @@ def compare_scores(paths: Sequence[Path], format: Format = "text") -> str:
     found = [read_score(path) for path in paths]
     methods = list(dict.fromkeys(each.method for each in found))
     rows = [_record(method, [each for each in found if each.method == method]) for method in methods]
-    document = {"layout": "scores", "rows": rows, "notes": [_LEGEND, _references(found)]}
+    of_d = [_LEGEND_OF_D] if any(isfinite(each.figures[D_AUC]) for each in found) else []
+    document = {"layout": "scores", "rows": rows, "notes": [_LEGEND, *of_d, _references(found)]}
     return write_tables(format, [_table(rows)], document, n_names=2)
 
 
@@ -149,11 +158,12 @@ def _record(method: str, scored: Sequence[Scored]) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> TextTable:
-    head = ["method", "verdict", *(title for title, _ in _COLUMNS.values()), "n"]
+    names = [name for name in _COLUMNS if name != D_AUC or any(row[D_AUC] is not None for row in rows)]
+    head = ["method", "verdict", *(_COLUMNS[name][0] for name in names), "n"]
     body = []
     for row in rows:
         short = row["verdict"].partition(":")[0] + (f" ({row['verdict_n']})" if row["verdict_n"] < row["n"] else "")
-        body.append([row["method"], short, *(_cell(row, name) for name in _COLUMNS), str(row["n"])])
+        body.append([row["method"], short, *(_cell(row, name) for name in names), str(row["n"])])
     return [head, *body]
 
 

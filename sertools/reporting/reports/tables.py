@@ -19,7 +19,7 @@ from sertools.scoring.comparing.statistics import Interval
 
 _FRACTIONS = (
     *("uar", "uar_sd", "pooled_uar", "reduced_recall", "reduced_auc", "macro_f1", "macro_f1_sd"),
-    *("adjusted_uar", "adjusted_recall", "noise_low", "noise_high"),
+    *("adjusted_uar", "adjusted_recall", "noise_low", "noise_high", "d_auc"),
 )
 
 
@@ -73,6 +73,8 @@ def score_table(report: Report) -> TextTable:
         columns.append(["adj. UAR", *(percent(row.adjusted_uar) for row in rows)])
     if report.adjusted and report.reduced:
         columns.append(["adj. recall", *(percent(row.adjusted_recall) for row in rows)])
+    if any(isfinite(row.d_auc) for row in rows):
+        columns.append(["D's AUC", *(percent(row.d_auc) for row in rows)])
     columns.append(["n", *(str(row.n_results) for row in rows)])
     return [list(line) for line in zip(*columns, strict=True)]
 

@@ -45,6 +45,11 @@ class Row:
         Mean over the runs.
     n_train_rows : dict of str to float
         Origin → mean number of training rows; every origin of the report.
+    d_auc : float
+        Of the GAN that made training rows: how well its discriminator knows real rows, mean over the runs; NaN where
+        there is none.
+    d_auc_rows : tuple of str
+        On which rows that was measured: training, validation.
     difference, recall_difference, auc_difference, adjusted_difference : Interval or None
         Pooled UAR minus that of the baseline, over the runs that both have; the same of the reduced class's recall
         and AUC, and of the UAR at each one's own bias. Of these classifiers, on new speakers.
@@ -80,6 +85,8 @@ class Row:
     n_ties: int
     n_updates: float
     n_train_rows: dict[str, float]
+    d_auc: float
+    d_auc_rows: tuple[str, ...]
     difference: Interval | None
     recall_difference: Interval | None
     auc_difference: Interval | None

@@ -7,6 +7,7 @@ from sertools.experiment.methods import FULL, IMBALANCED
 from sertools.scoring.comparing.comparison import LEVEL, NEW_SPEAKERS, NEW_TRAINING, Report
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.results.result import EXTERNAL, Result
+from sertools.training.health import COMPETENT
 
 
 def trained_here(results: Sequence[Result]) -> list[Result]:
@@ -40,6 +41,12 @@ def legend(report: Report) -> list[str]:
         notes.append(
             f"Gap closed: share of the pooled UAR between {IMBALANCED} and {FULL} that is won back "
             "[jackknife interval, in percent]."
+        )
+    if any(isfinite(row.d_auc) for row in report.rows):
+        rows = " or ".join(sorted({rows for row in report.rows for rows in row.d_auc_rows}))
+        notes.append(
+            f"D's AUC: how well the GAN's discriminator tells real rows ({rows}) from those of its generator before "
+            f"the first step; below {100 * COMPETENT:.0f} it taught the generator little."
         )
     noise = max((row.noise_high - row.noise_low) / 2 for row in report.rows)
     if isfinite(noise):

@@ -14,7 +14,7 @@ does not exist is NaN in memory, null in JSON, empty in CSV and a dash elsewhere
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import nan
+from math import isfinite, nan
 from statistics import fmean
 
 import numpy as np
@@ -37,6 +37,7 @@ from sertools.scoring.comparing.resampling import holm
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.sightings import check_identities
 from sertools.scoring.comparing.statistics import Interval, fold_mean_sd, pooled_uar
+from sertools.scoring.results.discriminators import told_of_d
 from sertools.scoring.results.result import Result
 from sertools.scoring.results.tags import TAGS
 
@@ -192,6 +193,7 @@ def _row(
     results = list({id(run): run.result for run in own.values()}.values())
     classes = results[0].classes
     trained = trained_here(results)
+    of_d = [told for r in results if isfinite((told := told_of_d(r.history)).auc)]
     uar, uar_sd = _average({cell: m["uar"] for cell, m in metrics.items()})
     by_reduced = {c: _average({cell: m["uar"] for cell, m in metrics.items() if cell[1] == c}) for c in reduced}
     macro_f1, macro_f1_sd = _average({cell: m["macro_f1"] for cell, m in metrics.items()})
@@ -230,6 +232,8 @@ def _row(
             origin: fmean(r.model["n_train_rows"].get(origin, 0) for r in trained) if trained else nan
             for origin in origins
         },
+        d_auc=fmean(told.auc for told in of_d) if of_d else nan,
+        d_auc_rows=tuple(sorted({told.rows for told in of_d})),
         difference=found.uar,
         recall_difference=found.recall,
         auc_difference=found.auc,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +13,14 @@ import numpy as np
 import torch
 
 from sertools.errors import SertoolsWarning, printable
+from sertools.scoring.results.discriminators import told_of_d
 from sertools.scoring.results.tags import canonical_tags
 from sertools.scoring.synthetic.embedding import ComponentSpace, Embedding, Judgement, ask_judge, embed
 from sertools.scoring.synthetic.groups import Groups
 from sertools.scoring.synthetic.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
 from sertools.scoring.synthetic.usefulness import Usefulness, usefulness
 from sertools.scoring.synthetic.verdict import ALPHA, KIND, VERSION, judge_all, judge_group
+from sertools.training.health import D_AUC, D_AUC_ROWS
 
 
 def score(
@@ -96,6 +99,7 @@ def score(
                 "heldout": printable(heldout_path.name) if heldout_path else None,
                 "judge": printable(judge_path.name) if judge_path else None,
             },
+            "generator": _generator(samples),
             "seed": seed,
             "rows": {
                 "real": len(samples.train),
@@ -111,6 +115,12 @@ def score(
         }
     )
     return result
+
+
+def _generator(samples: Samples) -> dict[str, Any] | None:
+    """Say what a GAN's file says of its discriminator; None where no GAN was trained for these rows."""
+    told = told_of_d([line for store in samples.synth.rows.stores for line in store.contents.history])
+    return {D_AUC: told.auc, D_AUC_ROWS: told.rows} if math.isfinite(told.auc) else None
 
 
 def _counts(samples: Samples, name: str) -> dict[str, int]:
