@@ -17,11 +17,12 @@ from sertools.generator_config import CVAE, DIFFUSION, CvaeConfig, DiffusionConf
 from sertools.nets.cvae import Cvae
 from sertools.nets.edm import Edm
 from sertools.store.reader import open_store
-from sertools.training.checkpoint import load_header
+from sertools.training.checkpoint import load_header, load_model
 from sertools.training.ema import Average
 from sertools.training.health import GeneratorWatch
 from sertools.training.likelihood import load_net, train_generator
 from sertools.training.loop import Run
+from sertools.training.spec_augment import N_MOVES
 
 SHAPE = (32, 32)
 TINY = {
@@ -183,6 +184,29 @@ def test_the_net_is_told_its_class_and_where_it_is(edm):
     torch.testing.assert_close(time, torch.linspace(-1, 1, 16)[None].expand(16, 16))
 
 
+def test_how_a_row_was_altered_is_told_while_the_net_learns_and_nothing_is_told_after():
+    torch.manual_seed(0)
+    net = Edm(SHAPE, 3, TINY[DIFFUSION], N_MOVES)
+    net.centre(torch.full((1, 1, *SHAPE), 0.25), torch.tensor(0.5))
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d) and not module.weight.any():
+            torch.nn.init.normal_(module.weight)
+    x, sigma, labels = torch.ones(2, 1, *SHAPE), torch.ones(2), torch.tensor([0, 1])
+    told = [net(x, sigma, labels, moves) for moves in (None, torch.zeros(2, N_MOVES), torch.ones(2, N_MOVES))]
+    torch.testing.assert_close(told[0], told[1])
+    assert not torch.allclose(told[0], told[2], atol=1e-3)
+    losses = net.losses(x, labels, 0.0, torch.ones(2, N_MOVES))
+    losses["loss"].backward()
+    assert net.unet.moves.weight.grad.abs().sum() > 0
+    # The same weights without those of the moves, as a file has them, draw the same pictures.
+    plain = Edm(SHAPE, 3, TINY[DIFFUSION])
+    kept = {name: value for name, value in net.state_dict().items() if "moves" not in name}
+    plain.load_state_dict(kept)
+    noise = torch.randn(2, 1, *SHAPE)
+    made = [each.eval().sample(noise, labels, guidance=1.0, n_steps=4) for each in (net, plain)]
+    assert torch.equal(*made)
+
+
 def test_the_average_follows_the_weights():
     net = torch.nn.BatchNorm1d(1)
     average = Average(net, 0.9)
@@ -211,6 +235,8 @@ def test_a_file_generates_what_its_net_says(made, chain, tmp_path):
     assert header.kind == made.name
     assert header.classes == ("angry", "happy", "neutral", "sad")
     assert not net.training
+    # What is told of altered rows is of the training alone: files are as they were before it was told.
+    assert not [name for name in load_model(made, made.name)[1] if "moves" in name]
     counts = {"angry": 2, "sad": 3}
     store = open_store(synthesise(made, tmp_path / "a.h5", counts))
     pictures = read_all(store)
@@ -268,7 +294,7 @@ def test_the_weights_of_the_lowest_held_out_loss_are_kept(kind, chain, tmp_path,
 def test_balanced_batches_hold_every_class_equally_often(chain, tmp_path, monkeypatch):
     seen = []
 
-    def losses(self, x, labels, progress):
+    def losses(self, x, labels, progress, moves):
         seen.append(labels)
         return {"loss": self.unet.enter.weight.sum() * 0.0}
 

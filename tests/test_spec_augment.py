@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sertools.config import SPEC_AUGMENTS, SpecAugment
-from sertools.training.spec_augment import FLOOR, spec_augment
+from sertools.training.spec_augment import FLOOR, spec_augment, told_augment
 
 NOTHING = SpecAugment(0, 0.0, 0.0, 0.0, 0.0, gain_db=0.0)
 RANGE_DB = 80.0
@@ -132,3 +132,19 @@ def test_a_gpu_is_never_waited_for():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert y.device == x.device
+
+
+def test_what_is_told_is_what_was_done():
+    torch.manual_seed(0)
+    x = torch.full((N, 1, 32, 64), -0.5)
+    x[:, :, 10, 20] = 0.0
+    sizes = SpecAugment(0, time_mask=0.0, frequency_mask=0.0, time_shift=6 / 64, frequency_shift=2 / 32)
+    y, moves = told_augment(x, sizes, RANGE_DB)
+    assert moves.shape == (N, 3)
+    assert moves.abs().max() <= 1
+    loudness, up, later = moves.T
+    at = y.flatten(1).argmax(dim=1)
+    assert torch.equal(at // 64 - 10, (2 * up).round().long())
+    assert torch.equal(at % 64 - 20, (6 * later).round().long())
+    torch.testing.assert_close(y.flatten(1).amax(dim=1), loudness * 2 * 4.0 / RANGE_DB)
+    assert all(len(each.unique()) > 1 for each in moves.T)
