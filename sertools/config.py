@@ -23,6 +23,7 @@ LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
 SAMPLINGS = ("shuffled", "balanced")
 D_NORMS, D_STEPS = ("bn", "none"), ("joint", "two")
 PRECISIONS = ("auto", "float32", "bf16")
+ADJUSTMENTS = ("none", "priors")
 VOTES = ("majority", "mean")
 EXPORTS = ("npz", "npy", "arrow", "audformat", "tensorboard")  # three of stores, then of results, then of logs
 ON_COLLAPSE = ("warn", "stop")

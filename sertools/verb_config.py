@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from sertools.architectures import GAN_ARCHS
 from sertools.config import (
+    ADJUSTMENTS,
     COVARIANCES,
     EXPORTS,
     ON_COLLAPSE,
@@ -222,9 +223,14 @@ class Evaluating(Checked):
     """How `evaluate` tests a classifier."""
 
     vote: str = option("majority", "How an utterance's segments are joined.", choices=VOTES)
+    adjust: str = option(
+        ADJUSTMENTS[0],
+        "Divide the posteriors by the class shares that the training implied (post-hoc logit adjustment), or not.",
+        choices=ADJUSTMENTS,
+    )
     tags: Mapping[str, str] | None = option(None, TAGS)
     val: Path | None = option(
-        None, "Store to run on as well, so that `report` can choose an operating point on it.", "VAL.h5"
+        None, "Store to run on as well, so that `report` can fit an operating point on it.", "VAL.h5"
     )
     allow_seen: bool = option(False, "Test on utterances that were trained on; the result is marked.")
     device: str = option("auto", DEVICE)

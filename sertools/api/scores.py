@@ -54,6 +54,7 @@ def evaluate(
             classifier,
             tested,
             rule=how.vote,
+            adjust=how.adjust,
             tags=how.tags,
             val_path=val_path,
             allow_seen=how.allow_seen,

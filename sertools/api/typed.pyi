@@ -143,6 +143,7 @@ class TrainClf(TypedDict, total=False):
 
 class Evaluate(TypedDict, total=False):
     vote: str
+    adjust: str
     tags: Mapping[str, str] | None
     val: AnyPath | None
     allow_seen: bool

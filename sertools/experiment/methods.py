@@ -1,7 +1,8 @@
 """The registry of methods: one row each, for the rules of make, the order of a report and the tests.
 
 A method trains a classifier on the training store, on that store altered by a strategy, or with generated rows beside
-it, by options of `train-clf`. Parts are joined by `+`: `CP+specaug` trains on CP's store with specaug's options.
+it, by options of `train-clf`; or has a trained classifier evaluated in another way. Parts are joined by `+`:
+`CP+specaug` trains on CP's store with specaug's options, and `CP+posthoc` evaluates CP's classifier once more.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Method:
         Where it stands in the layout of the paper's Table 3.
     options
         Of `train-clf`.
+    evaluated
+        Options of `evaluate`, for the classifier that the other parts train, or `IMBALANCED`; empty: it is trained.
     strategy
         Of `augment`, whose store takes the place of the training store; empty: none.
     model
@@ -50,6 +53,7 @@ class Method:
     name: str
     group: str
     options: str = ""
+    evaluated: str = ""
     strategy: str = ""
     model: str = ""
     moves: str = ""
@@ -93,6 +97,8 @@ METHODS = (
     Method(name="specaug", group=FREE_RIVALS, options="--spec-augment strong"),
     Method(name="cutpaste", group=FREE_RIVALS, options="--cut-paste 0.5"),
     Method(name="mixup", group=FREE_RIVALS, options="--mixup 0.3"),
+    # What needs no training: gan+posthoc.
+    Method(name="posthoc", group=FREE_RIVALS, evaluated="--adjust priors"),
     # `natural` makes no class larger, and goes with a loss: flow+natural+logit-adjust.
     Method(name="natural", group=FREE_RIVALS, options="--synthetic-share 0.5", share=True),
     Method(name="quarter", group=FREE_RIVALS, options=f"{_BALANCED} --synthetic-share 0.25", share=True),
@@ -127,6 +133,16 @@ class Joined:
 
     name: str
     parts: tuple[Method, ...]
+
+    @property
+    def trained(self) -> str:
+        """The method whose classifier it is: its own name without the parts that train nothing."""
+        return "+".join(part.name for part in self.parts if not part.evaluated) or IMBALANCED
+
+    @property
+    def evaluated(self) -> str:
+        """Options of `evaluate`."""
+        return " ".join(part.evaluated for part in self.parts if part.evaluated)
 
     @property
     def options(self) -> str:

@@ -177,8 +177,9 @@ def table2(settings: Settings) -> PaperTable:
 
 
 def _section(title: str, cell: Cell, asked: Sequence[Joined], *before: Rule) -> Section:
-    trained = (rule for method in asked for rule in cell.classifier(method))
-    return Section(title, (*before, *cell.artefacts(), *cell.stores(), *trained))
+    # Some methods share a classifier.
+    trained = {rule.target: rule for method in asked for rule in cell.classifier(method)}
+    return Section(title, (*before, *cell.artefacts(), *cell.stores(), *trained.values()))
 
 
 def table3(settings: Settings) -> PaperTable:

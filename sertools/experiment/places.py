@@ -159,11 +159,11 @@ class Cell(Place):
                     yield self.rule(self._alone(method), (self._store(method),), line, reduced=self.reduced)
 
     def classifier(self, method: Joined) -> tuple[Rule, Rule]:
-        """Give the rules of a method's classifier and of its result."""
+        """Give the rules of a method's classifier, which others may share, and of its result."""
         # The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
         val = f"--val {self.val}" if self.val else ""
         trained = self.rule(
-            self.path(f"{method.name}.clf.safetensors"),
+            self.path(f"{method.trained}.clf.safetensors"),
             self._trained_on(method),
             "train-clf $^ -o $@ --preset {PRESET} --seed {classifier} --device {DEVICE} "
             "{val} {width} {own} {CLF_OPTS}",
@@ -174,8 +174,9 @@ class Cell(Place):
         evaluated = self.rule(
             self.result(method),
             (trained.target, self.test, *([self.val] if self.val else [])),
-            "evaluate $< {test} -o $@ --device {DEVICE} {val} {tags}",
+            "evaluate $< {test} -o $@ --device {DEVICE} {val} {how} {tags}",
             test=self.test,
+            how=method.evaluated,
             val=val,
             tags=" ".join(f"--tag {name}={value}" for name, value in tags.items() if value),
         )

@@ -28,7 +28,7 @@ from sertools.training.checkpoint import Header, load_model, rebuild
 from sertools.training.cut_paste import cut_paste
 from sertools.training.distributed import parallel, spread
 from sertools.training.loop import Record, Run
-from sertools.training.losses import make_loss
+from sertools.training.losses import implied_prior, make_loss
 from sertools.training.mixup import mix
 from sertools.training.optimisers import AdamW
 from sertools.training.order import Made, balanced_indices, batch_indices, natural_indices
@@ -83,6 +83,7 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
             )
         self.targets = torch.eye(len(counts), device=device)[torch.from_numpy(labels)]
         self.loss = make_loss(config, counts, device)
+        self.prior = implied_prior(self.loss, np.ones(len(counts)) if config.sampling == "balanced" else counts)
         self.reader = BatchReader(rows, self._order, self.scaler, device)
 
     def _order(self, step: int) -> Index:
@@ -156,7 +157,9 @@ def train_classifier(
     yield from task.train(trainer)
     origins, counts = np.unique(rows.origin, return_counts=True)
     n_rows = dict(zip(origins.tolist(), counts.tolist(), strict=True))
-    task.save(KIND, trainer.chosen(), {"n_train_rows": n_rows, **trainer.facts()}, classes=classes)
+    # Beyond the ninth decimal machines may differ.
+    prior = dict(zip(classes, np.round(trainer.prior, 9).tolist(), strict=True))
+    task.save(KIND, trainer.chosen(), {"n_train_rows": n_rows, "prior": prior, **trainer.facts()}, classes=classes)
 
 
 def _uar(net: nn.Module, rows: Rows, truth: Index, scaler: Scaler, device: torch.device) -> float:
@@ -183,7 +186,10 @@ def load_classifier(path: Path) -> tuple[Header, nn.Module]:
     header, tensors = load_model(path, KIND)
     rows, updates = (header.facts.get(name) for name in ("n_train_rows", "updates"))
     counts = rows.values() if isinstance(rows, dict) else [None]
-    if not all(type(n) is int for n in (*counts, updates)):
+    prior = header.facts.get("prior")  # none in files of earlier versions
+    shares = prior.values() if isinstance(prior, dict) and prior.keys() == set(header.classes) else [prior]
+    sound = prior is None or all(type(share) is float and 0 < share <= 1 for share in shares)
+    if not sound or not all(type(n) is int for n in (*counts, updates)):
         raise ModelError(f"{path}: damaged header (facts are missing); train it again, or restore a copy")
 
     def build() -> nn.Module:

@@ -66,6 +66,31 @@ def make_loss(config: ClassifierConfig, counts: IntArray, device: torch.device) 
     return Loss(_on(weight, device), _on(shift, device), gamma)
 
 
+def implied_prior(loss: Loss, drawn: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Give the class shares that a classifier's posteriors take for granted, by how it was trained.
+
+    A net that fits its loss says of a row: the share of each class among rows like it, as they are drawn and weighted,
+    less what the loss added to the logits in training alone. So the prior is s · w / exp(shift), over its sum: uniform
+    where draws or loss make up for rare classes already, and nothing is made up for twice. The focal loss and mixup
+    leave it as it is.
+
+    Parameters
+    ----------
+    loss
+        Of the training.
+    drawn
+        Share of each class among the rows that are drawn, or anything in proportion to it [shape=(n_classes,)].
+
+    Returns
+    -------
+    ndarray of float64 [shape=(n_classes,)]
+        Shares, each above 0, with a sum of 1.
+    """
+    weight, shift = (part.double().cpu().numpy() for part in (loss.weight, loss.shift))
+    shares: npt.NDArray[np.float64] = np.asarray(drawn, dtype=np.float64) * weight / np.exp(shift)
+    return shares / shares.sum()
+
+
 def class_weights(counts: IntArray) -> npt.NDArray[np.float64]:
     """N / (K · N_c): every class weighs the same in sum, and the rows 1 on average."""
     weights: npt.NDArray[np.float64] = counts.sum() / (len(counts) * counts)

@@ -220,6 +220,7 @@ def _result(path: Path) -> dict[str, Any]:
         "tags": dict(result.tags),
         "classes": list(result.classes),
         "vote": result.vote,
+        "adjust": result.adjust,
         "allow_seen": result.allow_seen,
         "metrics": dict(result.metrics),
         "model": dict(result.model),

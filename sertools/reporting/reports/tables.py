@@ -19,7 +19,7 @@ from sertools.scoring.comparing.statistics import Interval
 
 _FRACTIONS = (
     *("uar", "uar_sd", "pooled_uar", "reduced_recall", "reduced_auc", "macro_f1", "macro_f1_sd"),
-    *("adjusted_uar", "adjusted_recall", "noise_low", "noise_high", "d_auc"),
+    *("posthoc_uar", "adjusted_uar", "adjusted_recall", "noise_low", "noise_high", "d_auc"),
 )
 
 
@@ -69,6 +69,8 @@ def score_table(report: Report) -> TextTable:
         columns.append([f"{_reduced(report)} recall", *(percent(row.reduced_recall) for row in rows)])
         columns.append([f"{_reduced(report)} AUC", *(percent(row.reduced_auc) for row in rows)])
     columns.append(["macro F1", *(percent(row.macro_f1) for row in rows)])
+    if report.posthoc:
+        columns.append(["posthoc UAR", *(percent(row.posthoc_uar) for row in rows)])
     if report.adjusted:
         columns.append(["adj. UAR", *(percent(row.adjusted_uar) for row in rows)])
     if report.adjusted and report.reduced:

@@ -34,9 +34,14 @@ class Row:
         Mean, and standard deviation over seeds.
     recall : dict of str to float
         Class → mean recall.
-    adjusted_uar, adjusted_recall, bias : float
-        UAR and recall of the reduced class where each run has the bias that suits it on its validation set, and the
-        mean of these biases; NaN unless every result of the report, but those of other tools, has a validation set.
+    posthoc_uar : float
+        UAR of mean posteriors divided by the prior that the training implied, which chooses nothing; NaN unless every
+        result of the report, but those of other tools, names that prior.
+    adjusted_uar, adjusted_recall : float
+        UAR and recall of the reduced class where each run is at its own operating point, fitted on its validation
+        set; NaN unless every result of the report, but those of other tools, has a validation set and a prior.
+    bias : float
+        How far these points favour the reduced class: its bias minus the mean of the other classes', mean over runs.
     noise_low, noise_high : float
         Bounds of `pooled_uar` by the utterance bootstrap: noise of the test set.
     n_results, n_ties : int
@@ -52,7 +57,8 @@ class Row:
         On which rows that was measured: training, validation.
     difference, recall_difference, auc_difference, adjusted_difference : Interval or None
         Pooled UAR minus that of the baseline, over the runs that both have; the same of the reduced class's recall
-        and AUC, and of the UAR at each one's own bias. Of these classifiers, on new speakers.
+        and AUC, and of the UAR at each one's own operating point. Of these classifiers, on new
+        speakers.
     anew_difference : Interval or None
         Of the reduced class's AUC, or of the UAR where none is reduced: of this method, on new training sets and
         speakers.
@@ -76,6 +82,7 @@ class Row:
     macro_f1: float
     macro_f1_sd: float
     recall: dict[str, float]
+    posthoc_uar: float
     adjusted_uar: float
     adjusted_recall: float
     bias: float
@@ -121,8 +128,9 @@ class Report:
         All classes, and those that were reduced in some run.
     baseline : str or None
         The method of the differences.
-    adjusted : bool
-        Whether every result, but those of other tools, has a validation set, so that the rows hold adjusted scores.
+    posthoc, adjusted : bool
+        Whether every result, but those of other tools, names the prior that its training implied, so that the rows
+        hold post-hoc scores; and has a validation set too, so that they hold adjusted ones.
     n_folds, n_seeds, n_speakers, n_utterances : int
         Different ones over all runs.
     averaged : str
@@ -137,6 +145,7 @@ class Report:
     classes: tuple[str, ...]
     reduced: tuple[str, ...]
     baseline: str | None
+    posthoc: bool
     adjusted: bool
     n_folds: int
     n_seeds: int

@@ -29,11 +29,15 @@ def legend(report: Report) -> list[str]:
     notes = []
     if report.reduced:
         notes.append(f"Reduced: {', '.join(report.reduced)}. Recall and AUC (against the rest) are that class's.")
+    if report.posthoc:
+        notes.append(
+            "posthoc: mean posteriors divided by the class shares that the training implied, which chooses nothing."
+        )
     if report.adjusted:
         notes.append(
-            f"adj.: each classifier with the bias towards {'that class' if report.reduced else 'rare classes'} that "
-            "gives the best UAR on its validation set, decided on mean posteriors even where raw decisions are "
-            "majority votes; a difference that is gone there was a shifted threshold."
+            "adj.: each classifier at its own operating point, a bias for each class that starts at posthoc's and is "
+            "fitted on its validation set, all methods alike; decided on mean posteriors even where raw decisions are "
+            "majority votes. What is gone there was a shifted threshold."
         )
     if report.baseline and len(report.rows) > 1:
         notes += _differences(report)
@@ -94,7 +98,7 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Scored
     if rivals:
         notes.append(
             f"Predicted by another tool: {', '.join(rivals)}. What it was trained on, and ties, cannot be seen here; "
-            "no AUC without its posteriors, no bias without a validation set."
+            "no AUC without its posteriors, no operating point without a validation set."
         )
     if any(own.keys() != next(iter(cells.values())).keys() for own in cells.values()):
         notes.append("Methods differ in folds, reduced classes or seeds: compare differences, not means.")
@@ -113,7 +117,13 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Scored
         notes.append(
             f"No adjusted scores: {len(trained) - n_validated} of {len(trained)} results lack evaluate --val."
         )
-    if trained and n_validated == len(trained):
+    n_unknown = sum(r.implied_prior is None for r in trained)
+    if n_unknown:
+        notes.append(
+            f"No posthoc {'or adjusted ' if n_validated else ''}scores: {n_unknown} of {len(trained)} results do not "
+            "say what class shares the training implied, as classifiers of earlier versions; train them again."
+        )
+    elif trained and n_validated == len(trained):
         notes += _validation_warnings(cells)
     if any(not u.speaker for r in results for u in r.utterances):
         notes.append("No intervals on new speakers where some utterances name no speaker.")
@@ -128,10 +138,13 @@ def _validation_warnings(cells: Mapping[str, Mapping[Cell, ScoredRun]]) -> list[
     for cell, utterances in places:
         sets.setdefault(cell, set()).add(frozenset(u.key for u in utterances))
     if any(len(different) > 1 for different in sets.values()):
-        notes.append("Methods differ in validation sets: their biases are not chosen alike.")
-    n_lacking = sum(bool(cell[1]) and cell[1] not in {u.emotion for u in utterances} for cell, utterances in places)
+        notes.append("Methods differ in validation sets: their operating points are not fitted alike.")
+    classes = {u.emotion for _, result in runs for u in result.utterances}
+    n_lacking = sum(bool(classes - {u.emotion for u in utterances}) for _, utterances in places)
     if n_lacking:
-        notes.append(f"{n_lacking} of {len(places)} validation sets lack the reduced class; no bias is chosen there.")
+        notes.append(
+            f"{n_lacking} of {len(places)} validation sets lack a class, whose bias stays where the prior puts it."
+        )
     return notes
 
 

@@ -31,7 +31,7 @@ class Differences:
     recall, auc : Interval or None
         Of the reduced class, over speakers.
     adjusted_uar : Interval or None
-        As `uar`, each at its own bias, which is kept as it is when a speaker is left out.
+        As `uar`, each at its own operating point, which is kept as it is when a speaker is left out.
     anew : Interval or None
         What the method does when it is trained anew: of the reduced class's AUC, or of the UAR where none is reduced.
     p : float [range=0…1]
@@ -62,7 +62,7 @@ def paired_differences(
     own, baseline : mapping of cell to ScoredRun
         The runs of each.
     adjusted : bool
-        Compare at each one's own bias too; every result must hold a validation set.
+        Compare at each one's own operating point too; every result must hold a validation set and a prior.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def pooled_counts(methods: Sequence[Mapping[Cell, ScoredRun]], *, adjusted: bool
     counts = np.zeros((max(len(speakers), 1), len(methods), len(experiments), n_classes, n_classes), dtype=np.int64)
     for cell in shared:
         for m, runs in enumerate(methods):
-            confusions = runs[cell].adjusted(cell[1])[1] if adjusted else runs[cell].confusions
+            confusions = runs[cell].adjusted if adjusted else runs[cell].confusions
             for speaker, confusion in confusions.items():
                 s = speakers.index(speaker) if speakers else 0
                 counts[s, m, experiments.index(cell[1:])] += confusion

@@ -1,12 +1,13 @@
 """A run: one classifier on one test fold, its counts by speaker, raw and at its own operating point."""
 
+from functools import cached_property
 from math import nan
 
 import numpy as np
 
-from sertools.arrays import IntArray
+from sertools.arrays import FloatArray, IntArray
 from sertools.metrics import auc_against_rest, confusion_matrix
-from sertools.scoring.results.operating_point import choose_bias, decide, towards_class, towards_rare
+from sertools.scoring.results.operating_point import corrected, decide, fit_biases
 from sertools.scoring.results.result import Result
 
 Cell = tuple[str, str, str]  # fold, reduced class, seed
@@ -36,7 +37,6 @@ class ScoredRun:
         # The decimals that a result file keeps.
         self._posterior = np.round([u.posterior for u in result.utterances], 6)
         self._areas: dict[tuple[str, str | None], tuple[float, int]] = {}
-        self._adjusted: dict[str, tuple[float, dict[str, IntArray]]] = {}
         self.confusions = self._by_speaker(np.array(predicted))
 
     def _by_speaker(self, predicted: IntArray) -> dict[str, IntArray]:
@@ -46,30 +46,36 @@ class ScoredRun:
             for s in np.unique(self._speaker)
         }
 
-    def adjusted(self, reduced: str) -> tuple[float, dict[str, IntArray]]:
-        """Give the bias that suits the run best on its validation set, and `confusions` with it.
+    @cached_property
+    def biases(self) -> FloatArray:
+        """Give the biases of the run's operating point on its validation set [shape=(n_classes,)]: `fit_biases`.
 
-        Parameters
-        ----------
-        reduced : str
-            The class that the bias favours; empty for all by how rare they are.
-
-        Returns
-        -------
-        bias : float
-            As `choose_bias` finds it; 0 where no validation utterance is of the class, which says nothing of it.
-        confusions : dict
-            Of the mean posteriors with that bias.
+        There must be a validation set, and a prior that the training implied.
         """
-        if reduced not in self._adjusted:
-            classes = self.result.classes
-            truth = [classes.index(u.emotion) for u in self.result.validation]
-            towards = classes.index(reduced) if reduced else None
-            direction = towards_rare(truth, len(classes)) if towards is None else towards_class(towards, len(classes))
-            posterior = np.array([u.posterior for u in self.result.validation])
-            bias = choose_bias(truth, posterior, direction) if towards is None or towards in truth else 0.0
-            self._adjusted[reduced] = bias, self._by_speaker(decide(self._posterior, direction, bias))
-        return self._adjusted[reduced]
+        truth = [self.result.classes.index(u.emotion) for u in self.result.validation]
+        posterior = np.array([u.posterior for u in self.result.validation])
+        return fit_biases(truth, posterior, self._prior)
+
+    @cached_property
+    def adjusted(self) -> dict[str, IntArray]:
+        """Give `confusions` of the mean posteriors at the run's operating point."""
+        return self._by_speaker(decide(self._posterior, self.biases))
+
+    @cached_property
+    def posthoc(self) -> dict[str, IntArray]:
+        """Give `confusions` of the mean posteriors divided by the prior that the training implied."""
+        return self._by_speaker(decide(self._posterior, corrected(self._prior)))
+
+    @property
+    def _prior(self) -> tuple[float, ...]:
+        prior = self.result.implied_prior
+        assert prior is not None, self.result.source
+        return prior
+
+    def bias(self, reduced: str) -> float:
+        """Give how far the operating point favours a class: its bias minus the mean of the other classes'."""
+        others = np.delete(self.biases, k := self.result.classes.index(reduced))
+        return float(self.biases[k] - others.mean())
 
     def area(self, reduced: str, without: str | None = None) -> tuple[float, int]:
         """Give the area under the curve of a class against the rest, and the number of its utterances.

@@ -72,13 +72,14 @@ def summarise(results: Sequence[Result], baseline: str | None = None, *, same_sp
     classes = results[0].classes
     reduced = tuple(c for c in classes if any(r.tags.get("reduced") == c for r in results))
     trained = trained_here(results)
-    adjusted = bool(trained) and all(r.validation for r in trained)
+    posthoc = bool(trained) and all(r.implied_prior for r in trained)
+    adjusted = posthoc and all(r.validation for r in trained)
     runs = {id(r): ScoredRun(r, same_speakers=same_speakers) for r in results}
     cells = {name: _cells([runs[id(r)] for r in own], reduced) for name, own in methods.items()}
     check_test_sets(list(cells.values()))
     remarks = check_identities(results, same_speakers=same_speakers)
     origins = sorted({origin for r in results for origin in r.model["n_train_rows"]})
-    rows = tuple(_row(name, cells, baseline, reduced, adjusted, origins) for name in methods)
+    rows = tuple(_row(name, cells, baseline, reduced, posthoc, adjusted, origins) for name in methods)
     # A reference is no strategy, and would cost the strategies power.
     corrected = holm([nan if row.method == FULL else row.p for row in rows])
     report = Report(
@@ -86,6 +87,7 @@ def summarise(results: Sequence[Result], baseline: str | None = None, *, same_sp
         classes=classes,
         reduced=reduced,
         baseline=baseline,
+        posthoc=posthoc,
         adjusted=adjusted,
         n_folds=len({r.tags.get("fold", "") for r in results}),
         n_seeds=len({r.tags.get("seed", "") for r in results}),
@@ -185,6 +187,7 @@ def _row(
     cells: Mapping[str, Mapping[Cell, ScoredRun]],
     baseline: str | None,
     reduced: Sequence[str],
+    posthoc: bool,
     adjusted: bool,
     origins: Sequence[str],
 ) -> Row:
@@ -198,9 +201,10 @@ def _row(
     by_reduced = {c: _average({cell: m["uar"] for cell, m in metrics.items() if cell[1] == c}) for c in reduced}
     macro_f1, macro_f1_sd = _average({cell: m["macro_f1"] for cell, m in metrics.items()})
     noise_low, noise_high = noise_of_test_set(own)
+    posthoc = posthoc and all(r.implied_prior for r in results)
     adjusted = adjusted and all(r.validation for r in results)
-    at_own_bias = {cell: run.adjusted(cell[1]) for cell, run in own.items()} if adjusted else {}
-    confusions = {cell: sum(counts.values()) for cell, (_, counts) in at_own_bias.items()}
+    matched = own if adjusted else {}
+    confusions = {cell: sum(run.adjusted.values()) for cell, run in matched.items()}
     found = NO_DIFFERENCES
     if baseline and baseline != method:
         both = adjusted and all(run.result.validation for run in cells[baseline].values())
@@ -218,11 +222,14 @@ def _row(
         macro_f1=macro_f1,
         macro_f1_sd=macro_f1_sd,
         recall={c: _average({cell: m["recall"][c] for cell, m in metrics.items()})[0] for c in classes},
+        posthoc_uar=_average({cell: pooled_uar(sum(run.posthoc.values())) for cell, run in own.items()})[0]
+        if posthoc
+        else nan,
         adjusted_uar=_average({cell: pooled_uar(c) for cell, c in confusions.items()})[0],
         adjusted_recall=_average(
             {cell: float(recalls(c)[classes.index(cell[1])]) for cell, c in confusions.items() if cell[1]}
         )[0],
-        bias=_average({cell: bias for cell, (bias, _) in at_own_bias.items()})[0],
+        bias=_average({cell: run.bias(cell[1]) for cell, run in matched.items() if cell[1]})[0],
         noise_low=noise_low,
         noise_high=noise_high,
         n_results=len(results),

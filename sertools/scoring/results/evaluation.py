@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sertools.config import VOTES
-from sertools.errors import LineageError, SertoolsWarning, StoreError, one_of
+from sertools.config import ADJUSTMENTS, VOTES
+from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, one_of
 from sertools.metrics import scores
 from sertools.provenance import Input, digest_file, history
+from sertools.scoring.results.operating_point import divided
 from sertools.scoring.results.result import IF_KNOWN, Result, Utterance
 from sertools.scoring.results.tags import canonical_tags
 from sertools.spelling import spelled
@@ -32,6 +33,7 @@ def evaluate(
     test_paths: Sequence[Path],
     *,
     rule: str = "majority",
+    adjust: str = ADJUSTMENTS[0],
     tags: Mapping[str, str] | None = None,
     val_path: Path | None = None,
     allow_seen: bool = False,
@@ -43,10 +45,12 @@ def evaluate(
     ----------
     rule
         How the segments of an utterance are joined.
+    adjust
+        "priors": divide the posteriors of each segment by the prior that the training implied; "none": do not.
     tags
         Place of the result in a table: method, fold, reduced, seed.
     val_path
-        Validation store to run the classifier on as well, so that `report` can choose an operating point there.
+        Validation store to run the classifier on as well, so that `report` can fit an operating point there.
         The classifier may have been chosen on it.
     allow_seen
         Test all the same on utterances that were trained on or chosen on; the result is stamped.
@@ -56,12 +60,21 @@ def evaluate(
     LineageError
         If the stores hold utterances that the classifier, or anything it stems from, was trained or chosen on;
         if the validation store holds some that it was trained on, or that are tested.
+    ModelError
+        If the posteriors are to be divided by a prior that the classifier's file does not say.
     StoreError
         If the front end or a class is not the classifier's.
     """
     one_of("--vote", rule, VOTES)
+    one_of("--adjust", adjust, ADJUSTMENTS)
     tags = canonical_tags(tags or {})
     header, net = load_classifier(classifier_path)
+    prior = _prior(header)
+    if adjust == "priors" and prior is None:
+        raise ModelError(
+            f"{classifier_path}: does not say what prior its training implied, which --adjust priors divides by; "
+            "train it again"
+        )
     rows = open_rows(test_paths)
     truth_of_row = _check_rows(rows, header, classifier_path)
     if not allow_seen:
@@ -75,22 +88,27 @@ def evaluate(
     rows.check_scale(header.scaler, classifier_path)
     net = place(net, device)
     digest = digest_file(classifier_path)
-    options = {"vote": rule, "allow_seen": allow_seen, **computed_on(device)}
+    options = {"vote": rule, "adjust": adjust, "allow_seen": allow_seen, **computed_on(device)}
     inputs: dict[str, Input | list[Input]] = {"classifier": Input(digest, header.history), "test": rows.inputs}
+
+    def ask(asked: Rows) -> Posteriors:
+        said = posteriors(net, asked, header.scaler, device)
+        return said if prior is None or adjust == "none" else divided(said, prior)
+
     validation: tuple[Utterance, ...] = ()
     if val_path:
         val = open_rows([val_path])
         truth_of_val_row = _check_rows(val, header, classifier_path)
         _check_validation(val, rows, header, classifier_path, allow_seen)
         inputs["val"] = val.inputs
-        said = posteriors(net, val, header.scaler, device)
-        validation = _utterances(val, truth_of_val_row, said, rule, header.classes)
-    utterances = _utterances(rows, truth_of_row, posteriors(net, rows, header.scaler, device), rule, header.classes)
+        validation = _utterances(val, truth_of_val_row, ask(val), rule, header.classes)
+    utterances = _utterances(rows, truth_of_row, ask(rows), rule, header.classes)
     place_of = {name: k for k, name in enumerate(header.classes)}
     return Result(
         tags=tags,
         classes=header.classes,
         vote=rule,
+        adjust=adjust,
         allow_seen=allow_seen,
         metrics={
             **scores(
@@ -106,11 +124,18 @@ def evaluate(
             "arch": header.config["arch"],
             "n_train_rows": dict(header.facts["n_train_rows"]),
             "updates": header.facts["updates"],
+            **({} if prior is None else {"prior": dict(zip(header.classes, prior, strict=True))}),
         },
         utterances=utterances,
         validation=validation,
         history=history("evaluate", options, inputs),
     )
+
+
+def _prior(header: Header) -> tuple[float, ...] | None:
+    """Class shares that the training implied; None in files of earlier versions."""
+    prior = header.facts.get("prior")
+    return None if prior is None else tuple(prior[name] for name in header.classes)
 
 
 def _check_rows(rows: Rows, header: Header, classifier_path: Path) -> npt.NDArray[np.int64]:
@@ -149,7 +174,7 @@ def _check_validation(val: Rows, rows: Rows, header: Header, classifier_path: Pa
     shared = sorted(set(val.full_names("speaker").tolist()) & set(rows.full_names("speaker").tolist()))
     if shared := [called(name) for name in shared if name]:
         warnings.warn(
-            f"{val.name}: {len(shared)} of its speakers are tested too ({_some(shared)}): an operating point chosen "
+            f"{val.name}: {len(shared)} of its speakers are tested too ({_some(shared)}): an operating point fitted "
             "here knows them",
             SertoolsWarning,
             stacklevel=3,

@@ -1,18 +1,25 @@
-"""A classifier at its own operating point: one bias on its log posteriors, chosen on a validation set.
+"""A classifier at its operating point: one bias for each class on its log posteriors, fitted on a validation set.
 
 Recall of a rare class can be bought by predicting it more often, with no better classifier behind it. So methods are
-compared a second time after each has been given the bias that suits it best: what remains is not the operating point.
+compared a second time after each has been given the biases that suit it: what remains is not the operating point.
+A classifier that differs from another by factors of its posteriors alone must come out the same, whichever classes
+the factors favour; one bias for one class cannot do that.
 
-**The rule.** To the log of an utterance's mean posterior, b times a direction is added, and the largest entry wins.
-The direction is 1 for the reduced class and 0 for the others; where nothing was reduced it is minus the log of each
-class's share of the validation set, and b = 1 is the textbook prior correction (Menon et al., "Long-tail learning via
-logit adjustment", 2021). b is the point of the grid -15, -14.9 … 15 with the highest UAR on the validation set. Of
-several, 0 if it is one of them: no change without evidence. Else they form plateaus, runs without a gap, and b is the
-middle of that plateau whose middle lies nearest to 0, the lower of two: a plateau's edge is where one validation
-utterance tips over. Posteriors below 5e-7, half the last decimal of a result file, count as 5e-7; ±15 outweighs them.
+**The rule.** To the log of an utterance's mean posterior a bias is added for each class, and the largest entry wins.
+The biases start at minus the log of the prior that the training implied: the textbook correction (Menon et al.,
+"Long-tail learning via logit adjustment", 2021). From there they move by the d, with a sum of 0, that minimises the
+log loss of the validation utterances, softmax(log posterior + start + d), where every class weighs 1 in all, plus the
+log loss of one more utterance of each class, of which the start knows nothing: softmax(d). Each of these weighs as
+much as an utterance of the rarest validated class. The function is strictly convex and has one minimum, which Newton's
+method finds.
 
-The decision is taken on mean posteriors, also where the raw prediction is a majority vote; b = 0 is then a vote by
-mean, not the raw prediction.
+What the rule is made for: classes are weighed alike, as the UAR does. The biases of few utterances stay near the start
+and those of many forget it. The pull of the added utterances is bounded, so that a start that is far off, where the
+recorded prior is not the one in the posteriors, is left behind; and where the prior is divided out of the posteriors
+and the record alike, nothing changes at all. A class that no validation utterance has keeps its start. Posteriors
+below 5e-7, half the last decimal of a result file, count as 5e-7.
+
+The decision is taken on mean posteriors, also where the raw prediction is a majority vote.
 """
 
 import numpy as np
@@ -21,60 +28,55 @@ import numpy.typing as npt
 from sertools.arrays import FloatArray, IntArray
 from sertools.errors import ModelError
 
-GRID: FloatArray = np.arange(-150, 151) / 10
 _FLOOR = 5e-7
+_STEPS = 100  # Newton needs about ten
+_TOLERANCE = 1e-9
 
 
-def towards_class(reduced: int, n_classes: int) -> FloatArray:
-    """Direction that favours one class.
+def corrected(prior: npt.ArrayLike) -> FloatArray:
+    """Give the biases that undo a prior: the start of the fit, and all of post-hoc logit adjustment.
 
     Parameters
     ----------
-    reduced : int [range=0…n_classes-1]
-        The class.
-    n_classes : int
-        Number of classes.
+    prior : array_like of float [shape=(n_classes,)]
+        Class shares that the posteriors imply, each above 0.
 
     Returns
     -------
     ndarray of float64 [shape=(n_classes,)]
-        1 for the class, 0 for the others.
+        Minus the log of each share, with a sum of 0.
     """
-    direction: FloatArray = np.zeros(n_classes)
-    direction[reduced] = 1.0
-    return direction
+    logs: FloatArray = np.log(np.asarray(prior, dtype=np.float64))
+    return logs.mean() - logs
 
 
-def towards_rare(truth: npt.ArrayLike, n_classes: int) -> FloatArray:
-    """Direction that favours each class by how rare it is.
+def divided(posterior: npt.ArrayLike, prior: npt.ArrayLike) -> FloatArray:
+    """Divide posteriors by the prior that they imply: post-hoc logit adjustment.
 
     Parameters
     ----------
-    truth : array_like of int [shape=(n,), range=0…n_classes-1]
-        Classes of the validation utterances.
-    n_classes : int
-        Number of classes.
+    posterior : array_like of float [shape=(n, n_classes), range=0…1]
+        Of rows or utterances.
+    prior : array_like of float [shape=(n_classes,)]
+        Class shares, each above 0.
 
     Returns
     -------
-    ndarray of float64 [shape=(n_classes,)]
-        Minus the log of each class's share; a class that does not occur counts as if one utterance had it.
+    ndarray of float64 [shape=(n, n_classes), range=0…1]
+        With sums of 1.
     """
-    counts = np.bincount(np.asarray(truth, dtype=np.int64), minlength=n_classes)
-    direction: FloatArray = -np.log(np.maximum(counts, 1) / counts.sum())
-    return direction
+    ratio: FloatArray = np.asarray(posterior, dtype=np.float64) / np.asarray(prior, dtype=np.float64)
+    return ratio / ratio.sum(axis=1, keepdims=True)
 
 
-def decide(posterior: npt.ArrayLike, direction: npt.ArrayLike, bias: float) -> IntArray:
-    """Predict with a bias.
+def decide(posterior: npt.ArrayLike, biases: npt.ArrayLike) -> IntArray:
+    """Predict with biases.
 
     Parameters
     ----------
     posterior : array_like of float [shape=(n, n_classes), range=0…1]
         Mean posterior of each utterance.
-    direction : array_like of float [shape=(n_classes,)]
-        What the bias is multiplied with.
-    bias : float
+    biases : array_like of float [shape=(n_classes,)]
         In units of the log posterior.
 
     Returns
@@ -82,12 +84,12 @@ def decide(posterior: npt.ArrayLike, direction: npt.ArrayLike, bias: float) -> I
     ndarray of int64 [shape=(n,)]
         Class; the first of equal ones.
     """
-    predicted: IntArray = (_logs(posterior) + bias * np.asarray(direction)).argmax(axis=1)
+    predicted: IntArray = (_logs(posterior) + np.asarray(biases)).argmax(axis=1)
     return predicted
 
 
-def choose_bias(truth: npt.ArrayLike, posterior: npt.ArrayLike, direction: npt.ArrayLike) -> float:
-    """Find the bias with the highest UAR, by the rule of this module.
+def fit_biases(truth: npt.ArrayLike, posterior: npt.ArrayLike, prior: npt.ArrayLike) -> FloatArray:
+    """Fit the biases on a validation set, by the rule of this module.
 
     Parameters
     ----------
@@ -95,13 +97,13 @@ def choose_bias(truth: npt.ArrayLike, posterior: npt.ArrayLike, direction: npt.A
         Class of each validation utterance.
     posterior : array_like of float [shape=(n, n_classes), range=0…1]
         Their mean posteriors.
-    direction : array_like of float [shape=(n_classes,)]
-        What the bias is multiplied with.
+    prior : array_like of float [shape=(n_classes,)]
+        Class shares that the training implied, each above 0.
 
     Returns
     -------
-    float [range=-15…15]
-        A point of the grid, or the middle of two.
+    ndarray of float64 [shape=(n_classes,)]
+        With a sum of 0.
 
     Raises
     ------
@@ -110,19 +112,47 @@ def choose_bias(truth: npt.ArrayLike, posterior: npt.ArrayLike, direction: npt.A
     """
     labels = np.asarray(truth, dtype=np.int64)
     if not labels.size:
-        raise ModelError("no validation utterance to choose an operating point on")
-    # All biases at once [shape=(n_biases, n, n_classes)].
-    biased = _logs(posterior) + GRID[:, None, None] * np.asarray(direction)
-    is_class = labels[:, None] == np.unique(labels)
-    hits = (biased.argmax(axis=2) == labels).astype(np.float64) @ is_class
-    found = (hits / is_class.sum(axis=0)).mean(axis=1)
-    best = found > found.max() - 1e-9
-    if best[len(GRID) // 2]:
-        return 0.0
-    places = np.flatnonzero(best)
-    plateaus = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    middles = [float((GRID[p[0]] + GRID[p[-1]]) / 2) for p in plateaus]
-    return min(middles, key=lambda middle: (abs(middle), middle))
+        raise ModelError("no validation utterance to fit an operating point on")
+    biases = corrected(prior)
+    known, label = np.unique(labels, return_inverse=True)
+    started = (_logs(posterior) + biases)[:, known]
+    n_known = len(known)
+    counts = np.bincount(label)
+    # The utterances, then one more of each class.
+    logits = np.concatenate([started, np.zeros((n_known, n_known))])
+    of_class = np.eye(n_known)[np.concatenate([label, np.arange(n_known)])]
+    weight = np.concatenate([1 / counts[label], np.full(n_known, 1 / counts.min())])
+    biases[known] += _minimum(logits, of_class, weight)
+    return biases
+
+
+def _minimum(logits: FloatArray, of_class: FloatArray, weight: FloatArray) -> FloatArray:
+    """Find the shifts, with a sum of 0, that minimise the weighted log loss of softmax(logits + shifts)."""
+    n_classes = logits.shape[1]
+    shifts: FloatArray = np.zeros(n_classes)
+    for _ in range(_STEPS):
+        log_p = _log_softmax(logits + shifts)
+        p = np.exp(log_p)
+        slope = weight @ (p - of_class)
+        curvature = np.diag(weight @ p) - (p * weight[:, None]).T @ p
+        # A shift of all classes changes nothing: 1 / n_classes gives that direction a curvature, and so no step.
+        step = np.linalg.solve(curvature + 1 / n_classes, slope)
+        loss, size = _loss(log_p, of_class, weight), 1.0
+        while size > _TOLERANCE and _loss(_log_softmax(logits + shifts - size * step), of_class, weight) > loss:
+            size /= 2
+        shifts = shifts - size * step
+        if np.abs(step).max() < _TOLERANCE:
+            break
+    return shifts - shifts.mean()
+
+
+def _loss(log_p: FloatArray, of_class: FloatArray, weight: FloatArray) -> float:
+    return -float(weight @ (log_p * of_class).sum(axis=1))
+
+
+def _log_softmax(logits: FloatArray) -> FloatArray:
+    logs: FloatArray = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return logs
 
 
 def _logs(posterior: npt.ArrayLike) -> FloatArray:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sertools.config import ADJUSTMENTS
 from sertools.store.identity import in_corpus
 
 KIND = "result"
@@ -77,16 +78,19 @@ class Result:
         In the order of the posteriors.
     vote : {"majority", "mean"}
         How segments were joined.
+    adjust : {"none", "priors"}
+        Whether the posteriors of segments were divided by the prior that the training implied.
     allow_seen : bool
         True if rows that the classifier had seen were let in: the numbers prove nothing.
     metrics : mapping
         `sertools.metrics.scores` and ``n_ties``.
     model : mapping
-        ``digest`` (hex), ``arch``, ``n_train_rows`` (origin → rows), ``updates``.
+        ``digest`` (hex), ``arch``, ``n_train_rows`` (origin → rows), ``updates``; and ``prior``, the class shares
+        that the training implied (class → share), where they are known.
     utterances : tuple of Utterance
         At least one; none twice.
     validation : tuple of Utterance
-        What the same classifier said about the validation set, to choose an operating point on; none of the
+        What the same classifier said about the validation set, to fit an operating point on; none of the
         utterances above. Empty if there was none.
     history : tuple of str
         One JSON line a tool.
@@ -102,8 +106,17 @@ class Result:
     model: Mapping[str, Any]
     utterances: tuple[Utterance, ...]
     validation: tuple[Utterance, ...] = ()
+    adjust: str = ADJUSTMENTS[0]
     history: tuple[str, ...] = ()
     source: str = field(default="", compare=False)
+
+    @property
+    def implied_prior(self) -> tuple[float, ...] | None:
+        """Class shares that the posteriors imply, in the order of `classes`; None where they are not known."""
+        if self.adjust == "priors":
+            return (1 / len(self.classes),) * len(self.classes)
+        prior = self.model.get("prior")
+        return None if prior is None else tuple(prior[name] for name in self.classes)
 
     def labels(self) -> tuple[list[int], list[int]]:
         """Give the true and the predicted class of each utterance as places in `classes`."""

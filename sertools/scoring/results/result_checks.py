@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from sertools.config import ADJUSTMENTS
 from sertools.errors import UsageError
 from sertools.metrics import scores
 from sertools.scoring.results.documents import Defect
@@ -51,10 +52,14 @@ def parse(document: Any, source: str) -> Result:
         raise Defect(f"tag reduced={tags['reduced']} is none of its classes {', '.join(classes)}")
     if _get(document, "vote", str) not in get_args(VoteRule):
         raise Defect(f"vote {_shown(document['vote'])} is unknown")
+    adjust = _get(document, "adjust", str) if "adjust" in document else ADJUSTMENTS[0]
+    if adjust not in ADJUSTMENTS:
+        raise Defect(f"adjust {_shown(adjust)} is unknown")
     result = Result(
         tags=tags,
         classes=classes,
         vote=document["vote"],
+        adjust=adjust,
         allow_seen=_get(document, "allow_seen", bool),
         metrics=_get(document, "metrics", dict),
         model=_get(document, "model", dict),
@@ -67,7 +72,7 @@ def parse(document: Any, source: str) -> Result:
     shared = [tested[u.key] for u in result.validation if u.key in tested]
     if shared:
         raise Defect(f"utterance {_shown(min(shared))} is both tested and validated on")
-    _check_model(result.model)
+    _check_model(result)
     _check_metrics(result)
     return result
 
@@ -105,13 +110,21 @@ def _utterance(item: Any, classes: tuple[str, ...]) -> Utterance:
         raise Defect(f"utterance {_shown(item.get('id'))}: {defect}") from None
 
 
-def _check_model(model: Mapping[str, Any]) -> None:
+def _check_model(result: Result) -> None:
+    model = result.model
     if not re.fullmatch(r"[0-9a-f]+", _get(model, "digest", str)):
         raise Defect(f"model.digest {_shown(model['digest'])} is not hexadecimal")
     _get(model, "arch", str)
     _count(model.get("updates"), "model.updates")
     for origin, n in _get(model, "n_train_rows", dict).items():
         _count(n, f"model.n_train_rows.{origin}")
+    if "prior" in model:
+        prior = _get(model, "prior", dict)
+        sound = prior.keys() == set(result.classes) and all(_is_number(p) and 0 < p <= 1 for p in prior.values())
+        if not sound or abs(sum(prior.values()) - 1) > 1e-3:
+            raise Defect("model.prior must have a share above 0 for each class, which add up to 1")
+    elif result.adjust != ADJUSTMENTS[0]:
+        raise Defect("model.prior is missing, by which its posteriors were divided")
 
 
 def _check_metrics(result: Result) -> None:

@@ -7,7 +7,8 @@ JSON, laid out so that ``grep`` and ``diff`` work: one line a field, one line an
     "classes": ["angry", "happy", "sad", "neutral"],
     "vote": "majority", "allow_seen": false,
     "metrics": {"uar": 0.51, …, "n_ties": 3},
-    "model": {"digest": "9f…", "arch": "vgg19", "n_train_rows": {"real": 900}, "updates": 5000},
+    "model": {"digest": "9f…", "arch": "vgg19", "n_train_rows": {"real": 900}, "updates": 5000,
+     "prior": {"angry": 0.05, …}},
     "utterances": [
     {"id": "…", "emotion": "sad", "speaker": "03", "predicted": "sad", "posterior": […], …},
     …
@@ -21,8 +22,9 @@ JSON, laid out so that ``grep`` and ``diff`` work: one line a field, one line an
     ]}
 
 An utterance has a ``corpus``, a ``gender`` and a ``digest`` of its audio where they are known; files made before
-these came have none, and are read as ever. ``validation`` holds the utterances that an operating point is chosen on,
-and is there only after ``evaluate --val``.
+these came have none, and are read as ever. So are the model's ``prior``, the class shares that its training implied,
+and ``"adjust": "priors"``, which stands beside ``vote`` after ``evaluate --adjust priors`` alone. ``validation`` holds
+the utterances that an operating point is fitted on, and is there only after ``evaluate --val``.
 
 A file that was read can be trusted: every field has its type and range, and the metrics are those of its
 utterances. Characters that could steer a terminal are escaped on the way in and out.
@@ -36,6 +38,7 @@ from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
+from sertools.config import ADJUSTMENTS
 from sertools.errors import ModelError, printable
 from sertools.scoring.results.documents import Defect, clean, load
 from sertools.scoring.results.result import IF_KNOWN, KIND, VERSION, Result, Utterance
@@ -47,7 +50,7 @@ _LINES = (
     ("sertools_kind", "sertools_version"),
     ("tags",),
     ("classes",),
-    ("vote", "allow_seen"),
+    ("vote", "adjust", "allow_seen"),
     ("metrics",),
     ("model",),
     ("utterances",),
@@ -136,6 +139,8 @@ def _document(result: Result) -> dict[str, Any]:
     model = dict(result.model)
     if isinstance(model.get("n_train_rows"), Mapping):
         model["n_train_rows"] = dict(sorted(model["n_train_rows"].items()))
+    if isinstance(model.get("prior"), Mapping):
+        model["prior"] = {name: model["prior"][name] for name in result.classes if name in model["prior"]}
     validation = {"validation": _rounded(result.validation)} if result.validation else {}
     return {
         "sertools_kind": KIND,
@@ -143,6 +148,7 @@ def _document(result: Result) -> dict[str, Any]:
         "tags": {t: tags[t] for t in (*TAGS, *sorted(tags.keys() - set(TAGS))) if t in tags},
         "classes": list(result.classes),
         "vote": result.vote,
+        **({} if result.adjust == ADJUSTMENTS[0] else {"adjust": result.adjust}),
         "allow_seen": result.allow_seen,
         "metrics": dict(result.metrics),
         "model": model,
