@@ -56,7 +56,7 @@ def test_the_fit_is_the_minimum_of_what_the_rule_says() -> None:
         for c, n in enumerate((7, 12, 12, 12)):
             said = posterior[truth == c] * np.exp(start + shifts)
             total -= np.log(said[:, c] / said.sum(axis=1)).sum() / n
-            total -= np.log(np.exp(shifts[c]) / np.exp(shifts).sum()) / 7
+            total -= np.log(np.exp(shifts[c]) / np.exp(shifts).sum()) / 4 / 7
         return total
 
     expected = start + minimize(log_loss, np.zeros(4), tol=1e-12).x
@@ -72,7 +72,7 @@ def test_few_utterances_stay_near_the_start_and_many_forget_it() -> None:
     for n in (1, 4, 100):
         biases = fit_biases([0] * n + [1] * n, [[0.2, 0.8]] * 2 * n, [0.5, 0.5])
         moved.append(float(biases[0] - biases[1]) / np.log(4))
-    assert 0.3 < moved[0] < 0.8 < moved[1] < 0.97 < moved[2] < 1
+    assert 0.5 < moved[0] < 0.8 < moved[1] < 0.98 < moved[2] < 1
     # Where they agree with the start nothing moves.
     np.testing.assert_allclose(fit_biases([0, 1], [[0.5, 0.5]] * 2, [0.5, 0.5]), 0, atol=1e-12)
 
@@ -96,7 +96,8 @@ def test_dividing_out_a_prior_changes_nothing_where_the_record_says_so() -> None
         own = np.asarray(factors, dtype=float)
         implied = PRIOR / own / (PRIOR / own).sum()
         found = fit_biases(truth, divided(posterior, own), implied)
-        np.testing.assert_allclose(found - biases, np.log(own) - np.log(own).mean(), atol=1e-6)
+        # But for what lies below the floor.
+        np.testing.assert_allclose(found - biases, np.log(own) - np.log(own).mean(), atol=1e-4)
         assert decide(divided(tested, own), found).tolist() == decide(tested, biases).tolist()
 
 
@@ -118,7 +119,7 @@ def test_a_classifier_is_no_better_than_itself_with_any_prior_divided_out() -> N
         )
     noise = float(np.abs(chosen_anew).mean())
     for differences in np.array(changed).T:
-        assert np.abs(differences).mean() < 0.6 * noise
+        assert np.abs(differences).mean() < 0.4 * noise
         assert abs(differences.mean()) < 0.004  # in points of UAR: 0.4
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.stats import t as student_t
 from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
 
@@ -15,6 +16,10 @@ from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result, Utterance
 
 CLASSES = ("angry", "happy", "sad")
+MODEL = {
+    **{"digest": "0a", "arch": "cnn", "n_train_rows": {"real": 9}, "updates": 5},
+    "prior": {"angry": 0.2, "happy": 0.5, "sad": 0.3},
+}
 FOLDS, SEEDS, REDUCED = ("1", "2", "3"), ("0", "1"), ("angry", "sad")
 SPEAKERS = {"1": 2, "2": 3, "3": 1}  # of each fold; the last is left empty without its only one
 Experiment = Sequence[tuple[Utterance, ...]]  # the test sets of its folds
@@ -51,7 +56,7 @@ def make_run(method: str, fold: str, reduced: str, seed: str, skill: float) -> R
         vote="majority",
         allow_seen=False,
         metrics={**scores(truth[:n], predicted[:n], posterior[:n], CLASSES), "n_ties": 0},
-        model={"digest": "0a", "arch": "cnn", "n_train_rows": {"real": 9}, "updates": 5},
+        model=MODEL,
         utterances=tuple(utterances[:n]),
         validation=tuple(utterances[n:]),
         source=f"{method}-{fold}-{reduced}-{seed}.json",
@@ -122,27 +127,21 @@ def slow_interval(
     return whole, whole - half, whole + half
 
 
-def at_own_bias(run: Result, reduced: str) -> Result:
-    """Decide anew with the bias that a search finds."""
-    k = CLASSES.index(reduced)
-
-    def biased(utterances: Sequence[Utterance], bias: float) -> list[int]:
-        logs = np.log(np.array([u.posterior for u in utterances]))
-        logs[:, k] += bias
-        return logs.argmax(axis=1).tolist()
-
+def at_own_point(run: Result, reduced: str) -> Result:
+    """Decide anew with the biases that a minimiser finds for the rule's loss."""
+    start = -np.log([run.model["prior"][c] for c in run.classes])
     truth = np.array(places(run.validation, "emotion"))
-    grid_of_biases = np.round(np.arange(-15, 15.05, 0.1), 1)
-    said = [np.array(biased(run.validation, bias)) for bias in grid_of_biases]
-    found = np.array([np.mean([np.mean(one[truth == c] == c) for c in range(3)]) for one in said])
-    best = np.isclose(found, found.max())
-    if best[150]:
-        bias = 0.0
-    else:
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], best.astype(int), [0]])))
-        middles = [(grid_of_biases[a] + grid_of_biases[b - 1]) / 2 for a, b in edges.reshape(-1, 2)]
-        bias = min(middles, key=abs)
-    predicted = biased(run.utterances, bias)
+    said = np.array([u.posterior for u in run.validation])
+    counts = np.bincount(truth)
+
+    def loss(shifts: np.ndarray) -> float:
+        p = said * np.exp(start + shifts)
+        own = np.log(p[range(len(p)), truth] / p.sum(axis=1)) / counts[truth]
+        undecided = np.log(np.exp(shifts) / np.exp(shifts).sum()) / counts.min()
+        return float(-own.sum() - undecided.mean())
+
+    biases = start + minimize(loss, np.zeros(3), tol=1e-12).x
+    predicted = (np.log([u.posterior for u in run.utterances]) + biases).argmax(axis=1)
     return replace(
         run,
         utterances=tuple(replace(u, predicted=CLASSES[p]) for u, p in zip(run.utterances, predicted, strict=True)),
@@ -168,12 +167,12 @@ def test_differences_are_those_of_the_slow_way(
     assert found.df == 5
 
 
-def test_at_its_own_bias_each_run_decides_anew() -> None:
+def test_at_its_own_operating_point_each_run_decides_anew() -> None:
     adjusted = {
-        "imbalanced": [at_own_bias(r, r.tags["reduced"]) for r in IMBALANCED],
-        "GAN": [at_own_bias(r, r.tags["reduced"]) for r in GAN],
-        # One bias for each class that others lack.
-        "full": [at_own_bias(r, c) for r in FULL for c in REDUCED],
+        "imbalanced": [at_own_point(r, r.tags["reduced"]) for r in IMBALANCED],
+        "GAN": [at_own_point(r, r.tags["reduced"]) for r in GAN],
+        # The same point, whichever class others lack.
+        "full": [at_own_point(r, c) for r in FULL for c in REDUCED],
     }
     for method, runs in adjusted.items():
         row = ROWS[method]
@@ -192,22 +191,48 @@ def test_at_its_own_bias_each_run_decides_anew() -> None:
     assert "decided on mean posteriors even where raw decisions are majority votes" in text
 
 
-def test_where_nothing_was_reduced_the_bias_is_towards_rare_classes() -> None:
+def test_posthoc_divides_by_the_prior_and_chooses_nothing() -> None:
+    def by_hand(run: Result) -> float:
+        prior = np.array([run.model["prior"][c] for c in CLASSES])
+        said = [CLASSES[(np.array(u.posterior) / prior).argmax()] for u in run.utterances]
+        return slow_uar([tuple(replace(u, predicted=c) for u, c in zip(run.utterances, said, strict=True))], "")
+
+    unvalidated = [replace(r, validation=()) for r in (*IMBALANCED, *GAN)]
+    found = summarise(unvalidated).rows[1]
+    assert found.posthoc_uar == pytest.approx(np.mean([by_hand(r) for r in GAN]))
+    assert np.isnan(found.adjusted_uar)
+    # Posteriors that were divided already imply no prior any more.
+    done = summarise([replace(r, adjust="priors") for r in unvalidated[:12]]).rows[0]
+    by_mean = [
+        tuple(replace(u, predicted=CLASSES[int(np.argmax(u.posterior))]) for u in r.utterances) for r in IMBALANCED
+    ]
+    assert done.posthoc_uar == pytest.approx(np.mean([slow_uar([run], "") for run in by_mean]))
+
+
+def test_where_nothing_was_reduced_the_biases_are_fitted_all_the_same() -> None:
     runs = [*FULL, *grid("mixup", 1.5, reduced=[""])]
     report = summarise(runs, baseline="full")
     found = report.rows[1]
-    assert np.isfinite([found.adjusted_uar, found.bias]).all()
-    assert np.isnan(found.adjusted_recall)
-    assert "bias towards rare classes" in " ".join(render(report).split())
+    expected = [slow_uar([at_own_point(r, "").utterances], "") for r in runs if r.tags["method"] == "mixup"]
+    assert found.adjusted_uar == pytest.approx(np.mean(expected))
+    assert np.isnan([found.adjusted_recall, found.bias]).all()
     assert "adj. recall" not in render(report)
 
 
-def test_a_threshold_is_no_gain() -> None:
-    """A method that is the baseline with a bias: better as it is, the same at its own bias and in the AUC."""
+@pytest.mark.parametrize("favoured", ["reduced", "others", "any"])
+def test_a_threshold_is_no_gain(favoured: str) -> None:
+    """A method that is the baseline with factors: the same at its own operating point, whichever classes they favour."""
+    factors = {"reduced": [], "others": [0.25, 0.6], "any": [0.2, 3.0, 0.7]}[favoured]
 
     def shifted(u: Utterance, reduced: str) -> Utterance:
         p = np.array(u.posterior)
-        p[CLASSES.index(reduced)] *= np.exp(1.5)
+        k = CLASSES.index(reduced)
+        if favoured == "any":
+            p *= factors
+        elif favoured == "others":
+            p[[c for c in range(3) if c != k]] *= factors
+        else:
+            p[k] *= np.exp(1.5)
         p = (p / p.sum()).round(9)
         return replace(u, posterior=tuple(p), predicted=CLASSES[p.argmax()])
 
@@ -222,9 +247,10 @@ def test_a_threshold_is_no_gain() -> None:
 
     row = summarise([*IMBALANCED, *map(of, IMBALANCED)]).rows[1]
     assert row.recall_difference is not None
-    assert row.recall_difference.low > 0.1
     assert row.auc_difference is not None
-    assert (row.auc_difference.low, row.auc_difference.high) == pytest.approx((0, 0), abs=1e-3)
+    if favoured == "reduced":
+        assert row.recall_difference.low > 0.1
+        assert (row.auc_difference.low, row.auc_difference.high) == pytest.approx((0, 0), abs=1e-3)
     assert row.adjusted_difference is not None
     assert row.adjusted_difference.estimate == pytest.approx(0, abs=0.01)
     assert row.adjusted_difference.low < 0 < row.adjusted_difference.high
@@ -241,25 +267,32 @@ def test_adjusted_scores_need_a_validation_set_in_every_result() -> None:
     assert "adj" not in without
 
 
-def test_a_validation_set_without_the_class_chooses_no_bias() -> None:
+def test_adjusted_scores_need_a_prior_in_every_result() -> None:
+    def of_an_earlier_version(run: Result) -> Result:
+        return replace(run, model={name: value for name, value in run.model.items() if name != "prior"})
+
+    report = summarise([*IMBALANCED, *GAN[1:], of_an_earlier_version(GAN[0])])
+    assert np.isnan([[row.adjusted_uar, row.posthoc_uar, row.bias] for row in report.rows]).all()
+    assert report.rows[1].adjusted_difference is None
+    text = " ".join(render(report).split())
+    assert "adj." not in text
+    assert "posthoc UAR" not in text
+    assert "No posthoc or adjusted scores: 1 of 24 results do not say what class shares the training implied" in text
+    unvalidated = [replace(of_an_earlier_version(r), validation=()) for r in (*IMBALANCED, *GAN)]
+    assert "No posthoc scores: 24 of 24 results do not say" in " ".join(render(summarise(unvalidated)).split())
+
+
+def test_a_validation_set_without_a_class_leaves_its_bias_where_the_prior_puts_it() -> None:
     def lacking(run: Result) -> Result:
         return replace(run, validation=tuple(u for u in run.validation if u.emotion != "angry"))
 
     report = summarise([*IMBALANCED, *map(lacking, GAN)])
     text = " ".join(render(report).split())
-    assert "Methods differ in validation sets: their biases are not chosen alike." in text
-    assert "6 of 24 validation sets lack the reduced class; no bias is chosen there." in text
-    # Shunning the class altogether would be best for the others, were it chosen.
-    said = (0.5, 0.3, 0.2)
-    only = [
-        replace(r, validation=tuple(replace(u, posterior=said) for u in lacking(r).validation))
-        for r in GAN
-        if r.tags["reduced"] == "angry"
-    ]
-    found = summarise(only).rows[0]
-    assert found.bias == 0
-    by_mean = [tuple(replace(u, predicted=CLASSES[int(np.argmax(u.posterior))]) for u in r.utterances) for r in only]
-    assert found.adjusted_recall == pytest.approx(np.mean([slow_recall([u], "angry") for u in by_mean]))
+    assert "Methods differ in validation sets: their operating points are not fitted alike." in text
+    assert "12 of 24 validation sets lack a class, whose bias stays where the prior puts it." in text
+    found = summarise([lacking(r) for r in GAN if r.tags["reduced"] == "angry"]).rows[0]
+    # Shares of 0.2, 0.5 and 0.3; the biases of the others move against each other alone.
+    assert found.bias == pytest.approx((np.log(0.5) + np.log(0.3)) / 2 - np.log(0.2))
     assert "validation sets" not in render(REPORT)
 
 

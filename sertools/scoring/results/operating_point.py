@@ -8,16 +8,16 @@ the factors favour; one bias for one class cannot do that.
 **The rule.** To the log of an utterance's mean posterior a bias is added for each class, and the largest entry wins.
 The biases start at minus the log of the prior that the training implied: the textbook correction (Menon et al.,
 "Long-tail learning via logit adjustment", 2021). From there they move by the d, with a sum of 0, that minimises the
-log loss of the validation utterances, softmax(log posterior + start + d), where every class weighs 1 in all, plus the
-log loss of one more utterance of each class, of which the start knows nothing: softmax(d). Each of these weighs as
-much as an utterance of the rarest validated class. The function is strictly convex and has one minimum, which Newton's
-method finds.
+log loss of the validation utterances, softmax(log posterior + start + d), where every class weighs 1 in all, plus that
+of one more utterance, which is of every class in equal parts and of which the start knows nothing: softmax(d). It
+weighs as much as an utterance of the rarest validated class. The function is strictly convex and has one minimum,
+which Newton's method finds.
 
 What the rule is made for: classes are weighed alike, as the UAR does. The biases of few utterances stay near the start
-and those of many forget it. The pull of the added utterances is bounded, so that a start that is far off, where the
-recorded prior is not the one in the posteriors, is left behind; and where the prior is divided out of the posteriors
-and the record alike, nothing changes at all. A class that no validation utterance has keeps its start. Posteriors
-below 5e-7, half the last decimal of a result file, count as 5e-7.
+and those of many forget it. The pull of the added utterance is bounded, so that a start that is far off, where the
+recorded prior is not the one in the posteriors, is left behind; and where a prior is divided out of the posteriors and
+the record alike, nothing changes at all. A class that no validation utterance has keeps its start. Posteriors below
+5e-7, half the last decimal of a result file, count as 5e-7.
 
 The decision is taken on mean posteriors, also where the raw prediction is a majority vote.
 """
@@ -118,10 +118,10 @@ def fit_biases(truth: npt.ArrayLike, posterior: npt.ArrayLike, prior: npt.ArrayL
     started = (_logs(posterior) + biases)[:, known]
     n_known = len(known)
     counts = np.bincount(label)
-    # The utterances, then one more of each class.
-    logits = np.concatenate([started, np.zeros((n_known, n_known))])
-    of_class = np.eye(n_known)[np.concatenate([label, np.arange(n_known)])]
-    weight = np.concatenate([1 / counts[label], np.full(n_known, 1 / counts.min())])
+    # The utterances, then one that is of every class.
+    logits = np.vstack([started, np.zeros(n_known)])
+    of_class = np.vstack([np.eye(n_known)[label], np.full(n_known, 1 / n_known)])
+    weight = np.append(1 / counts[label], 1 / counts.min())
     biases[known] += _minimum(logits, of_class, weight)
     return biases
 
