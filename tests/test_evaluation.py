@@ -18,6 +18,7 @@ from sertools.scoring.results.result_file import read_result, write_result
 from sertools.store.conditions import Condition
 from sertools.store.select import Selection, select_store
 from sertools.training.batches import open_rows
+from sertools.training.checkpoint import load_header, load_model, save_model
 from sertools.training.classifier import load_classifier, posteriors
 from sertools.voting import utterance_uar
 
@@ -74,6 +75,59 @@ def test_votes_and_scores_are_those_counted_by_hand(chain, planted, rule):
     assert found["vote"] == rule
 
 
+@pytest.mark.parametrize("rule", ["majority", "mean"])
+def test_posteriors_divided_by_the_prior_are_counted_by_hand(chain, planted, rule):
+    path, owner, _, given = planted
+    prior = load_header(chain.clf).facts["prior"]
+    found = document(evaluate(chain.clf, [path], rule=rule, adjust="priors", device=CPU))
+    assert found["adjust"] == "priors"
+    assert found["model"]["prior"] == prior
+    assert json.loads(found["history"][-1])["options"]["adjust"] == "priors"
+    assert "adjust" not in document(evaluate(chain.clf, [path], rule=rule, device=CPU))
+    changed = 0
+    for number, utterance in enumerate(found["utterances"]):
+        segments = given[owner == number] / [prior[name] for name in CLASSES]
+        segments /= segments.sum(axis=1, keepdims=True)
+        mean = segments.mean(axis=0)
+        votes = np.bincount(segments.argmax(axis=1), minlength=4)
+        by_rule = np.where(votes == votes.max(), mean, -1) if rule == "majority" else mean
+        assert utterance["predicted"] == CLASSES[int(by_rule.argmax())]
+        np.testing.assert_allclose(utterance["posterior"], mean, atol=1e-6)
+        changed += not np.allclose(mean, given[owner == number].mean(axis=0))
+    assert changed
+
+
+def test_what_is_validated_on_is_divided_too(chain):
+    plain = evaluate(chain.clf, [chain.test], val_path=chain.val, device=CPU)
+    found = evaluate(chain.clf, [chain.test], val_path=chain.val, adjust="priors", device=CPU)
+    assert (plain.adjust, found.adjust) == ("none", "priors")
+    assert found.implied_prior == (0.25,) * 4
+    assert plain.implied_prior == pytest.approx(tuple(load_header(chain.clf).facts["prior"].values()))
+    single = [k for k, u in enumerate(plain.validation) if u.n_segments == 1]
+    assert single
+    for k in single:
+        expected = np.array(plain.validation[k].posterior) / plain.implied_prior
+        np.testing.assert_allclose(found.validation[k].posterior, expected / expected.sum())
+
+
+def test_a_classifier_of_an_earlier_version_has_no_prior_to_divide_by(chain, tmp_path):
+    header, tensors = load_model(chain.clf, "classifier")
+    facts = {name: value for name, value in header.facts.items() if name != "prior"}
+    older = tmp_path / "older"
+    save_model(older, dataclasses.replace(header, facts=facts), tensors)
+    result = evaluate(older, [chain.test], device=CPU)
+    assert result.implied_prior is None
+    assert "prior" not in document(result)["model"]
+    with pytest.raises(ModelError, match=r"older: does not say what prior its training implied.*train it again"):
+        evaluate(older, [chain.test], adjust="priors", device=CPU)
+    with pytest.raises(UsageError, match="--adjust 'prior': expected"):
+        evaluate(chain.clf, [chain.test], adjust="prior", device=CPU)
+    for prior in ({"angry": 1.0}, dict.fromkeys(header.classes, 0.0), dict.fromkeys(header.classes, "x"), 3):
+        save_model(older, dataclasses.replace(header, facts={**facts, "prior": prior}), tensors)
+        with pytest.raises(ModelError, match="damaged header"):
+            evaluate(older, [chain.test], device=CPU)
+
+
 def test_posteriors_are_the_nets_on_scaled_rows_in_evaluation_mode(chain):
     header, net = load_classifier(chain.clf)
     rows = open_rows([chain.test])
@@ -107,6 +161,7 @@ def test_the_result_says_where_it_comes_from(chain, tmp_path):
         "arch": "cnn",
         "n_train_rows": {"generated": 12, "real": len(open_rows([chain.train]))},
         "updates": CLF.steps,
+        "prior": load_header(chain.clf).facts["prior"],
     }
     verbs = [json.loads(line)["verb"] for line in found["history"]]
     assert verbs[-1] == "evaluate"
@@ -239,7 +294,9 @@ def test_the_same_audio_or_name_under_another_roof_may_not_validate(chain, rng, 
 def test_speakers_that_validate_and_are_tested_are_remarked(chain, rng, tmp_path):
     test = write_rows(tmp_path / "a.h5", noise(rng, 2), ["sad", "happy"], speakers=["x", "y"])
     val = write_rows(tmp_path / "b.h5", noise(rng, 2), ["sad", "happy"], speakers=["y", ""])
-    with pytest.warns(SertoolsWarning, match=r"b\.h5: 1 of its speakers are tested too \(y\): an operating point"):
+    with pytest.warns(
+        SertoolsWarning, match=r"b\.h5: 1 of its speakers are tested too \(y\): an operating point fitted"
+    ):
         evaluate(chain.clf, [test], val_path=val, device=CPU)
 
 

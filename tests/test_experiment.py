@@ -50,6 +50,25 @@ def test_parts_add_their_options_in_order():
     assert joined("pot-oracle+half").needs_reduction
 
 
+def test_posthoc_evaluates_the_classifier_of_the_other_parts_once_more():
+    methods = "posthoc imbalanced CP+posthoc posthoc+weighted"
+    assert [joined(name).trained for name in methods.split()] == ["imbalanced", "imbalanced", "CP", "weighted"]
+    text = fragment({"METHODS": methods, "FOLDS": "1", "CLASSES": "angry", "VAL": "4"})
+    cell = "$(OUT)/1/angry/seed0"
+    targets = [line[0].partition(":")[0] for line in rules(text)]
+    assert len(targets) == len(set(targets))
+    trained = {target for target in targets if target.startswith(cell) and "clf" in target}
+    assert trained == {f"{cell}/{name}.clf.safetensors" for name in ("imbalanced", "CP", "weighted")}
+    for name, classifier in (("posthoc", "imbalanced"), ("CP+posthoc", "CP"), ("posthoc+weighted", "weighted")):
+        (rule,) = (line for line in rules(text) if line[0].startswith(f"{cell}/{name}.json:"))
+        assert rule[0].split()[1] == f"{cell}/{classifier}.clf.safetensors"
+        assert f"--adjust priors --tag method={name} " in rule[-1]
+    (plain,) = (line for line in rules(text) if line[0].startswith(f"{cell}/imbalanced.json:"))
+    assert "--adjust" not in plain[-1]
+    assert "posthoc" in TABLE_2
+    assert "posthoc" in TABLE_3
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

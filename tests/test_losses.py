@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sertools.config import LOSSES
 from sertools.presets import override
-from sertools.training.losses import Loss, class_weights, log_prior, make_loss
+from sertools.training.losses import Loss, class_weights, implied_prior, log_prior, make_loss
 from sertools.training.mixup import mix
 
 COUNTS = np.array([60, 30, 10])
@@ -36,6 +36,41 @@ def test_class_weights_and_priors_by_hand():
     assert (class_weights(COUNTS) * COUNTS).tolist() == pytest.approx([100 / 3] * 3)
     assert class_weights(np.array([7, 7])).tolist() == [1, 1]
     np.testing.assert_allclose(np.exp(log_prior(COUNTS)), [0.6, 0.3, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("loss", "numbers", "drawn", "expected"),
+    [
+        ("cross-entropy", {}, COUNTS, [0.6, 0.3, 0.1]),
+        ("focal", {}, COUNTS, [0.6, 0.3, 0.1]),
+        ("cross-entropy", {}, [1, 1, 1], [1 / 3] * 3),
+        ("weighted", {}, COUNTS, [1 / 3] * 3),
+        ("logit-adjust", {}, COUNTS, [1 / 3] * 3),
+        # Half of the correction leaves the root of the shares: 0.775, 0.548, 0.316 of 1.639.
+        ("logit-adjust", {"logit_tau": 0.5}, COUNTS, [0.473, 0.334, 0.193]),
+    ],
+)
+def test_the_prior_that_a_training_implies(loss, numbers, drawn, expected):
+    np.testing.assert_allclose(implied_prior(loss_of(loss, **numbers), drawn), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "drawn"), [("cross-entropy", COUNTS), ("weighted", COUNTS), ("logit-adjust", COUNTS)]
+)
+def test_a_net_that_knows_nothing_of_its_rows_says_the_implied_prior(loss, drawn):
+    labels = torch.repeat_interleave(torch.arange(N_CLASSES), torch.from_numpy(drawn))
+    bare = torch.zeros(N_CLASSES, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([bare], max_iter=100, tolerance_grad=1e-9)
+    fitted = loss_of(loss)
+
+    def closure():
+        optimiser.zero_grad()
+        cost = fitted(bare.expand(len(labels), -1), one_hot(labels))
+        cost.backward()
+        return cost
+
+    optimiser.step(closure)
+    np.testing.assert_allclose(bare.detach().softmax(0), implied_prior(fitted, drawn), atol=1e-3)
 
 
 def test_two_classes_by_hand():

@@ -221,7 +221,7 @@ def test_where_nothing_was_reduced_the_biases_are_fitted_all_the_same() -> None:
 
 @pytest.mark.parametrize("favoured", ["reduced", "others", "any"])
 def test_a_threshold_is_no_gain(favoured: str) -> None:
-    """A method that is the baseline with factors: the same at its own operating point, whichever classes they favour."""
+    """A method that is the baseline with factors, whichever classes they favour: the same at its operating point."""
     factors = {"reduced": [], "others": [0.25, 0.6], "any": [0.2, 3.0, 0.7]}[favoured]
 
     def shifted(u: Utterance, reduced: str) -> Utterance:

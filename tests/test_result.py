@@ -101,6 +101,18 @@ def test_the_order_in_which_it_was_filled_does_not_matter() -> None:
     assert '"tags": {"method": "CP", "fold": "1", "seed": "0", "arch": "y", "note": "x"}' in as_text(result)
 
 
+def test_the_prior_is_there_where_it_is_known(tmp_path: Path) -> None:
+    result = make_result()
+    assert read_text(as_text(result), tmp_path / "r.json").implied_prior is None
+    prior = {"sad": 0.2, "angry": 0.5, "happy": 0.3}
+    known = replace(result, model={**result.model, "prior": prior})
+    again = read_text(as_text(known), tmp_path / "r.json")
+    assert (again.adjust, again.implied_prior) == ("none", (0.5, 0.3, 0.2))
+    assert '"prior": {"angry": 0.5, "happy": 0.3, "sad": 0.2}' in as_text(known)
+    adjusted = read_text(as_text(replace(known, adjust="priors")), tmp_path / "r.json")
+    assert (adjusted.adjust, adjusted.implied_prior) == ("priors", (1 / 3, 1 / 3, 1 / 3))
+
+
 def test_one_utterance_a_line() -> None:
     lines = as_text(make_result()).splitlines()
     found = [line for line in lines if '"id"' in line]
@@ -187,6 +199,16 @@ def change(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
         (change("tags", "method", to=1), "method is 1"),
         (change("tags", "reduced", to="bored"), "reduced=bored is none of its classes angry, happy, sad"),
         (change("vote", to="soft"), 'vote "soft" is unknown'),
+        (change("adjust", to="soft"), 'adjust "soft" is unknown'),
+        (change("adjust", to=None), "adjust is null"),
+        (change("adjust", to="priors"), "model.prior is missing, by which"),
+        (change("model", "prior", to=[0.5, 0.3, 0.2]), "prior is"),
+        (change("model", "prior", to={"angry": 0.5, "happy": 0.5}), "model.prior must have a share above 0 for each"),
+        (
+            change("model", "prior", to={"angry": 1.0, "happy": 0.0, "sad": 0.0}),
+            "model.prior must have a share above 0",
+        ),
+        (change("model", "prior", to={"angry": 0.5, "happy": 0.4, "sad": 0.3}), "which add up to 1"),
         (change("allow_seen", to=0), "allow_seen is 0"),
         (change("allow_seen", to=...), "allow_seen is missing"),
         (change("history", to=[1]), "history is 1"),

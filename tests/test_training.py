@@ -334,10 +334,29 @@ def test_copies_and_names_of_inputs_do_not_change_the_bytes(chain, tmp_path):
     assert (tmp_path / "clf").read_bytes() == chain.clf.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"sampling": "balanced"}, {"loss": "weighted"}, {"loss": "logit-adjust"}, {"synthetic_share": 0.5}],
+    ids=str,
+)
+def test_the_prior_that_a_classifier_keeps_is_of_its_draws_and_its_loss(chain, tmp_path, options):
+    classify([chain.train, chain.synth], tmp_path / "clf", config=override(CLF, steps=1, **options))
+    found = load_header(tmp_path / "clf").facts["prior"]
+    emotion = open_store(chain.train).contents.emotion
+    # Rows that stand in for recorded ones make no class larger.
+    recorded = {name: float((emotion == name).mean()) for name in found}
+    expected = recorded if "synthetic_share" in options else dict.fromkeys(found, 0.25)
+    assert found == pytest.approx(expected)
+
+
 def test_the_classifier_file(chain):
     header, net = load_classifier(chain.clf)
     assert header.classes == ("angry", "happy", "neutral", "sad")
     assert header.facts["n_train_rows"] == {"generated": 12, "real": len(open_store(chain.train))}
+    # Both kinds of rows are drawn as they come.
+    emotions = np.concatenate([open_store(path).contents.emotion for path in (chain.train, chain.synth)])
+    shares = {name: float((emotions == name).mean()) for name in header.classes}
+    assert header.facts["prior"] == pytest.approx(shares)
     assert header.facts["speakers"] == ["01", "02", "03", "04"]
     assert header.facts["updates"] == CLF.steps
     assert header.scaler == open_rows([chain.train]).fit_scaler()

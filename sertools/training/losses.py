@@ -70,9 +70,9 @@ def implied_prior(loss: Loss, drawn: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Give the class shares that a classifier's posteriors take for granted, by how it was trained.
 
     A net that fits its loss says of a row: the share of each class among rows like it, as they are drawn and weighted,
-    less what the loss added to the logits in training alone. So the prior is s · w / exp(shift), over its sum: uniform
-    where draws or loss make up for rare classes already, and nothing is made up for twice. The focal loss and mixup
-    leave it as it is.
+    less what the loss added to the logits in training alone. So the prior is drawn · weight / exp(shift), over its sum:
+    uniform where draws or loss make up for rare classes already, so that nothing is made up for twice. The focal loss
+    and mixup leave it as it is.
 
     Parameters
     ----------
@@ -88,7 +88,8 @@ def implied_prior(loss: Loss, drawn: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """
     weight, shift = (part.double().cpu().numpy() for part in (loss.weight, loss.shift))
     shares: npt.NDArray[np.float64] = np.asarray(drawn, dtype=np.float64) * weight / np.exp(shift)
-    return shares / shares.sum()
+    shares /= shares.sum()
+    return shares
 
 
 def class_weights(counts: IntArray) -> npt.NDArray[np.float64]:

@@ -47,7 +47,8 @@ def corrected(prior: npt.ArrayLike) -> FloatArray:
         Minus the log of each share, with a sum of 0.
     """
     logs: FloatArray = np.log(np.asarray(prior, dtype=np.float64))
-    return logs.mean() - logs
+    biases: FloatArray = logs.mean() - logs
+    return biases
 
 
 def divided(posterior: npt.ArrayLike, prior: npt.ArrayLike) -> FloatArray:
@@ -66,7 +67,8 @@ def divided(posterior: npt.ArrayLike, prior: npt.ArrayLike) -> FloatArray:
         With sums of 1.
     """
     ratio: FloatArray = np.asarray(posterior, dtype=np.float64) / np.asarray(prior, dtype=np.float64)
-    return ratio / ratio.sum(axis=1, keepdims=True)
+    ratio /= ratio.sum(axis=1, keepdims=True)
+    return ratio
 
 
 def decide(posterior: npt.ArrayLike, biases: npt.ArrayLike) -> IntArray:
@@ -140,10 +142,11 @@ def _minimum(logits: FloatArray, of_class: FloatArray, weight: FloatArray) -> Fl
         loss, size = _loss(log_p, of_class, weight), 1.0
         while size > _TOLERANCE and _loss(_log_softmax(logits + shifts - size * step), of_class, weight) > loss:
             size /= 2
-        shifts = shifts - size * step
+        shifts -= size * step
         if np.abs(step).max() < _TOLERANCE:
             break
-    return shifts - shifts.mean()
+    shifts -= shifts.mean()
+    return shifts
 
 
 def _loss(log_p: FloatArray, of_class: FloatArray, weight: FloatArray) -> float:
