@@ -81,7 +81,7 @@ class Fold:
 
     @property
     def val(self) -> str:
-        """The store to choose operating points on; empty: none."""
+        """The store to fit operating points on; empty: none."""
         return f"{self.folder}/val.h5" if self.settings["VAL"] else ""
 
     @property

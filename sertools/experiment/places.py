@@ -138,7 +138,7 @@ class Cell(Place):
     Attributes
     ----------
     test, val : str
-        Stores to test on, and to choose operating points on; `val` may be empty.
+        Stores to test on, and to fit operating points on; `val` may be empty.
     oracles : str
         Folder of generators that have seen the removed rows; empty: there are none.
     """

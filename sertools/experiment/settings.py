@@ -42,7 +42,7 @@ WHAT = (
     Setting("BY", "what a fold keeps together: speaker or session", "speaker"),
     Setting(
         "VAL",
-        "one part in so many of the training set is for validation: to choose an operating point, never to train on; "
+        "one part in so many of the training set is for validation: to fit operating points on, never to train on; "
         "empty: none",
     ),
     Setting("VAL_BY", "what that keeps together: speaker, session or utterance"),

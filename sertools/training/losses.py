@@ -69,10 +69,10 @@ def make_loss(config: ClassifierConfig, counts: IntArray, device: torch.device) 
 def implied_prior(loss: Loss, drawn: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Give the class shares that a classifier's posteriors take for granted, by how it was trained.
 
-    A net that fits its loss says of a row: the share of each class among rows like it, as they are drawn and weighted,
-    less what the loss added to the logits in training alone. So the prior is drawn · weight / exp(shift), over its sum:
-    uniform where draws or loss make up for rare classes already, so that nothing is made up for twice. The focal loss
-    and mixup leave it as it is.
+    A net that fits its loss says of a row: the share of each class among rows like it, as they are drawn and
+    weighted, less what the loss added to the logits in training alone. So the prior is drawn · weight / exp(shift),
+    over its sum: uniform where draws or loss make up for rare classes already, so that nothing is made up for twice.
+    The focal loss and mixup leave it as it is.
 
     Parameters
     ----------

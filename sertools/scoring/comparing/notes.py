@@ -36,8 +36,8 @@ def legend(report: Report) -> list[str]:
     if report.adjusted:
         notes.append(
             "adj.: each classifier at its own operating point, a bias for each class that starts at posthoc's and is "
-            "fitted on its validation set, all methods alike; decided on mean posteriors even where raw decisions are "
-            "majority votes. What is gone there was a shifted threshold."
+            "fitted on its validation set; decided on mean posteriors even where raw decisions are majority votes. A "
+            "difference that is gone there was a shifted threshold."
         )
     if report.baseline and len(report.rows) > 1:
         notes += _differences(report)

@@ -1,23 +1,23 @@
 """A classifier at its operating point: one bias for each class on its log posteriors, fitted on a validation set.
 
 Recall of a rare class can be bought by predicting it more often, with no better classifier behind it. So methods are
-compared a second time after each has been given the biases that suit it: what remains is not the operating point.
-A classifier that differs from another by factors of its posteriors alone must come out the same, whichever classes
-the factors favour; one bias for one class cannot do that.
+compared a second time after each has been given the biases that suit it: what remains is not the operating point. A
+classifier that differs from another by factors of its posteriors alone must come out the same, whichever classes the
+factors favour; one bias for one class cannot do that.
 
 **The rule.** To the log of an utterance's mean posterior a bias is added for each class, and the largest entry wins.
 The biases start at minus the log of the prior that the training implied: the textbook correction (Menon et al.,
 "Long-tail learning via logit adjustment", 2021). From there they move by the d, with a sum of 0, that minimises the
-log loss of the validation utterances, softmax(log posterior + start + d), where every class weighs 1 in all, plus that
-of one more utterance, which is of every class in equal parts and of which the start knows nothing: softmax(d). It
-weighs as much as an utterance of the rarest validated class. The function is strictly convex and has one minimum,
+log loss of the validation utterances, softmax(log posterior + start + d), where every class weighs 1 in all, plus
+that of one more utterance, which is of every class in equal parts and of which the start knows nothing: softmax(d).
+It weighs as much as an utterance of the rarest validated class. The function is strictly convex and has one minimum,
 which Newton's method finds.
 
-What the rule is made for: classes are weighed alike, as the UAR does. The biases of few utterances stay near the start
-and those of many forget it. The pull of the added utterance is bounded, so that a start that is far off, where the
-recorded prior is not the one in the posteriors, is left behind; and where a prior is divided out of the posteriors and
-the record alike, nothing changes at all. A class that no validation utterance has keeps its start. Posteriors below
-5e-7, half the last decimal of a result file, count as 5e-7.
+What the rule is made for: classes are weighed alike, as the UAR does. The biases of few utterances stay near the
+start and those of many forget it. The pull of the added utterance is bounded, so that a start that is far off, where
+the recorded prior is not the one in the posteriors, is left behind; and where a prior is divided out of the
+posteriors and the record alike, nothing changes at all. A class that no validation utterance has keeps its start.
+Posteriors below 5e-7, half the last decimal of a result file, count as 5e-7.
 
 The decision is taken on mean posteriors, also where the raw prediction is a majority vote.
 """

@@ -23,8 +23,8 @@ JSON, laid out so that ``grep`` and ``diff`` work: one line a field, one line an
 
 An utterance has a ``corpus``, a ``gender`` and a ``digest`` of its audio where they are known; files made before
 these came have none, and are read as ever. So are the model's ``prior``, the class shares that its training implied,
-and ``"adjust": "priors"``, which stands beside ``vote`` after ``evaluate --adjust priors`` alone. ``validation`` holds
-the utterances that an operating point is fitted on, and is there only after ``evaluate --val``.
+and ``"adjust": "priors"``, which stands beside ``vote`` after ``evaluate --adjust priors`` alone. ``validation``
+holds the utterances that an operating point is fitted on, and is there only after ``evaluate --val``.
 
 A file that was read can be trusted: every field has its type and range, and the metrics are those of its
 utterances. Characters that could steer a terminal are escaped on the way in and out.
