@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from sertools.cli import app
-from sertools.experiment.methods import METHODS
+from sertools.experiment.methods import METHODS, joined
 from sertools.experiment.seeds import derived_seed
 
 ROOT = Path(__file__).parent.parent
@@ -103,7 +103,7 @@ def test_the_tools_take_every_line_that_make_would_run(tmp_path, goals, methods)
         COMMANDS[verb].make_context(verb, words)
     trained = {words[words.index("-o") + 1] for _, verb, *words in lines if verb == "train-clf"}
     if goals.startswith("table"):
-        assert {f"{method}.clf.safetensors" for method in methods} <= {Path(name).name for name in trained}
+        assert {f"{joined(method).trained}.clf.safetensors" for method in methods} <= {Path(name).name for name in trained}
 
 
 def test_nothing_is_installed_or_written_outside_its_folder_before_a_goal_is_made(tmp_path):
