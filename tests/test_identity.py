@@ -380,7 +380,7 @@ def test_a_rival_takes_corpus_and_audio_from_ours(tmp_path):
     assert (report.n_utterances, report.n_speakers) == (N, 2)
     assert read_results([own, rival])[1].utterances[0].digest == "a00"
     rival.write_text(as_csv([make_run("SVM")]).replace("1-0,", "1-0\N{COMBINING ACUTE ACCENT},"))
-    with pytest.raises(ModelError, match="is no utterance of"):
+    with pytest.raises(ModelError, match="is not an utterance of"):
         read_results([own, rival])
 
 
