@@ -103,7 +103,9 @@ def test_the_tools_take_every_line_that_make_would_run(tmp_path, goals, methods)
         COMMANDS[verb].make_context(verb, words)
     trained = {words[words.index("-o") + 1] for _, verb, *words in lines if verb == "train-clf"}
     if goals.startswith("table"):
-        assert {f"{joined(method).trained}.clf.safetensors" for method in methods} <= {Path(name).name for name in trained}
+        assert {f"{joined(method).trained}.clf.safetensors" for method in methods} <= {
+            Path(name).name for name in trained
+        }
 
 
 def test_nothing_is_installed_or_written_outside_its_folder_before_a_goal_is_made(tmp_path):

@@ -57,8 +57,7 @@ class Row:
         On which rows that was measured: training, validation.
     difference, recall_difference, auc_difference, adjusted_difference : Interval or None
         Pooled UAR minus that of the baseline, over the runs that both have; the same of the reduced class's recall
-        and AUC, and of the UAR at each one's own operating point. Of these classifiers, on new
-        speakers.
+        and AUC, and of the UAR at each one's own operating point. Of these classifiers, on new speakers.
     anew_difference : Interval or None
         Of the reduced class's AUC, or of the UAR where none is reduced: of this method, on new training sets and
         speakers.
