@@ -11,7 +11,7 @@ from chains import CPU, FRONT_END, GAN, NET, classify, finetune, noise, synthesi
 from sertools.errors import LineageError, SertoolsWarning, StoreError
 from sertools.nets.gan import Autoencoder
 from sertools.reporting.contents.description import describe
-from sertools.reporting.reports.layouts import render_layout
+from sertools.reporting.reports.layouts import render
 from sertools.reporting.reports.score_table import compare_scores
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.discriminators import ToldOfD, told_of_d
@@ -201,15 +201,15 @@ def test_a_report_has_the_column_where_a_gan_is_behind_a_result(chain, tmp_path)
     auc = load_header(chain.gan).facts["d_auc"]
     report = summarise(results)
     assert [row.d_auc for row in report.rows] == [pytest.approx(np.nan, nan_ok=True), auc]
-    text = render_layout(report)
+    text = render(report)
     head = next(line for line in text.splitlines() if line.startswith("method"))
     made = next(line for line in text.splitlines() if line.startswith("gan "))
     assert "D's AUC" in head
     assert f"{100 * auc:.1f}" in made
     assert "tells real rows (training) from those of its generator" in text
-    found = json.loads(render_layout(report, format="json"))
+    found = json.loads(render(report, format="json"))
     assert [row["d_auc"] for row in found["rows"]] == [None, pytest.approx(100 * auc, abs=0.06)]
-    assert "D's AUC" not in render_layout(summarise(results[:1]))
+    assert "D's AUC" not in render(summarise(results[:1]))
 
 
 def test_a_score_tells_it_and_one_of_an_earlier_version_does_not(chain, rng, tmp_path):
