@@ -9,6 +9,7 @@ import difflib
 import errno
 import json
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -73,6 +74,11 @@ class Followed(SertoolsError):  # noqa: N818 - no error: the first process goes 
 
 class SertoolsWarning(UserWarning):
     """Something a user should know, that stops nothing."""
+
+
+def warn(text: str, category: type[SertoolsWarning] = SertoolsWarning) -> None:
+    """Warn in one line that names the file and what is odd about it; nothing stops."""
+    warnings.warn(text, category, stacklevel=3)
 
 
 def out_of_memory(error: BaseException) -> bool:

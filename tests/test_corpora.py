@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from sertools.corpora import READERS, read_corpus
-from sertools.corpora.emodb import EXPECTED as EMODB_EXPECTED
-from sertools.corpora.ravdess import EXPECTED as RAVDESS_EXPECTED
+from sertools.corpora.named import EMODB, RAVDESS
 from sertools.corpora.table import (
     EMOTIONS,
     CorpusWarning,
@@ -427,8 +426,8 @@ def test_ravdess(tmp_path):
 
 
 def test_ravdess_published_counts():
-    assert len(RAVDESS_EXPECTED) == 24
-    totals = Counter({e: n * 24 for e, n in RAVDESS_EXPECTED["01"].items()})
+    assert len(RAVDESS.expected) == 24
+    totals = Counter({e: n * 24 for e, n in RAVDESS.expected["01"].items()})
     assert totals["neutral"] == 96
     assert totals.total() == 1440
 
@@ -484,8 +483,8 @@ def test_emodb_published_counts():
         "15": 56,
         "16": 71,
     }
-    assert {speaker: sum(counts.values()) for speaker, counts in EMODB_EXPECTED.items()} == speakers
-    totals = sum((Counter(counts) for counts in EMODB_EXPECTED.values()), Counter())
+    assert {speaker: sum(counts.values()) for speaker, counts in EMODB.expected.items()} == speakers
+    totals = sum((Counter(counts) for counts in EMODB.expected.values()), Counter())
     assert totals == EMODB_TOTALS
 
 

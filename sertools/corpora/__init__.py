@@ -14,16 +14,12 @@ from pathlib import Path
 from sertools.corpora import (
     audformat,
     crema_d,
-    emodb,
-    esd,
     folders,
     iemocap,
     meld,
     msp_podcast,
+    named,
     nkululeko,
-    ravdess,
-    savee,
-    tess,
 )
 from sertools.corpora.table import Recording
 from sertools.corpora.vocabulary import USUAL, Vocabulary, settle
@@ -57,8 +53,8 @@ READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
         Reader("folders", "any corpus with one folder per emotion", folders.read),
-        Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", ravdess.read),
-        Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", emodb.read),
+        Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", named.read_ravdess),
+        Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", named.EMODB.read),
         Reader(
             "iemocap",
             "IEMOCAP: English, 10 actors in 5 sessions; research only, by agreement",
@@ -71,9 +67,9 @@ READERS: dict[str, Reader] = {
             "msp-podcast", "MSP-Podcast: English podcasts, 8 emotions; research only, by agreement", msp_podcast.read
         ),
         Reader("meld", "MELD: English, the series Friends, 7 emotions; repository GPL 3, TV material", meld.read),
-        Reader("tess", "TESS: English, 2 actresses, 7 emotions; CC BY-NC-ND 4.0", tess.read),
-        Reader("savee", "SAVEE: English, 4 actors, 7 emotions; research, on registration", savee.read),
-        Reader("esd", "ESD: Mandarin and English, 20 speakers, 5 emotions; research only", esd.read),
+        Reader("tess", "TESS: English, 2 actresses, 7 emotions; CC BY-NC-ND 4.0", named.TESS.read),
+        Reader("savee", "SAVEE: English, 4 actors, 7 emotions; research, on registration", named.SAVEE.read),
+        Reader("esd", "ESD: Mandarin and English, 20 speakers, 5 emotions; research only", named.ESD.read),
         Reader(
             "audformat", "a database of audformat, saved or in audb's cache: db.yaml, tables, audio", audformat.read
         ),

@@ -3,6 +3,7 @@
 import math
 import re
 
+from sertools.errors import CorpusError
 from sertools.spelling import is_missing, spelled
 
 _GENDER_OF = {"f": "female", "w": "female", "m": "male"}
@@ -19,20 +20,23 @@ def canonical_gender(word: str) -> str:
     return _GENDER_OF.get(word, word)
 
 
-def parse_seconds(cell: str) -> float | None:
+def parse_seconds(cell: str, column: str, where: str) -> float | None:
     """Seconds of a cell, a number or a clock time; None where it is empty or says that nothing is known.
 
     Raises
     ------
-    ValueError
-        No time, or not within 0 and infinity.
+    CorpusError
+        No time, or not within 0 and infinity; the message names `column`, and `where` it stands.
     """
     if not cell or is_missing(cell):
         return None
     if clock := _CLOCK.fullmatch(cell):
         days, hours, minutes = (int(clock[part] or 0) for part in ("days", "hours", "minutes"))
         return ((days * 24 + hours) * 60 + minutes) * 60 + float((clock["seconds"] or "0").replace(",", "."))
-    seconds = float(cell)
+    try:
+        seconds = float(cell)
+    except ValueError:
+        seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise ValueError(cell)
+        raise CorpusError(f"{where}: {column} is {cell!r}; write seconds, such as 1.25, or leave it empty")
     return seconds

@@ -3,24 +3,20 @@
 Each finding is one `CorpusWarning`; the rows that are left stay usable.
 """
 
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
 from sertools.corpora.table import CorpusWarning, Recording
-from sertools.errors import CorpusError
+from sertools.errors import CorpusError, warn
 
 Label = TypeVar("Label")
 Name = TypeVar("Name")
 
 # A warning stays one readable line.
 _MAX_EXAMPLES = 4
-
-
-def _stem(path: Path) -> str:
-    return path.stem
 
 
 def read_names(
@@ -67,27 +63,24 @@ def read_names(
 def warn_of_strangers(paths: Sequence[Path], folder: Path, expected: str) -> None:
     """Warn of audio files left out because their names are not the corpus's."""
     if paths:
-        warnings.warn(
-            f"{folder}: left out {_files(len(paths))} not named like {expected}, such as {paths[0]}",
-            CorpusWarning,
-            stacklevel=3,
-        )
+        warn(f"{folder}: left out {_files(paths)} not named like {expected}, such as {paths[0]}", CorpusWarning)
 
 
-def without_duplicates(paths: Iterable[Path], folder: Path, name_of: Callable[[Path], str] = _stem) -> list[Path]:
+def without_duplicates(
+    paths: Iterable[Path], folder: Path, name_of: Callable[[Path], Hashable] = attrgetter("stem")
+) -> list[Path]:
     """Keep the first path of each name (the base name without suffix) and warn how many copies were left out."""
-    first: dict[str, Path] = {}
+    first: dict[Hashable, Path] = {}
     copies: list[Path] = []
     for path in paths:
         if first.setdefault(name_of(path), path) is not path:
             copies.append(path)
     if copies:
-        warnings.warn(
+        warn(
             f"{folder}: {len(first)} recordings expected, {len(first) + len(copies)} files found: left out "
-            f"{_files(len(copies))} whose base names occur before, such as {copies[0]} "
+            f"{_files(copies)} whose base names occur before, such as {copies[0]} "
             f"(kept: {first[name_of(copies[0])]})",
             CorpusWarning,
-            stacklevel=3,
         )
     return list(first.values())
 
@@ -109,11 +102,10 @@ def compare_counts(recordings: Iterable[Recording], folder: Path, expected: Mapp
     published = Counter({(s, e): n for s in speakers for e, n in expected.get(s, {}).items()})
     cells = [Counter({f"{s} {e}": n for (s, e), n in counts.items()}) for counts in (found, published)]
     if differing := differences(*cells):
-        warnings.warn(
+        warn(
             f"{folder}: {found.total()} recordings found, {published.total()} expected of "
             f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}: speaker {differing}",
             CorpusWarning,
-            stacklevel=3,
         )
 
 
@@ -166,24 +158,15 @@ def match_labels(
             "check that audio and labels are of the same corpus and both unpacked"
         )
     if silent:
-        warnings.warn(
+        warn(
             f"{folder}: {len(labels)} audio files expected, {len(matched)} found: left out "
-            f"{_labels(len(silent))} without audio, such as that of {silent[0]}",
+            f"{len(silent)} label{'s' * (len(silent) != 1)} without audio, such as that of {silent[0]}",
             CorpusWarning,
-            stacklevel=3,
         )
     if unlabelled:
-        warnings.warn(
-            f"{folder}: left out {_files(len(unlabelled))} without a label, such as {unlabelled[0]}",
-            CorpusWarning,
-            stacklevel=3,
-        )
+        warn(f"{folder}: left out {_files(unlabelled)} without a label, such as {unlabelled[0]}", CorpusWarning)
     return matched
 
 
-def _files(number: int) -> str:
-    return f"{number} file{'s' * (number != 1)}"
-
-
-def _labels(number: int) -> str:
-    return f"{number} label{'s' * (number != 1)}"
+def _files(paths: Sequence[Path]) -> str:
+    return f"{len(paths)} file{'s' * (len(paths) != 1)}"

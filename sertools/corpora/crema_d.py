@@ -7,15 +7,15 @@ Both read ``AudioWAV/`` where there is one, not ``AudioMP3/`` beside it.
 
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sertools.corpora.checks import differences, match_labels, read_names, without_duplicates
 from sertools.corpora.files import find_audio, find_files
-from sertools.corpora.table import CorpusWarning, Recording, read_rows
-from sertools.errors import CorpusError
+from sertools.corpora.table import CorpusWarning, Recording, rows_of
+from sertools.errors import CorpusError, warn
 
 _NAME = re.compile(
     r"(?P<actor>10\d\d)_(?P<sentence>[A-Z]{3})_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?P<level>LO|MD|HI|XX|X)"
@@ -39,15 +39,7 @@ _LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified", "X": 
 _N_ACTORS = 91
 # Without the file that holds no sound: intended sad, heard as neutral.
 EXPECTED = {"angry": 1271, "disgust": 1271, "fearful": 1271, "happy": 1271, "neutral": 1087, "sad": 1270}
-EXPECTED_VOICE = {
-    "angry": 986,
-    "disgust": 547,
-    "fearful": 645,
-    "happy": 353,
-    "neutral": 3896,
-    "sad": 370,
-    "ambiguous": 644,
-}
+EXPECTED_VOICE = dict(zip((*EXPECTED, "ambiguous"), (986, 547, 645, 353, 3896, 370, 644), strict=True))
 
 
 def read(folder: Path) -> list[Recording]:
@@ -91,17 +83,10 @@ def read_voice(folder: Path) -> list[Recording]:
     votes = _votes(folder)
     audio = {name: Path(recording.file) for name, recording in intended.items()}
     recordings = []
-    for name, path, vote in match_labels(audio, votes, folder):
+    for name, _, vote in match_labels(audio, votes, folder):
         spoken = intended[name]
-        recordings.append(
-            Recording(
-                file=str(path),
-                emotion=_VOTES.get(vote, "ambiguous"),
-                speaker=spoken.speaker,
-                gender=spoken.gender,
-                extra={**spoken.extra, "intended": spoken.emotion, "original": vote},
-            )
-        )
+        extra = {**spoken.extra, "intended": spoken.emotion, "original": vote}
+        recordings.append(replace(spoken, emotion=_VOTES.get(vote, "ambiguous"), extra=extra))
     _compare_counts(recordings, folder, EXPECTED_VOICE)
     return recordings
 
@@ -112,9 +97,7 @@ def _intended(folder: Path) -> dict[str, Recording]:
     audio = [path for path in audio if path.parent.name == _AUDIO_FOLDER] or audio
     names = read_names(audio, folder, lambda path: _NAME.fullmatch(path.stem), "CREMA-D", _EXPECTED_NAMES)
     if silent := [path for path in names if path.stem == _SILENT]:
-        warnings.warn(
-            f"{folder}: left out {silent[0]}, which holds no sound in any release", CorpusWarning, stacklevel=3
-        )
+        warn(f"{folder}: left out {silent[0]}, which holds no sound in any release", CorpusWarning)
     actors = _actors(folder)
     recordings = {}
     for path in without_duplicates([path for path in names if path not in silent], folder):
@@ -139,7 +122,7 @@ def _actors(folder: Path) -> dict[str, Mapping[str, str]]:
     table = _table(folder, "VideoDemographics.csv")
     if table is None:
         return {}
-    return {row["ActorID"]: row for _, row in _rows(table, ("ActorID", "Age", "gender", "Race", "Ethnicity"))}
+    return {row["ActorID"]: row for _, row in rows_of(table, ("ActorID", "Age", "gender", "Race", "Ethnicity"))}
 
 
 def _votes(folder: Path) -> dict[str, str]:
@@ -151,7 +134,7 @@ def _votes(folder: Path) -> dict[str, str]:
             "or use the reader 'crema-d' for the intended emotions"
         )
     votes = {}
-    for number, row in _rows(table, ("FileName", "VoiceVote")):
+    for number, row in rows_of(table, ("FileName", "VoiceVote")):
         vote = row["VoiceVote"]
         if not set(vote.split(":")) <= _VOTES.keys():
             known = " ".join(_VOTES)
@@ -168,25 +151,11 @@ def _table(folder: Path, name: str) -> Path | None:
     return next((table for table in tables if table.name == name), None)
 
 
-def _rows(table: Path, needed: tuple[str, ...]) -> list[tuple[int, Mapping[str, str]]]:
-    try:
-        with table.open(encoding="utf-8", newline="") as stream:
-            return list(read_rows(stream, str(table), needed))
-    except OSError as error:
-        raise CorpusError(f"{table}: {error.strerror}") from error
-
-
 def _compare_counts(recordings: list[Recording], folder: Path, expected: Mapping[str, int]) -> None:
     """Warn of a part of the corpus, or of a whole one whose counts are not the published ones."""
     n_actors = len({r.speaker for r in recordings})
-    if n_actors < _N_ACTORS:
-        finding = f": {n_actors} of {_N_ACTORS} actors"
-    elif differing := differences(Counter(r.emotion for r in recordings), expected):
-        finding = f": {differing}"
-    else:
-        return
-    warnings.warn(
-        f"{folder}: {len(recordings)} recordings found, {sum(expected.values())} expected{finding}",
-        CorpusWarning,
-        stacklevel=3,
-    )
+    differing = differences(Counter(r.emotion for r in recordings), expected)
+    finding = f"{n_actors} of {_N_ACTORS} actors" if n_actors < _N_ACTORS else differing
+    if finding:
+        counts = f"{len(recordings)} recordings found, {sum(expected.values())} expected"
+        warn(f"{folder}: {counts}: {finding}", CorpusWarning)

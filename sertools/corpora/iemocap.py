@@ -11,16 +11,14 @@ apart; the column ``original`` keeps the corpus's own code.
 """
 
 import re
-import warnings
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sertools.corpora.checks import differences, match_labels, without_duplicates
 from sertools.corpora.files import find_audio, require_folder
 from sertools.corpora.table import CorpusWarning, Recording
-from sertools.errors import CorpusError
+from sertools.errors import CorpusError, warn
 
 _SESSIONS = range(1, 6)
 _RELEASE = "IEMOCAP_full_release"
@@ -30,7 +28,7 @@ _DIALOG = r"Ses(?P<session>0[1-5])[FM]_(?P<type>impro|script)\w*"
 _UTTERANCE = re.compile(rf"{_DIALOG}_(?P<letter>[FM])[0-9X]+")
 _LABEL_FILE = re.compile(rf"{_DIALOG}\.txt", re.IGNORECASE)
 _LABEL = re.compile(
-    r"\[[^\]]*\]\s+(?P<utterance>\w+)\s+(?P<code>[a-z]+)\s+"
+    r"\[[^\]]*\]\s+(?P<utterance>\w+)\s+(?P<original>[a-z]+)\s+"
     r"\[(?P<valence>[^,\]]*),(?P<activation>[^,\]]*),(?P<dominance>[^,\]]*)\]\s*"
 )
 _LABEL_LOOKS = "[start - end] utterance emotion [valence, activation, dominance]"
@@ -64,27 +62,10 @@ EXPECTED = {
     }.items()
 }
 # Of all sessions, by the corpus's own codes: 10039 utterances.
-EXPECTED_CODES = {
-    "ang": 1103,
-    "hap": 595,
-    "exc": 1041,
-    "sad": 1084,
-    "neu": 1708,
-    "fru": 1849,
-    "sur": 107,
-    "fea": 40,
-    "dis": 2,
-    "oth": 3,
-    "xxx": 2507,
-}
+EXPECTED_CODES = dict(zip(_EMOTIONS, (1103, 595, 1041, 1084, 1708, 1849, 107, 40, 2, 3, 2507), strict=True))
 
-
-@dataclass(frozen=True)
-class _Label:
-    code: str
-    valence: str
-    activation: str
-    dominance: str
+# The columns of a label, by name.
+_Label = Mapping[str, str]
 
 
 def read(folder: Path) -> list[Recording]:
@@ -118,9 +99,10 @@ def read(folder: Path) -> list[Recording]:
     for session in sessions:
         for file in _label_files(session):
             for utterance, label in _labels(file):
-                if labels.setdefault(utterance, label) != label:
+                known = labels.setdefault(utterance, label)
+                if known != label:
                     raise CorpusError(
-                        f"{file}: {utterance} is {label.code!r} here and {labels[utterance].code!r} before, or its "
+                        f"{file}: {utterance} is {label['original']!r} here and {known['original']!r} before, or its "
                         "dimensions differ; take the file from the release"
                     )
         sentences = session / "sentences" / "wav"
@@ -172,14 +154,15 @@ def _label(line: str, where: str) -> tuple[str, _Label]:
         raise CorpusError(
             f"{where}: {line.rstrip()[:80]!r} is not of the form {_LABEL_LOOKS}; take the file from the release"
         )
-    utterance, code, *dimensions = (group.strip() for group in match.groups())
+    label = {name: text.strip() for name, text in match.groupdict().items()}
+    utterance, code = label.pop("utterance"), label["original"]
     if not _UTTERANCE.fullmatch(utterance):
         raise CorpusError(f"{where}: {utterance!r} is not an utterance of IEMOCAP; take the file from the release")
     if code not in _EMOTIONS:
         raise CorpusError(
             f"{where}: emotion is {code!r}, known are {' '.join(_EMOTIONS)}; take the file from the release"
         )
-    return utterance, _Label(code, *dimensions)
+    return utterance, label
 
 
 def _recording(utterance: str, path: Path, label: _Label) -> Recording:
@@ -187,17 +170,11 @@ def _recording(utterance: str, path: Path, label: _Label) -> Recording:
     assert name is not None  # as checked with its label
     return Recording(
         file=str(path),
-        emotion=_EMOTIONS[label.code],
+        emotion=_EMOTIONS[label["original"]],
         speaker=f"Ses{name['session']}{name['letter']}",
         session=name["session"],
         gender=_GENDERS[name["letter"]],
-        extra={
-            "dialog_type": _TYPES[name["type"]],
-            "original": label.code,
-            "valence": label.valence,
-            "activation": label.activation,
-            "dominance": label.dominance,
-        },
+        extra={"dialog_type": _TYPES[name["type"]], **label},
     )
 
 
@@ -218,9 +195,8 @@ def _compare_counts(recordings: list[Recording], root: Path) -> None:
         published |= EXPECTED_CODES
     notes += [differing] if (differing := differences(found, published)) else []
     if notes:
-        warnings.warn(
+        warn(
             f"{root}: {len(cells)} utterances of angry, happy, neutral and sad found, {total} expected: "
             f"{'; '.join(notes)}",
             CorpusWarning,
-            stacklevel=3,
         )

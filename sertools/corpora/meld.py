@@ -9,7 +9,6 @@ libsndfile reads no sound of it, so convert them before.
 import io
 import re
 import shlex
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 from sertools.corpora.checks import differences, match_labels, warn_of_strangers, without_duplicates
 from sertools.corpora.files import find_audio, find_files
 from sertools.corpora.table import CorpusWarning, Recording, canonical_emotion, read_rows
-from sertools.errors import CorpusError
+from sertools.errors import CorpusError, warn
 
 _TABLE = re.compile(r"(train|dev|test)_sent_emo\.csv")
 _COLUMNS = ("speaker", "emotion", "Dialogue_ID", "Utterance_ID")
@@ -133,8 +132,4 @@ def _compare_counts(labels: Mapping[str, Mapping[str, str]], splits: Iterable[st
     notes += [differing] if (differing := differences(found, published)) else []
     if notes:
         total = sum(published.values())
-        warnings.warn(
-            f"{folder}: {found.total()} labels found, {total} expected: {'; '.join(notes)}",
-            CorpusWarning,
-            stacklevel=3,
-        )
+        warn(f"{folder}: {found.total()} labels found, {total} expected: {'; '.join(notes)}", CorpusWarning)

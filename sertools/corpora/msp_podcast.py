@@ -6,17 +6,17 @@ table is what is expected.
 """
 
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from sertools.corpora.checks import match_labels, without_duplicates
 from sertools.corpora.files import find_audio, find_files
-from sertools.corpora.table import CorpusWarning, Recording, read_rows
-from sertools.errors import CorpusError
+from sertools.corpora.table import CorpusWarning, Recording, rows_of
+from sertools.errors import CorpusError, warn
 from sertools.spelling import is_missing
 
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv")
+_FURTHER = {"split": "Split_Set", "valence": "EmoVal", "activation": "EmoAct", "dominance": "EmoDom"}
 _COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "gender", "Split_Set")
 _PODCAST = re.compile(r"MSP-PODCAST_(\d+)_\d+\w*")
 
@@ -70,31 +70,23 @@ def _table(folder: Path, n_audio: int) -> Path:
 
 def _labels(table: Path, folder: Path) -> dict[str, Mapping[str, str]]:
     """Rows of the table by the stem of their file, but for those without an emotion."""
-    labels: dict[str, Mapping[str, str]] = {}
-    withheld = []
-    try:
-        with table.open(encoding="utf-8", newline="") as stream:
-            for number, row in read_rows(stream, str(table), _COLUMNS):
-                code, name = row["EmoClass"], Path(row["FileName"]).stem
-                code = "" if is_missing(code) else code
-                if code not in _EMOTIONS and code:
-                    raise CorpusError(
-                        f"{table}:{number}: EmoClass is {code!r}, known are {' '.join(_EMOTIONS)}; "
-                        "take the file from the release"
-                    )
-                if labels.setdefault(name, row) is not row:
-                    raise CorpusError(f"{table}:{number}: {name} stands there before; take the file from the release")
-                if not code:
-                    withheld.append(name)
-    except OSError as error:
-        raise CorpusError(f"{table}: {error.strerror}") from error
-    if withheld:
-        warnings.warn(
-            f"{folder}: left out {len(withheld)} of {len(labels)} rows without an emotion, such as {withheld[0]}",
+    rows: dict[str, Mapping[str, str]] = {}
+    for number, row in rows_of(table, _COLUMNS):
+        code, name = row["EmoClass"], Path(row["FileName"]).stem
+        if code and code not in _EMOTIONS and not is_missing(code):
+            raise CorpusError(
+                f"{table}:{number}: EmoClass is {code!r}, known are {' '.join(_EMOTIONS)}; "
+                "take the file from the release"
+            )
+        if rows.setdefault(name, row) is not row:
+            raise CorpusError(f"{table}:{number}: {name} stands there before; take the file from the release")
+    labels = {name: row for name, row in rows.items() if row["EmoClass"] in _EMOTIONS}
+    if withheld := [name for name in rows if name not in labels]:
+        warn(
+            f"{folder}: left out {len(withheld)} of {len(rows)} rows without an emotion, such as {withheld[0]}",
             CorpusWarning,
-            stacklevel=3,
         )
-    return {name: row for name, row in labels.items() if row["EmoClass"] in _EMOTIONS}
+    return labels
 
 
 def _recording(name: str, path: Path, row: Mapping[str, str]) -> Recording:
@@ -105,10 +97,5 @@ def _recording(name: str, path: Path, row: Mapping[str, str]) -> Recording:
         speaker=row["SpkrID"],
         session=podcast[1] if podcast else "",
         gender=row["gender"],
-        extra={
-            "split": row["Split_Set"],
-            "valence": row["EmoVal"],
-            "activation": row["EmoAct"],
-            "dominance": row["EmoDom"],
-        },
+        extra={name: row[column] for name, column in _FURTHER.items()},
     )

@@ -5,14 +5,13 @@ They are labels tables such as `extract` reads itself; this reader joins the spl
 
 import os
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from sertools.corpora.sources import read_table
 from sertools.corpora.table import CorpusWarning, Recording
-from sertools.errors import CorpusError
+from sertools.errors import CorpusError, warn
 
 _SPLIT = re.compile(r"(?:(?P<name>.*)[_.-])?(?P<split>train|dev|test\d*)", re.IGNORECASE)
 
@@ -64,7 +63,7 @@ def _tables(folder: Path) -> list[Path]:
         raise CorpusError(f"{folder}: CSVs of several databases; name one: {', '.join(map(str, tables))}")
     splits = [table for table, _ in parts]
     if others := [str(table) for table in tables if table not in splits]:
-        warnings.warn(f"{folder}: left out {', '.join(others)} beside the splits", CorpusWarning, stacklevel=3)
+        warn(f"{folder}: left out {', '.join(others)} beside the splits", CorpusWarning)
     return splits
 
 

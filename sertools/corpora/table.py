@@ -16,6 +16,7 @@ import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from pathlib import Path
 from typing import TextIO
 
 from sertools.corpora.cells import parse_seconds
@@ -152,6 +153,21 @@ def listed(stream: Iterable[str], name: str) -> list[Recording]:
 TableRow = tuple[int, Mapping[str, str]]
 
 
+def rows_of(table: Path, needed: Sequence[str]) -> list[TableRow]:
+    """Read all rows of a CSV file as `read_rows` does.
+
+    Raises
+    ------
+    CorpusError
+        It cannot be opened, or is none of those tables.
+    """
+    try:
+        with table.open(encoding="utf-8", newline="") as stream:
+            return list(read_rows(stream, str(table), needed))
+    except OSError as error:
+        raise CorpusError(f"{table}: {error.strerror}") from error
+
+
 def read_rows(stream: Iterable[str], name: str, needed: Sequence[str]) -> Iterator[TableRow]:
     """Read any CSV table as `read_labels` does, before its cells are made sense of.
 
@@ -262,7 +278,7 @@ def _header(row: list[str], where: str, needed: Sequence[str]) -> list[str]:
 def _recording(cells: Mapping[str, str], where: str) -> Recording:
     if not cells.get("file"):
         raise CorpusError(f"{where}: no file in column 'file'; fill it or remove the row")
-    start, end = (_seconds(cells.get(column, ""), column, where) for column in ("start", "end"))
+    start, end = (parse_seconds(cells.get(column, ""), column, where) for column in ("start", "end"))
     if end is not None and (start or 0.0) >= end:
         raise CorpusError(f"{where}: start {start or 0.0:g} s is not before end {end:g} s; mend the times")
     words = {column: cells.get(column, "") for column in (*_COLUMNS[1:], "corpus")}
@@ -275,11 +291,3 @@ def _recording(cells: Mapping[str, str], where: str) -> Recording:
     known = {"", *_COLUMNS, *_IF_KNOWN}
     extra = {column: cell for column, cell in cells.items() if column not in known}
     return Recording(file=cells["file"], **words, start=start, end=end, extra=extra)
-
-
-def _seconds(cell: str, column: str, where: str) -> float | None:
-    try:
-        return parse_seconds(cell)
-    except ValueError as error:
-        problem = f"{column} is {cell!r}; write seconds, such as 1.25, or leave it empty"
-        raise CorpusError(f"{where}: {problem}") from error
