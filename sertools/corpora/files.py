@@ -2,12 +2,11 @@
 
 import os
 import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Container, Iterable
 from pathlib import Path
 
-from sertools.errors import CorpusError, SertoolsWarning
+from sertools.errors import CorpusError, warn
 
 # What libsndfile reads. Not sound without a header (.raw), whose rate nobody knows, nor .mat, which rarely is sound.
 AUDIO_SUFFIXES = frozenset(
@@ -59,11 +58,9 @@ def find_only_audio(folder: Path, remedy: str) -> list[Path]:
     if not audio:
         raise CorpusError(f"{folder}: no audio files below it; {remedy}" + f" (found: {told})" * bool(others))
     if others:
-        warnings.warn(
+        warn(
             f"{folder}: left out {sum(others.values())} of {len(paths)} files, whose suffix is none of audio: "
-            f"{told}; convert those that are",
-            SertoolsWarning,
-            stacklevel=3,
+            f"{told}; convert those that are"
         )
     return audio
 

@@ -6,7 +6,6 @@ did that a user might not expect.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sertools.corpora.cells import canonical_gender
 from sertools.corpora.emotions import canonical_emotion, plain_emotion
-from sertools.errors import CorpusError, SertoolsWarning, one_of, printable
+from sertools.errors import CorpusError, one_of, printable, warn
 from sertools.spelling import MISSING, alike, is_missing, is_utf_8, spelled
 from sertools.verb_config import SYNONYMS
 
@@ -129,10 +128,10 @@ def settle(
         known |= {"emotion": emotion, "gender": canonical_gender(known["gender"])}
         settled.append(replace(recording, **known) if known != words else recording)
     if missing:
-        _warn(name, _of_missing(missing, n_lacking, len(settled)))
+        warn(f"{name}: {_of_missing(missing, n_lacking, len(settled))}")
     if joined := {emotion: words for emotion, words in words_of.items() if len(words) > 1}:
         told = _some([f"{_counted(words)} are {emotion!r}" for emotion, words in sorted(joined.items())])
-        _warn(name, f"words of one class: {told}; give --synonyms keep to keep them apart")
+        warn(f"{name}: words of one class: {told}; give --synonyms keep to keep them apart")
     remark_alike(settled, name)
     return settled
 
@@ -177,7 +176,9 @@ def remark_alike(recordings: Sequence[Recording], name: str) -> None:
             for group in alike(words, blanks)
         ]
         if told:
-            _warn(name, f"{what} of almost one name stay apart: {_some(told)}; spell them alike if they are the same")
+            warn(
+                f"{name}: {what} of almost one name stay apart: {_some(told)}; spell them alike if they are the same"
+            )
 
 
 def _plain(word: str) -> str:
@@ -202,7 +203,3 @@ def _counted(words: Mapping[str, int]) -> str:
 def _some(told: Sequence[str]) -> str:
     more = f" and {len(told) - _MOST} more" if len(told) > _MOST else ""
     return "; ".join(told[:_MOST]) + more
-
-
-def _warn(name: str, text: str) -> None:
-    warnings.warn(f"{name}: {text}", SertoolsWarning, stacklevel=4)

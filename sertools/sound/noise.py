@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from sertools.arrays import Waveform
 from sertools.corpora.files import find_only_audio
-from sertools.errors import AudioError, SertoolsWarning
+from sertools.errors import AudioError, warn
 from sertools.provenance import digest_bytes
 from sertools.sound.audio import read_duration, read_utterance
 
@@ -100,11 +99,9 @@ def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
             raise AudioError(f"{error}; take it out of the noise folder") from error
     short = sum(s < segment_seconds for s in seconds)
     if short:
-        warnings.warn(
+        warn(
             f"{folder}: {short} of {len(paths)} noise files are shorter than a segment of {segment_seconds:g} s, "
-            "and are repeated",
-            SertoolsWarning,
-            stacklevel=2,
+            "and are repeated"
         )
     names = tuple(path.relative_to(folder).as_posix() for path in paths)
     return NoiseFolder(folder, names, tuple(seconds))

@@ -7,7 +7,6 @@ order of the recordings, and the store's bytes do not depend on how many worked 
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +21,7 @@ import numpy as np
 from sertools.config import FrontEnd
 from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
-from sertools.errors import AudioError, SertoolsWarning, StoreError, printable
+from sertools.errors import AudioError, StoreError, printable, warn
 from sertools.parallel import placed_map
 from sertools.provenance import Input, canonical_json, digest_each, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
@@ -105,7 +104,7 @@ def extract(
         edges = np.linspace(0, len(jobs_listed), n + 1).round().astype(int)
         jobs_listed = jobs_listed[edges[k - 1] : edges[k]]
     if dead := dead_bands(front_end):
-        warnings.warn(f"{output}: {dead}", SertoolsWarning, stacklevel=2)
+        warn(f"{output}: {dead}")
     begin(output, lambda: _plan(listing, jobs_listed, output, front_end, jobs, on_error))
     segments: list[dict[str, Any]] = []
     utterances: list[dict[str, Any]] = []
@@ -155,12 +154,10 @@ def _warn_of_peaks(output: Path, peaks: list[tuple[float, str]], total: int) -> 
     """Warn of recordings far beyond full scale: one of them sets the scale of a whole training."""
     if peaks:
         peak, path = max(peaks)
-        warnings.warn(
+        warn(
             f"{output}: {len(peaks)} of {total} recordings go far beyond full scale, which is 1: {path} the farthest "
             f"with a peak of {peak:.4g}, {20 * np.log10(peak):.0f} dB above; divide 16-bit samples that were kept as "
-            "floats by 32768, correct others or leave them out",
-            SertoolsWarning,
-            stacklevel=3,
+            "floats by 32768, correct others or leave them out"
         )
 
 

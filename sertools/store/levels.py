@@ -6,7 +6,6 @@ of utterances lie more than 5 dB apart; of twelve utterances of the one with the
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +13,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from sertools.errors import SertoolsWarning
+from sertools.errors import warn
 from sertools.store.reader import Store
 
 _APART_DB = 25.0
@@ -88,7 +87,7 @@ def warn_of_scale(stores: Sequence[Levels], low: float, high: float, clipped_sha
     if few := _apart(level[order]):
         store, name = _owner(stores, int(order[-1]))
         apart = level[order[-few]] - level[order[-few - 1]]
-        _warn(
+        warn(
             f"{store}: {few} of {len(order)} utterances are {apart:.0f} dB louder than all others or more, {name!r} "
             f"the loudest with {level[order[-1]]:.0f} dB, and set the scale alone: {scale}; {_REMEDY}"
         )
@@ -96,7 +95,7 @@ def warn_of_scale(stores: Sequence[Levels], low: float, high: float, clipped_sha
     constant = int((level <= low).sum())
     if constant > _NOTABLE_SHARE * len(level):
         store, name = _owner(stores, int(order[0]))
-        _warn(
+        warn(
             f"{store}: {constant} of {len(order)} utterances lie below the scale and become constant pictures, "
             f"{name!r} with {level[order[0]]:.0f} dB the quietest: {scale}; {_REMEDY}"
         )
@@ -122,7 +121,7 @@ def warn_of_mixture(stores: Sequence[Levels]) -> None:
     louder, one, other = max(pairs, key=lambda pair: abs(pair[0]))
     if abs(louder) > _UNLIKE_DB:
         loud, quiet = (one, other) if louder > 0 else (other, one)
-        _warn(
+        warn(
             f"{loud}: its utterances are {abs(louder):.0f} dB louder than {quiet}'s of the same classes; one scale "
             "for both clips the quiet ones, and a net can tell them apart by it: bring the audio to one level first"
         )
@@ -142,7 +141,7 @@ def warn_of_another_scale(name: str, loudest: float, low: float, high: float, mo
     """
     if high - _APART_DB <= loudest <= high + _UNLIKE_DB:
         return
-    _warn(
+    warn(
         f"{name}: the loudest pixel has {loudest:.0f} dB, but {model} has a scale of {low:.0f} to {high:.0f} dB, "
         "which leaves little of these pictures; bring the audio to the level of its training"
     )
@@ -159,7 +158,3 @@ def _owner(stores: Sequence[Levels], number: int) -> tuple[str, str]:
     ends = np.cumsum([len(store.level) for store in stores])
     store = int(np.searchsorted(ends, number, side="right"))
     return stores[store].name, str(stores[store].ids[number - ends[store] + len(stores[store].level)])
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, SertoolsWarning, stacklevel=4)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.arrays import Pictures
-from sertools.errors import SertoolsWarning, StoreError
+from sertools.errors import StoreError, warn
 from sertools.provenance import canonical_json, history, refuse_clobber
 from sertools.store.escapes import escape_name
 from sertools.store.format import Contents, Shard, Table, concatenate, same_front_end
@@ -130,11 +129,9 @@ def _refuse_other_listings(ordered: list[Store]) -> None:
                 f"{path}: is part of {what}: the corpus changed between the two runs; extract all shards again"
             )
     if not first.n_listed:
-        warnings.warn(
+        warn(
             f"{where}: its shards do not say which recordings they are parts of; if the corpus changed between their "
-            "runs, some of it is missing or doubled here: extract them again to be sure",
-            SertoolsWarning,
-            stacklevel=4,
+            "runs, some of it is missing or doubled here: extract them again to be sure"
         )
 
 
@@ -179,7 +176,7 @@ def _remark(contents: Contents, output: Path) -> None:
         names = " and ".join(repr(f"{corpora[row]}:{ids[row]}") for row in twice[0])
         found.append(f"{len(twice)} recordings are in two corpora, {names} among them; leave one of each out")
     for text in found:
-        warnings.warn(f"{output}: {text}", SertoolsWarning, stacklevel=3)
+        warn(f"{output}: {text}")
 
 
 def _joined(stores: list[Store], output: Path, sharded: bool) -> Contents:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.config import FrontEnd
-from sertools.errors import SertoolsWarning, StoreError, UsageError
+from sertools.errors import StoreError, UsageError, warn
 from sertools.store.format import (
     IF_KNOWN,
     KIND,
@@ -154,11 +153,7 @@ def _read_table(group: h5py.Group, schema: Mapping[str, str | None], path: Path,
     for name in (name for name in group if name not in schema):
         further = _further_column(group[name], length)
         if further is None:
-            warnings.warn(
-                f"{path}: {group[name].name} holds no word or number for each row, and is left out",
-                SertoolsWarning,
-                stacklevel=4,
-            )
+            warn(f"{path}: {group[name].name} holds no word or number for each row, and is left out")
         else:
             columns[name] = further
     return Table(columns)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.config import FrontEnd
-from sertools.errors import SertoolsWarning
+from sertools.errors import warn
 from sertools.sound.features import floor_db, n_dead_bands
 from sertools.store.format import BANDWIDTH, MIXDOWN, SOURCE_SR, Contents, Table
 
@@ -31,7 +30,7 @@ Index = npt.NDArray[np.intp]
 def warn_of(contents: Contents, path: Path) -> None:
     """Give each remark as a warning that names the store."""
     for text in remarks(contents):
-        warnings.warn(f"{path}: {text}", SertoolsWarning, stacklevel=3)
+        warn(f"{path}: {text}")
 
 
 def remarks(contents: Contents) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.arrays import Mask
-from sertools.errors import SertoolsWarning, StoreError, UsageError, one_of
+from sertools.errors import StoreError, UsageError, one_of, warn
 from sertools.provenance import history, refuse_clobber
 from sertools.spelling import is_missing, spelled
 from sertools.store.conditions import Condition, instead, matches
@@ -161,11 +160,9 @@ def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Se
         emotion = contents.of_utterances("emotion")
         counts = ", ".join(f"{name} ({int((emotion == name).sum())} utterances in all)" for name in lacking)
         side = f"all but fold {k}/{n}" if selection.invert else f"fold {k}/{n}"
-        warnings.warn(
+        warn(
             f"{source}: {side} by {selection.by} holds no {counts}; a score there leaves that class out: "
-            "use fewer folds, or fold --by utterance",
-            SertoolsWarning,
-            stacklevel=3,
+            "use fewer folds, or fold --by utterance"
         )
     if selection.by == "utterance":
         return
@@ -173,19 +170,15 @@ def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Se
     here = set(groups[index].tolist())
     if torn := [group for group in alike_within(groups.tolist()) if 0 < len(here & set(group)) < len(group)]:
         names = ", ".join(repr(called(name)) for name in torn[0])
-        warnings.warn(
+        warn(
             f"{source}: {selection.by}s of almost one name are on both sides: {names}; if they are the same, "
-            "spell them alike in the labels and extract again",
-            SertoolsWarning,
-            stacklevel=3,
+            "spell them alike in the labels and extract again"
         )
     nobody = sorted(name for name in set(contents.column(selection.by).tolist()) if is_missing(name))
     if nobody and selection.by == "speaker":
-        warnings.warn(
+        warn(
             f"{source}: speaker {nobody[0]!r} is kept together as if it were one person; leave such rows out by "
-            f"`--where speaker!={nobody[0]}`",
-            SertoolsWarning,
-            stacklevel=3,
+            f"`--where speaker!={nobody[0]}`"
         )
 
 
