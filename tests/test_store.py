@@ -16,11 +16,11 @@ from stores import WORDS, make_store, read_all
 from sertools.errors import SertoolsError, StoreError, UsageError
 from sertools.reporting.contents.description import describe
 from sertools.store.escapes import escape_name, unescape_name
-from sertools.store.format import OWN_PICTURES, REJECTED_COLUMNS, check_column_name, make_table, picture_digest
+from sertools.store.format import OWN_PICTURES, REJECTED_COLUMNS, check_column_name, make_table
 from sertools.store.merge import merge_stores
 from sertools.store.reader import RowMap, Source, open_store
 from sertools.store.select import Selection, select_store
-from sertools.store.writer import OwnRows, Spool, write_store, write_virtual
+from sertools.store.writer import Spool, write_store
 
 
 @pytest.fixture
@@ -199,7 +199,9 @@ def test_a_flipped_byte_in_any_dataset_is_found(kind: str, tmp_path: Path, pictu
         rows = RowMap(
             (Source(source), Source(path, OWN_PICTURES)), np.repeat([0, 1], [11, 1]), np.array([*range(11), 0])
         )
-        write_virtual(path, contents, rows, OwnRows([picture_digest(pictures[11])], [pictures[11:]]))
+        with Spool(path, contents.front_end) as spool:
+            spool.add(pictures[11:])
+            spool.finish(contents, rows)
     else:
         path = source
     assert sound(path)

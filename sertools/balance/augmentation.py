@@ -34,7 +34,7 @@ from sertools.store.escapes import unescape_name
 from sertools.store.format import OWN_PICTURES, Column, Contents, Table
 from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
-from sertools.store.writer import OwnRows, Spool, write_virtual
+from sertools.store.writer import Spool, write_virtual
 
 _TRIED = 4  # recordings that a rehearsal alters
 
@@ -123,12 +123,11 @@ def augment_store(
             made["n_valid_frames"] += of_parent.n_valid_frames
             yield AugmentProgress(len(made["digest"]), len(altered), counts)
         segments, utterances = _tables(contents, rows)
-        row_map, own = store.row_map.take(rows.source), None
+        row_map = store.row_map.take(rows.source)
         if len(altered):
             for name, values in made.items():
                 segments = segments.with_column(name, _replaced(segments[name], altered, np.asarray(values)))
             row_map = _with_own(row_map, Source(output, OWN_PICTURES), altered)
-            own = OwnRows(made["digest"], spool.blocks())
         augmented = dataclasses.replace(
             contents,
             segments=segments,
@@ -138,7 +137,10 @@ def augment_store(
             audio_root=moved_root(store, output),
             shard=None,
         )
-        write_virtual(output, augmented, row_map, own)
+        if len(altered):
+            spool.finish(augmented, row_map)
+        else:
+            write_virtual(output, augmented, row_map)
 
 
 def _plan(

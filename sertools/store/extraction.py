@@ -25,6 +25,7 @@ from sertools.errors import AudioError, StoreError, printable, warn
 from sertools.parallel import placed_map
 from sertools.provenance import Input, canonical_json, digest_each, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
+from sertools.sound.audio import UtteranceAudio
 from sertools.store.escapes import escape_name
 from sertools.store.format import (
     BANDWIDTH,
@@ -96,10 +97,11 @@ def extract(
     refuse_clobber(output, [*listing.tables, *(Path(recording.file) for recording in listing.recordings)])
     jobs_listed = _named(listing)
     corpus = Input(_digest(jobs_listed))
-    part = _shard_of(shard, jobs_listed) if shard else None
+    part = None
     for name in {name for recording in listing.recordings for name in recording.extra}:
         check_column_name(name)
     if shard:
+        part = _shard_of(shard, jobs_listed)
         k, n = shard
         edges = np.linspace(0, len(jobs_listed), n + 1).round().astype(int)
         jobs_listed = jobs_listed[edges[k - 1] : edges[k]]
@@ -119,20 +121,19 @@ def extract(
         ) as made,
     ):
         for done, (job, result) in enumerate(zip(jobs_listed, chain.from_iterable(made), strict=True), 1):
-            if result.reason:
+            if result.utterance is None:
                 rejected.append({"path": job.path, "reason": result.reason})
             else:
                 segments += _segment_rows(result, len(utterances))
-                utterances.append(_utterance_row(job, result))
-                if result.peak > _FAR_BEYOND:
-                    peaks.append((result.peak, job.path))
+                utterances.append(_utterance_row(job, result.utterance, result.bandwidth_hz))
+                if result.utterance.peak > _FAR_BEYOND:
+                    peaks.append((result.utterance.peak, job.path))
             yield ExtractProgress(done, len(jobs_listed), len(segments), len(rejected))
         if rejected and on_error == "fail":
             raise AudioError(_complaint(rejected, len(jobs_listed), listing.root))
         if not segments and not shard:
-            raise StoreError(
-                f"{output}: none of the {len(jobs_listed)} files could be read; the first: {_first(rejected)}"
-            )
+            first = _told(rejected[0]) if rejected else "there are none"
+            raise StoreError(f"{output}: none of the {len(jobs_listed)} files could be read; the first: {first}")
         extra = dict.fromkeys(name for job in jobs_listed for name in job.recording.extra)
         contents = Contents(
             front_end=front_end,
@@ -260,17 +261,17 @@ def _segment_rows(result: Extracted, utterance: int) -> list[dict[str, Any]]:
     ]
 
 
-def _utterance_row(job: _Job, result: Extracted) -> dict[str, Any]:
+def _utterance_row(job: _Job, audio: UtteranceAudio, bandwidth_hz: float) -> dict[str, Any]:
     return {
         **_labels(job.recording),
         "id": job.id,
         "path": job.path,
         "start": job.recording.start or 0.0,
-        "duration": result.duration,
-        "digest": result.digest,
-        SOURCE_SR: f"{result.sr}",
-        MIXDOWN: "" if result.mixdown_db is None else f"{result.mixdown_db:.1f}",
-        BANDWIDTH: f"{result.bandwidth_hz:.0f}",
+        "duration": audio.duration,
+        "digest": audio.digest,
+        SOURCE_SR: f"{audio.sr}",
+        MIXDOWN: "" if audio.mixdown_db is None else f"{audio.mixdown_db:.1f}",
+        BANDWIDTH: f"{bandwidth_hz:.0f}",
     }
 
 
@@ -280,15 +281,9 @@ def _labels(recording: Recording) -> dict[str, str]:
 
 
 def _complaint(rejected: list[dict[str, str]], total: int, root: Path) -> str:
-    lines = [f"  {_told(row)}" for row in rejected]
-    head = (
-        f"{len(rejected)} of {total} files below {root} cannot be used; mend or remove them, or give --on-error skip:"
-    )
-    return "\n".join([head, *lines])
-
-
-def _first(rejected: list[dict[str, str]]) -> str:
-    return _told(rejected[0]) if rejected else "there are none"
+    remedy = "mend or remove them, or give --on-error skip"
+    head = f"{len(rejected)} of {total} files below {root} cannot be used; {remedy}:"
+    return "\n  ".join([head, *map(_told, rejected)])
 
 
 def _told(row: dict[str, str]) -> str:

@@ -5,7 +5,6 @@ Several processes may write, each its own rows; HDF5 is not needed for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from sertools.store.format import picture_digest
 
 # Behind HDF5's own first words, at the start of a page.
 FIRST_ROW = 1 << 12
-_BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -78,12 +76,3 @@ class RowFile:
                     left = left[stream.write(left) :]
         except OSError as error:
             raise cannot_write(self.output, error) from error
-
-    def read(self, n_rows: int) -> Iterator[Pictures]:
-        """Give back the first `n_rows` pictures in order, some at a time."""
-        at_once = max(1, _BLOCK_BYTES // self._row_bytes)
-        with self.path.open("rb") as stream:
-            stream.seek(FIRST_ROW)
-            for first in range(0, n_rows, at_once):
-                block = stream.read(min(at_once, n_rows - first) * self._row_bytes)
-                yield np.frombuffer(block, dtype="<f4").reshape(-1, self.n_mels, self.n_frames)

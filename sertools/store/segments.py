@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,31 +41,23 @@ class Extracted:
 
     Attributes
     ----------
+    utterance
+        What was decoded, less its samples; None if there are no rows.
     reason
         Why there are none; empty if there are.
-    duration
-        Seconds of the utterance.
-    digest
-        Of its audio.
     starts
         Of each segment, in seconds from the start of the utterance.
     n_valid_frames, digests
         Of each segment's picture.
-    sr, peak, mixdown_db
-        Of the file, as in `UtteranceAudio`.
     bandwidth_hz
         Up to where there is sound, as in `sertools.sound.features.bandwidth_hz`.
     """
 
+    utterance: UtteranceAudio | None
     reason: str = ""
-    duration: float = 0.0
-    digest: str = ""
     starts: tuple[float, ...] = ()
     n_valid_frames: tuple[int, ...] = ()
     digests: tuple[str, ...] = ()
-    sr: int = 0
-    peak: float = 0.0
-    mixdown_db: float | None = None
     bandwidth_hz: float = 0.0
 
 
@@ -89,17 +81,17 @@ def portions(recordings: Sequence[Recording]) -> list[list[Recording]]:
 
 def decode(recordings: Sequence[Recording], front_end: FrontEnd) -> list[Decoded]:
     """Decode and cut; a file that cannot be used becomes a reason."""
-    return [_decoded(recording, front_end) for recording in recordings]
-
-
-def _decoded(recording: Recording, front_end: FrontEnd) -> Decoded:
-    try:
-        whole = read_utterance(Path(recording.file), front_end.sr, recording.start, recording.end)
-    except AudioError as error:
-        # The path is already in the message's front; the rejected table has a column for it.
-        return Decoded(None, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
-    utterance = trimmed(whole, front_end)
-    return Decoded(utterance, tuple(cut(len(utterance.y), front_end)))
+    decoded = []
+    for recording in recordings:
+        try:
+            whole = read_utterance(Path(recording.file), front_end.sr, recording.start, recording.end)
+        except AudioError as error:
+            # The path is already in the message's front; the rejected table has a column for it.
+            decoded.append(Decoded(None, reason=escape_word(str(error).removeprefix(f"{recording.file}: "))))
+        else:
+            utterance = trimmed(whole, front_end)
+            decoded.append(Decoded(utterance, tuple(cut(len(utterance.y), front_end))))
+    return decoded
 
 
 def try_out(recordings: Sequence[Recording], front_end: FrontEnd) -> list[Decoded]:
@@ -138,7 +130,7 @@ def write_rows(first_row: int, decoded: Sequence[Decoded], front_end: FrontEnd, 
 
 def _written(first_row: int, one: Decoded, front_end: FrontEnd, rows: RowFile) -> Extracted:
     if one.utterance is None:
-        return Extracted(reason=one.reason)
+        return Extracted(None, one.reason)
     utterance, digests = one.utterance, []
     loudest = np.full(front_end.n_mels, -np.inf, dtype=np.float32)
     for row, piece in enumerate(one.pieces, first_row):
@@ -148,13 +140,9 @@ def _written(first_row: int, one: Decoded, front_end: FrontEnd, rows: RowFile) -
         inside = picture[:, 1 : valid_frames(piece.n_valid, front_end) - 2]
         np.maximum(loudest, (inside if inside.size else picture).max(axis=1), out=loudest)
     return Extracted(
-        duration=utterance.duration,
-        digest=utterance.digest,
+        replace(utterance, y=utterance.y[:0].copy()),
         starts=tuple(utterance.offset + piece.start / front_end.sr for piece in one.pieces),
         n_valid_frames=tuple(valid_frames(piece.n_valid, front_end) for piece in one.pieces),
         digests=tuple(digests),
-        sr=utterance.sr,
-        peak=utterance.peak,
-        mixdown_db=utterance.mixdown_db,
         bandwidth_hz=bandwidth_hz(loudest, front_end),
     )

@@ -21,7 +21,7 @@ import numpy as np
 from sertools.arrays import Pictures
 from sertools.config import FrontEnd
 from sertools.errors import StoreError
-from sertools.provenance import atomic_output, cannot_write, part_beside, put_in_place
+from sertools.provenance import cannot_write, part_beside, put_in_place
 from sertools.store.escapes import escape_name
 from sertools.store.format import (
     DIGESTS_OF,
@@ -36,7 +36,7 @@ from sertools.store.format import (
     Contents,
     Table,
 )
-from sertools.store.image import LIBVER, Image
+from sertools.store.image import LIBVER, Image, hdf5_output
 from sertools.store.lineage import Lineage
 from sertools.store.reader import RowMap
 from sertools.store.row_file import FIRST_ROW, RowFile
@@ -59,7 +59,7 @@ class Spool:
             raise cannot_write(output, error) from error
         os.close(handle)
         self.rows = RowFile(self._part, output, front_end.n_mels, front_end.n_frames)
-        self._n_rows = 0
+        self._digests: list[str] = []
 
     def __enter__(self) -> Spool:
         return self
@@ -77,16 +77,18 @@ class Spool:
         SertoolsError
             If the disk is full.
         """
-        digests = self.rows.write(self._n_rows, pictures)
-        self._n_rows += len(pictures)
+        digests = self.rows.write(len(self._digests), pictures)
+        self._digests += digests
         return digests
 
-    def blocks(self) -> Iterator[Pictures]:
-        """Give back all pictures that were added, in order, some at a time."""
-        return self.rows.read(self._n_rows)
-
-    def finish(self, contents: Contents) -> None:
+    def finish(self, contents: Contents, row_map: RowMap | None = None) -> None:
         """Write the tables around the pictures, and give the file the output's name.
+
+        Parameters
+        ----------
+        row_map
+            Of a virtual store, which holds only new rows itself: those that were added, named as
+            ``Source(output, OWN_PICTURES)``.
 
         Raises
         ------
@@ -98,9 +100,15 @@ class Spool:
             image, "w", libver=LIBVER, alignment_threshold=_SMALLEST, alignment_interval=FIRST_ROW
         ) as file:
             # First, so that its place depends on nothing else.
-            if _reserve(file, PICTURES, len(contents), contents.front_end) not in (0, FIRST_ROW):
+            name, n_rows = (OWN_PICTURES, len(self._digests)) if row_map else (PICTURES, len(contents))
+            if _reserve(file, name, n_rows, contents.front_end) not in (0, FIRST_ROW):
                 raise StoreError(f"{self._output}: this libhdf5 lays files out in another way; update h5py")
-            _write_tables(file, contents)
+            if row_map:
+                file.create_dataset(DIGESTS_OF[name], **text_column(self._digests), track_times=False)
+                _write_tables(file, contents, self._digests)
+                _map(file, self._output, contents, row_map)
+            else:
+                _write_tables(file, contents)
         try:
             image.save(self._part)
             put_in_place(self._part, self._output)
@@ -126,43 +134,22 @@ def write_store(path: Path, contents: Contents, pictures: Iterable[Pictures]) ->
         for block in pictures:
             spool.rows.place(n_written, block)
             n_written += len(block)
-        _check_count(n_written, len(contents))
+        if n_written != len(contents):
+            raise StoreError(f"{n_written} pictures for {len(contents)} rows; nothing was written")
         spool.finish(contents)
 
 
-@dataclasses.dataclass(frozen=True)
-class OwnRows:
-    """Rows that a virtual store holds itself, beside those it maps to."""
-
-    digests: list[str]
-    pictures: Iterable[Pictures]
-
-
-def write_virtual(path: Path, contents: Contents, row_map: RowMap, own: OwnRows | None = None) -> None:
+def write_virtual(path: Path, contents: Contents, row_map: RowMap) -> None:
     """Write a store whose pictures stay where they are: an HDF5 virtual dataset over the physical stores.
-
-    Parameters
-    ----------
-    own
-        New rows; `row_map` names them as ``Source(path, OWN_PICTURES)``.
 
     Raises
     ------
     SertoolsError
         If it cannot be written.
     """
-    with atomic_output(path) as part:
-        image = Image()
-        with h5py.File(image, "w", libver=LIBVER) as file:
-            _write_tables(file, contents, own.digests if own else ())
-            offset = 0
-            if own:
-                offset = _reserve(file, OWN_PICTURES, len(own.digests), contents.front_end)
-                file.create_dataset(DIGESTS_OF[OWN_PICTURES], **text_column(own.digests), track_times=False)
-            _map(file, path, contents, row_map)
-        image.save(part)
-        if own:
-            _fill(part, offset, len(own.digests), own.pictures)
+    with hdf5_output(path) as file:
+        _write_tables(file, contents)
+        _map(file, path, contents, row_map)
 
 
 def _reserve(file: h5py.File, name: str, n_rows: int, front_end: FrontEnd) -> int:
@@ -176,22 +163,6 @@ def _reserve(file: h5py.File, name: str, n_rows: int, front_end: FrontEnd) -> in
     space = h5py.h5s.create_simple((n_rows, front_end.n_mels, front_end.n_frames))
     dataset = h5py.h5d.create(group.id, name.rpartition("/")[2].encode(), h5py.h5t.IEEE_F32LE, space, create)
     return dataset.get_offset() or 0
-
-
-def _fill(part: Path, offset: int, n_rows: int, pictures: Iterable[Pictures]) -> None:
-    """Write the pictures at their place."""
-    n_written = 0
-    with part.open("r+b") as stream:
-        stream.seek(offset)
-        for block in pictures:
-            stream.write(np.ascontiguousarray(block, dtype="<f4").data)
-            n_written += len(block)
-    _check_count(n_written, n_rows)
-
-
-def _check_count(n_written: int, n_rows: int) -> None:
-    if n_written != n_rows:
-        raise StoreError(f"{n_written} pictures for {n_rows} rows; nothing was written")
 
 
 def _map(file: h5py.File, path: Path, contents: Contents, row_map: RowMap) -> None:
