@@ -17,12 +17,13 @@ from sertools.nets.classifiers import build_classifier
 from sertools.reporting.reports.score_page import WIDTH, page
 from sertools.reporting.reports.score_table import read_score
 from sertools.scoring.synthetic.score import score
-from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, VERDICTS
+from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, UNSURE, USABLE, VERDICTS
 from sertools.store.merge import merge_stores
 from sertools.training.batches import open_rows
 from sertools.training.classifier import features, posteriors
 
 CLASSES = ("angry", "happy", "sad")
+N_SPEAKERS = 15
 
 
 def ridges(rng: np.random.Generator, number: int, n: int) -> np.ndarray:
@@ -43,7 +44,8 @@ def store(path: Path, seed: int, n: int | Sequence[int], origin: str = "real", *
     rng = np.random.default_rng(seed)
     counts = [n] * len(CLASSES) if isinstance(n, int) else n
     pictures = np.concatenate([ridges(rng, number, count) for number, count in enumerate(counts)])
-    return write_rows(path, pictures, labels(counts), origin=origin, **options)
+    speakers = [f"{path.stem}{row % N_SPEAKERS}" for row in range(len(pictures))]
+    return write_rows(path, pictures, labels(counts), origin=origin, speakers=speakers, **options)
 
 
 def labels(counts: Sequence[int]) -> list[str]:
@@ -114,7 +116,7 @@ def test_real_rows_that_nobody_has_seen_score_as_real(planted):
 @pytest.mark.parametrize("seed", range(20, 28))
 def test_real_rows_are_never_called_bad(planted, tmp_path, seed):
     synth = store(tmp_path / "s.h5", seed, 35, origin="generated")
-    assert run(planted, synth, seed=seed)["verdict"] in (REAL, USABLE)
+    assert run(planted, synth, seed=seed)["verdict"] in (REAL, UNSURE, USABLE)
 
 
 def test_the_held_out_rows_themselves_are_real_with_a_warning(planted):
@@ -157,7 +159,7 @@ def test_rows_of_another_class_are_bad_for_the_class(planted, tmp_path):
     scored = run(planted, synth)
     assert scored["verdict"] == BAD
     assert scored["classes"]["angry"]["verdict"] == BAD
-    assert scored["classes"]["sad"]["verdict"] in (REAL, USABLE)
+    assert scored["classes"]["sad"]["verdict"] in (REAL, UNSURE, USABLE)
     assert any("angry" in sentence for sentence in scored["why"])
     assert scored["usefulness"]["synth"] < scored["usefulness"]["real"] - 0.2
 
@@ -195,7 +197,7 @@ def test_a_class_of_few_rows_is_not_scored_alone(planted, tmp_path):
 
 def test_without_held_out_rows_the_real_ones_are_halved_and_it_says_so(planted):
     scored = run(planted, "fresh.h5", heldout=None)
-    assert scored["verdict"] in (REAL, USABLE)
+    assert scored["verdict"] in (UNSURE, USABLE)
     assert scored["rows"]["heldout"] == 0
     assert scored["rows"]["compared"] == 90
     assert "halves" in " ".join(scored["notes"])
@@ -301,9 +303,12 @@ def test_one_class_no_rows_no_labels_and_too_few_are_said(planted, tmp_path):
         run(planted, tmp_path / "few.h5")
 
 
-def test_generated_rows_of_one_class_are_scored_without_teaching(planted, tmp_path):
+def test_generated_rows_of_one_class_are_scored_without_teaching(planted, judge, tmp_path):
     scored = run(planted, store(tmp_path / "one.h5", 3, [45, 0, 0], origin="generated"))
-    assert scored["verdict"] in (REAL, USABLE)
+    assert scored["verdict"] == scored["classes"]["angry"]["verdict"] == REAL
+    assert [each["towards"] for each in scored["classes"]["angry"]["nearness"]] == [None, "happy", "sad"]
+    judged = run(planted, tmp_path / "one.h5", judge_path=judge)["classes"]["angry"]["nearness"]
+    assert [each["embedding"] for each in judged] == ["pixels", "judge", "judge", "judge"]
     assert scored["usefulness"] is None
     assert scored["all"]["fidelity"][0]["distance"]["other"] is None
 

@@ -20,7 +20,8 @@ def score(
     """Say whether generated rows are any good.
 
     Every figure stands beside that of real speech that the generator has not seen. Classes with fewer than 30 rows of
-    any kind (real, held-out, generated) are not scored on their own.
+    any kind (real, held-out, generated) are not scored on their own. "As real as held-out speech" has to be shown, by
+    --heldout of five or more speakers who are not in REAL; else rows are "not told apart", with how many would do.
 
     \b
     Example:

@@ -6,7 +6,17 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, MARRED, REAL, USABLE, decimals, whole_percent
+from sertools.scoring.synthetic.verdict import (
+    BAD,
+    COLLAPSED,
+    COPIES,
+    MARRED,
+    REAL,
+    UNSURE,
+    USABLE,
+    decimals,
+    whole_percent,
+)
 
 WIDTH = 80
 _NAME = 38
@@ -20,6 +30,7 @@ _SHORT = {
     BAD: "bad",
     MARRED: "marred",
     USABLE: "usable",
+    UNSURE: "too few",
     REAL: "as real",
 }
 _NEIGHBOURHOOD: Sequence[_Line] = (

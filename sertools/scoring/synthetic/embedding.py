@@ -33,12 +33,15 @@ class Embedding:
         ``pixels`` or ``judge``.
     real, heldout, synth
         [shape=(n, n_dimensions)]
+    beside
+        Real and held-out rows of the classes that have no generated ones; empty if all have.
     """
 
     name: str
     real: Matrix
     heldout: Matrix
     synth: Matrix
+    beside: tuple[Matrix, ...] = ()
 
     def sides(self, chosen: Index) -> tuple[Matrix, Matrix, Matrix]:
         """Real, held-out and generated points of some of the drawn rows."""
@@ -92,7 +95,14 @@ def embed(name: str, samples: Samples, draw: Draw, points: Callable[[Rows, Index
         points(samples.real.rows, draw.real),
         points(samples.heldout.rows, draw.heldout),
         points(samples.synth.rows, draw.synth),
+        _beside(samples, draw, points),
     )
+
+
+def _beside(samples: Samples, draw: Draw, points: Callable[[Rows, Index], Matrix]) -> tuple[Matrix, ...]:
+    if not draw.beside.size:
+        return ()
+    return points(samples.real.rows, draw.beside[1]), points(samples.heldout.rows, draw.beside[2])
 
 
 @dataclass(frozen=True)
@@ -157,8 +167,9 @@ def ask_judge(path: Path, samples: Samples, draw: Draw, device: torch.device) ->
     mean = real.mean(0)
     unit = float(np.sqrt(((real - mean) ** 2).mean())) or 1.0
     n_rows = header.facts["n_train_rows"]
+    beside = _beside(samples, draw, lambda rows, index: (look(rows, index)[0] - mean) / unit)
     return Judgement(
-        Embedding("judge", *((points - mean) / unit for points in (real, heldout_points, synth))),
+        Embedding("judge", (real - mean) / unit, (heldout_points - mean) / unit, (synth - mean) / unit, beside),
         number[heldout_said.argmax(1)],
         number[synth_said.argmax(1)],
         int(n_rows.get("generated", 0)),

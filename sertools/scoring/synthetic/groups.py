@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sertools.arrays import Index, Matrix, Pictures
+from sertools.errors import printable
 from sertools.scoring.synthetic import fidelity as f
 from sertools.scoring.synthetic.embedding import ComponentSpace, Embedding
 from sertools.scoring.synthetic.samples import Draw, Samples
 from sertools.scoring.synthetic.texture import texture, texture_gap
 from sertools.scoring.synthetic.verdict import Copying, Distance, Fidelity, Group, Variety
+from sertools.scoring.synthetic.ways import Places
 from sertools.training.scaling import Scaler
 
 _PAIR = 2  # rows that an unbiased distance needs
@@ -63,6 +65,13 @@ class Groups:
             )
         ]
         self._distances = [_class_distances(embedding, draw, seed) for embedding in embeddings]
+        self._places = Places(
+            embeddings,
+            np.concatenate([draw.label, draw.beside[0]]),
+            [printable(name) for name in draw.classes],
+            samples.heldout.voices(np.concatenate([draw.heldout, draw.beside[2]])),
+            samples.synth.voices(draw.synth),
+        )
         pixels = embeddings[0]
         self._to_train, self._to_train_heldout = _to_train(samples, draw, pixels, components)
         self._varieties = {number: self._variety(number) for number in np.unique(draw.label).tolist()}
@@ -74,6 +83,7 @@ class Groups:
         near, near_heldout = self._to_train[chosen], self._to_train_heldout[chosen]
         return Group(
             rows=len(chosen),
+            speakers=self._places.speakers(numbers),
             fidelity=tuple(
                 self._fidelity(embedding, distances, numbers, chosen)
                 for embedding, distances in zip(self._embeddings, self._distances, strict=True)
@@ -87,6 +97,7 @@ class Groups:
             variety=self._pooled_variety(numbers),
             texture=texture_gap(synth, real, self._range_db),
             texture_heldout=texture_gap(heldout, real, self._range_db),
+            nearness=self._places.of(numbers),
         )
 
     def _fidelity(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sertools.arrays import Index
+from sertools.arrays import Index, IntArray
 from sertools.errors import LineageError, StoreError
 from sertools.store.format import same_front_end
 from sertools.training.batches import Rows, open_rows
@@ -47,6 +47,17 @@ class Side:
         """Rows of a class, as numbers within the file."""
         rows: Index = self.index[self.emotion == name]
         return rows
+
+    def voices(self, index: Index) -> npt.NDArray[np.str_]:
+        """Who speaks in rows of the file; where nobody is named, each utterance is a voice of its own."""
+        utterance = self.rows.utterance[index]
+        speaker = self.rows.full_names("speaker")[utterance]
+        return np.where(speaker != "", speaker, np.char.add("\t\t", utterance.astype(np.str_)))
+
+    @property
+    def speakers(self) -> set[str]:
+        """Who speaks in the rows that count, "" for those where nobody is named."""
+        return set(self.rows.full_names("speaker")[self.rows.utterance[self.index]].tolist())
 
     @property
     def digests(self) -> list[str]:
@@ -91,6 +102,18 @@ class Samples:
     halved: bool
     known: int
     set_aside: int
+
+    @property
+    def hindrance(self) -> str | None:
+        """Why the held-out rows cannot show how far speech of other speakers is from the training rows."""
+        if self.halved:
+            return "without --heldout there is no speech of other speakers to compare with"
+        speakers = self.heldout.speakers
+        if "" in speakers:
+            return "the speakers of the held-out rows are not known"
+        if both := len(speakers & self.train.speakers):
+            return f"{both} of {len(speakers)} held-out speakers are in the training rows too: no speech of others"
+        return None
 
 
 def open_samples(real_path: Path, synth_path: Path, heldout_path: Path | None, seed: int) -> Samples:
@@ -180,6 +203,9 @@ class Draw:
         Rows of the sides' files [shape=(n,)].
     classes
         Their names.
+    beside
+        Class number, real and held-out rows of classes that have no generated rows: ends of a way from those that
+        have [shape=(3, m)].
     """
 
     label: Index
@@ -187,6 +213,7 @@ class Draw:
     heldout: Index
     synth: Index
     classes: tuple[str, ...]
+    beside: IntArray
 
     def __len__(self) -> int:
         return len(self.label)
@@ -207,14 +234,20 @@ def draw_equally(samples: Samples, seed: int) -> Draw:
     sides = (samples.real, samples.heldout, samples.synth)
     label: list[Index] = []
     drawn: tuple[list[Index], ...] = ([], [], [])
+    beside: list[IntArray] = []
     for number, name in enumerate(samples.classes):
         of_class = [side.of_class(name) for side in sides]
         n = min(MOST_ROWS, *map(len, of_class))
         label.append(np.full(n, number))
         for k, (into, rows) in enumerate(zip(drawn, of_class, strict=True)):
             into.append(np.sort(np.random.default_rng([seed, 2, k, number]).permutation(rows)[:n]))
+        if n == 0:
+            n = min(MOST_ROWS, *map(len, of_class[:2]))
+            rows_of = (np.random.default_rng([seed, 2, k, number]).permutation(of_class[k])[:n] for k in range(2))
+            beside.append(np.stack([np.full(n, number), *map(np.sort, rows_of)]))
     real, heldout, synth = (np.concatenate(parts).astype(np.int64) for parts in drawn)
-    draw = Draw(np.concatenate(label), real, heldout, synth, samples.classes)
+    ends = np.concatenate([np.empty((3, 0), np.int64), *beside], axis=1)
+    draw = Draw(np.concatenate(label), real, heldout, synth, samples.classes, ends)
     if len(draw) < LEAST_ROWS:
         raise StoreError(
             f"{samples.synth.rows.name}: only {len(draw)} rows can be compared, {LEAST_ROWS} are needed: of each "

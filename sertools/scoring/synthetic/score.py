@@ -19,7 +19,7 @@ from sertools.scoring.synthetic.embedding import ComponentSpace, Embedding, Judg
 from sertools.scoring.synthetic.groups import Groups
 from sertools.scoring.synthetic.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
 from sertools.scoring.synthetic.usefulness import Usefulness, usefulness
-from sertools.scoring.synthetic.verdict import ALPHA, KIND, VERSION, judge_all, judge_group
+from sertools.scoring.synthetic.verdict import ALPHA, KIND, UNSURE, VERSION, judge_all, judge_group
 from sertools.training.health import D_AUC, D_AUC_ROWS
 
 
@@ -73,9 +73,12 @@ def score(
     scored = [number for number in range(len(draw.classes)) if draw.count(number) >= LEAST_ROWS]
     pooled = groups.measure(range(len(draw.classes)))
     of_class = {draw.classes[number]: groups.measure([number]) for number in scored}
-    findings = {name: judge_group(group, ALPHA / len(scored)) for name, group in of_class.items()}
+    hindrance = samples.hindrance
+    findings = {name: judge_group(group, hindrance, ALPHA / len(scored)) for name, group in of_class.items()}
+    too_few = {name: _too_few(samples, name) for name in draw.classes if name not in of_class}
+    unsure = {name: (UNSURE, [reason]) for name, reason in too_few.items() if len(samples.synth.of_class(name))}
     taught = None if samples.known else _taught(samples, draw, components, pixels)
-    verdict, why = judge_all(pooled, findings, taught)
+    verdict, why = judge_all(pooled, hindrance, findings | unsure, taught)
     classes: dict[str, Any] = {}
     for name in draw.classes:
         counts = _counts(samples, name)
@@ -83,8 +86,7 @@ def score(
             finding, reasons = findings[name]
             measured = {"verdict": finding, "why": reasons, **dataclasses.asdict(of_class[name])}
         else:
-            scarce = min(counts, key=lambda side: counts[side])
-            measured = {"verdict": None, "why": [f"{counts[scarce]} {scarce} rows; {LEAST_ROWS} needed"]}
+            measured = {"verdict": None, "why": [too_few[name]]}
         classes[printable(name)] = {"of": counts, **measured}
     result: dict[str, Any] = _plain(
         {
@@ -127,6 +129,13 @@ def _counts(samples: Samples, name: str) -> dict[str, int]:
     """Rows of a class on each side."""
     sides = {"real": samples.real, "held-out": samples.heldout, "generated": samples.synth}
     return {side: len(rows.of_class(name)) for side, rows in sides.items()}
+
+
+def _too_few(samples: Samples, name: str) -> str:
+    """Why a class is not scored on its own."""
+    counts = _counts(samples, name)
+    scarce = min(counts, key=lambda side: counts[side])
+    return f"{counts[scarce]} {scarce} rows; {LEAST_ROWS} needed"
 
 
 def _taught(samples: Samples, draw: Draw, components: ComponentSpace, pixels: Embedding) -> Usefulness | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sertools.arrays import Index, Matrix
 from sertools.metrics import confusion_matrix, uar
 from sertools.scoring.synthetic.embedding import Embedding
+
+if TYPE_CHECKING:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 LEAST_OF_A_CLASS = 5  # rows to learn a class from
 
@@ -68,11 +72,16 @@ def usefulness(embedding: Embedding, label: Index, test: Matrix, test_label: Ind
     )
 
 
-def _uar(points: Matrix, label: Index, test: Matrix, truth: Index, n_classes: int) -> float:
+def discriminant(points: Matrix, label: Index, n_classes: int) -> LinearDiscriminantAnalysis:
+    """Fit a linear discriminant with Ledoit-Wolf covariance, every class as likely as any other."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # noqa: PLC0415 - seconds, needed here only
 
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=np.full(n_classes, 1.0 / n_classes))
+    return model.fit(points, label)
+
+
+def _uar(points: Matrix, label: Index, test: Matrix, truth: Index, n_classes: int) -> float:
     if (points == points[0]).all():
         # One row repeated teaches nothing, and has no covariance.
         return 1.0 / n_classes
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=np.full(n_classes, 1.0 / n_classes))
-    return uar(confusion_matrix(truth, model.fit(points, label).predict(test), n_classes))
+    return uar(confusion_matrix(truth, discriminant(points, label, n_classes).predict(test), n_classes))

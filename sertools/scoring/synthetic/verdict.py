@@ -6,9 +6,11 @@ the same on any corpus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sertools.scoring.synthetic.nearness import FARTHEST, Nearness, astray, by_speakers, is_shown
 
 if TYPE_CHECKING:  # torch comes with them, which a table of scores does not need
     from sertools.scoring.synthetic.fidelity import Neighbourhood
@@ -23,9 +25,10 @@ COPIES = "copies of the training set"
 BAD = "bad: unlike real speech of the class"
 MARRED = "marred: the right shape, but not the texture of real speech"
 USABLE = "usable: near real speech, but told apart from it"
+UNSURE = "not told apart: too few rows"
 REAL = "as real as held-out speech"
 # The worst first.
-VERDICTS = (COLLAPSED, COPIES, BAD, MARRED, USABLE, REAL)
+VERDICTS = (COLLAPSED, COPIES, BAD, MARRED, USABLE, UNSURE, REAL)
 
 # Of the spread of held-out speech. Speakers alone change it by a fifth; a blurred decoder keeps 40 to 50 %, which is
 # little, but not the same row again and again.
@@ -34,9 +37,6 @@ LITTLE_SPREAD = 0.8
 MOST_REPEATED = 0.5
 # One row in ten: a leak of recordings that training already has, and more than chance gives.
 MOST_COPIED = 0.1
-# Half the way from held-out speech of the class to held-out speech of other classes: beyond, a row is nearer to
-# being another emotion.
-FARTHEST = 0.5
 # Chance moves a distance by so many of its standard deviations once in a thousand times; the way to the other
 # classes is never taken for shorter.
 CHANCE_WAY = 3.0
@@ -147,27 +147,41 @@ class Group:
     ----------
     rows
         Compared on each side.
+    speakers
+        Of the held-out ones.
+    nearness
+        What is shown of the rows; empty where there is no other class to measure by.
     """
 
     rows: int
+    speakers: int
     fidelity: tuple[Fidelity, ...]
     copying: Copying
     variety: Variety
     texture: TextureGap
     texture_heldout: TextureGap
+    nearness: tuple[Nearness, ...]
 
 
-def judge_group(group: Group, alpha: float = ALPHA) -> tuple[str, list[str]]:
-    """Find the words for a group: one of `VERDICTS`, and sentences why, those that decide first."""
-    found = sorted(_findings(group, alpha), key=lambda pair: VERDICTS.index(pair[0]))
+def judge_group(group: Group, hindrance: str | None, alpha: float = ALPHA) -> tuple[str, list[str]]:
+    """Find the words for a group: one of `VERDICTS`, and sentences why, those that decide first.
+
+    Parameters
+    ----------
+    hindrance
+        Why the held-out rows cannot show that any rows are as real as they are.
+    """
+    found = sorted(_findings(group, hindrance, alpha), key=lambda pair: VERDICTS.index(pair[0]))
     verdict = found[0][0]
-    return verdict, [sentence for finding, sentence in found if finding != REAL or verdict == REAL]
+    silent = () if verdict in (UNSURE, REAL) else (UNSURE, REAL)
+    return verdict, [sentence for finding, sentence in found if finding not in silent]
 
 
-def _findings(group: Group, alpha: float) -> Iterator[tuple[str, str]]:
+def _findings(group: Group, hindrance: str | None, alpha: float) -> Iterator[tuple[str, str]]:
     yield from _repetition(group)
-    yield from _distances(group.fidelity, alpha)
+    yield from _distances(group, alpha)
     yield from _texture(group.texture, group.texture_heldout)
+    yield from _places(group, hindrance, alpha)
 
 
 def _repetition(group: Group) -> Iterator[tuple[str, str]]:
@@ -196,18 +210,20 @@ def _repetition(group: Group) -> Iterator[tuple[str, str]]:
         )
 
 
-def _distances(fidelity: Sequence[Fidelity], alpha: float) -> Iterator[tuple[str, str]]:
-    for each in fidelity:
+def _distances(group: Group, alpha: float) -> Iterator[tuple[str, str]]:
+    for each in group.fidelity:
         d = each.distance
+        # Shuffled rows take the rows of a speaker for strangers to each other; where speakers can say, they do too.
+        p = max(d.p_farther, by_speakers(group.nearness, group.speakers, each.embedding))
         known = f"{decimals(d.generated)}, held-out speech {decimals(d.heldout)}"
         known += "" if d.other is None else f", other emotions {decimals(d.other)}"
         where = f"distance to real speech{_in(each)}: {known}"
-        if d.p_farther >= alpha:
-            yield REAL, f"{where}: no farther than held-out speech (p = {d.p_farther:.2g})"
+        if p >= alpha:
+            yield REAL, f"{where}: not told apart from held-out speech (p = {p:.2g})"
         elif d.place >= FARTHEST:
             yield BAD, where
         else:
-            yield USABLE, f"{where}; the gap is not due to chance (p = {d.p_farther:.2g})"
+            yield USABLE, f"{where}; the gap is not due to chance (p = {p:.2g})"
         covered, floor = each.neighbourhood.coverage, each.neighbourhood_heldout.coverage
         if covered < LEAST_COVERAGE * floor:
             yield (
@@ -229,17 +245,26 @@ def _texture(gap: TextureGap, heldout: TextureGap) -> Iterator[tuple[str, str]]:
         yield MARRED, f"a checkerboard: {gap.checkerboard:.1f} times the energy of real speech at its frequencies"
 
 
+def _places(group: Group, hindrance: str | None, alpha: float) -> Iterator[tuple[str, str]]:
+    for each in astray(group.nearness, alpha):
+        yield BAD if each.far else USABLE, f"{each.found()}; not due to chance (p = {each.p_farther:.2g})"
+    shown, sentence = is_shown(group.nearness, group.speakers, hindrance)
+    yield REAL if shown else UNSURE, sentence
+
+
 def judge_all(
-    pooled: Group, classes: dict[str, tuple[str, list[str]]], taught: Usefulness | None
+    pooled: Group, hindrance: str | None, classes: dict[str, tuple[str, list[str]]], taught: Usefulness | None
 ) -> tuple[str, list[str]]:
     """Find the words for the whole set: the worst of all rows, of what they teach, and of any class that is bad.
+
+    All rows are as real as held-out speech only if every class is.
 
     Parameters
     ----------
     classes
-        `judge_group` of each class that has rows enough.
+        `judge_group` of each class that has rows enough; `UNSURE` of those that have generated rows, but too few.
     """
-    verdict, why = judge_group(pooled)
+    verdict, why = judge_group(pooled, hindrance)
     if taught and taught.real - taught.chance > _SURE * taught.standard_error:
         share = (taught.synth - taught.chance) / (taught.real - taught.chance)
         if share < LEAST_TAUGHT:
@@ -252,7 +277,8 @@ def judge_all(
             else:
                 why.append(sentence)
     worst = min((VERDICTS.index(finding) for finding, _ in classes.values()), default=len(VERDICTS))
-    if worst > VERDICTS.index(BAD) or worst > VERDICTS.index(verdict):
+    decisive = UNSURE if verdict in (UNSURE, REAL) else BAD
+    if worst > VERDICTS.index(decisive) or worst > VERDICTS.index(verdict):
         return verdict, why
     those = {name: reasons[0] for name, (finding, reasons) in classes.items() if finding == VERDICTS[worst]}
     if VERDICTS[worst] == verdict:
