@@ -30,7 +30,6 @@ from sertools.provenance import Input, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, counted, memory_so_far, seconds_of
 from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
 from sertools.sound.transforms import find_cache
-from sertools.store.escapes import unescape_name
 from sertools.store.format import OWN_PICTURES, Column, Contents, Table
 from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
@@ -235,7 +234,7 @@ def _parents(store: Store, rows: _Rows, altered: Index, audio_root: Path | None)
         )
     parents, missing = [], set()
     for utterance, group in itertools.groupby(altered.tolist(), lambda at: segments["utterance"][rows.source[at]]):
-        path = _audio_path(store, int(utterance), audio_root)
+        path = Path(on_disk(str(store.audio_path(int(utterance), audio_root))))
         if not path.is_file():
             missing.add(path)
         parents.append(
@@ -258,11 +257,6 @@ def _parents(store: Store, rows: _Rows, altered: Index, audio_root: Path | None)
             f"{min(missing)} among them; say where the corpus lies by --audio-root DIR"
         )
     return parents
-
-
-def _audio_path(store: Store, utterance: int, audio_root: Path | None) -> Path:
-    relative = unescape_name(str(store.contents.utterances["path"][utterance]))
-    return Path(on_disk(str(store.audio_path(utterance) if audio_root is None else audio_root / relative)))
 
 
 def _replaced(column: npt.NDArray[Any], at: Index, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

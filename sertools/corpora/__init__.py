@@ -11,16 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sertools.corpora import (
-    audformat,
-    crema_d,
-    folders,
-    iemocap,
-    meld,
-    msp_podcast,
-    named,
-    nkululeko,
-)
+from sertools.corpora import audformat, crema_d, folders, iemocap, meld, msp_podcast, named, nkululeko
 from sertools.corpora.table import Recording
 from sertools.corpora.vocabulary import USUAL, Vocabulary, settle
 from sertools.errors import CorpusError, UsageError, did_you_mean

@@ -24,14 +24,7 @@ _EXPECTED_NAMES = "AAAA_SSS_EEE_LL.wav (1001_DFA_ANG_XX.wav)"
 _SILENT = "1076_MTI_SAD_XX"
 _AUDIO_FOLDER = "AudioWAV"
 
-_EMOTIONS = {
-    "ANG": "angry",
-    "DIS": "disgust",
-    "FEA": "fearful",
-    "HAP": "happy",
-    "NEU": "neutral",
-    "SAD": "sad",
-}
+_EMOTIONS = {"ANG": "angry", "DIS": "disgust", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 _VOTES = {code[0]: emotion for code, emotion in _EMOTIONS.items()}
 # One file, 1040_ITH_SAD_X, has a single X.
 _LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified", "X": "unspecified"}

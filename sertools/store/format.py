@@ -104,11 +104,6 @@ class Table:
         return Table({**self.columns, name: values})
 
 
-def empty_table(schema: Mapping[str, str | None]) -> Table:
-    """Return a table of `schema` without rows."""
-    return Table({name: np.empty(0, dtype=kind or "<U1") for name, kind in schema.items()})
-
-
 def make_table(
     schema: Mapping[str, str | None], rows: Iterable[Mapping[str, Any]], extra: Iterable[str] = ()
 ) -> Table:
@@ -171,7 +166,7 @@ class Contents:
     utterances: Table
     history: tuple[str, ...]
     lineage: Lineage = field(default_factory=Lineage)
-    rejected: Table = field(default_factory=lambda: empty_table(REJECTED_COLUMNS))
+    rejected: Table = field(default_factory=lambda: make_table(REJECTED_COLUMNS, []))
     audio_root: str = ""
     shard: Shard | None = None
 

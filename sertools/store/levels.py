@@ -155,6 +155,4 @@ def _louder(one: Mapping[str, float], other: Mapping[str, float]) -> float:
 
 def _owner(stores: Sequence[Levels], number: int) -> tuple[str, str]:
     """Find the store and the id of an utterance that is counted over all stores."""
-    ends = np.cumsum([len(store.level) for store in stores])
-    store = int(np.searchsorted(ends, number, side="right"))
-    return stores[store].name, str(stores[store].ids[number - ends[store] + len(stores[store].level)])
+    return [(store.name, str(name)) for store in stores for name in store.ids][number]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from sertools.errors import LineageError
 
@@ -38,10 +40,7 @@ class Lineage:
 
 def union(lineages: Iterable[Lineage]) -> Lineage:
     """Return all that any of `lineages` has seen."""
-    total = Lineage()
-    for lineage in lineages:
-        total = total | lineage
-    return total
+    return reduce(or_, lineages, Lineage())
 
 
 def check_unseen(

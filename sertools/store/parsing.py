@@ -25,7 +25,7 @@ from sertools.store.format import (
     Contents,
     Shard,
     Table,
-    empty_table,
+    make_table,
 )
 from sertools.store.lineage import Lineage
 
@@ -120,7 +120,7 @@ def read_contents(file: h5py.File, path: Path) -> Contents:
         lineage=read_lineage(file["lineage"]),
         rejected=_read_table(file["rejected"], REJECTED_COLUMNS, path)
         if "rejected" in file
-        else empty_table(REJECTED_COLUMNS),
+        else make_table(REJECTED_COLUMNS, []),
         audio_root=read_text(file, "audio_root"),
         shard=_read_shard(file),
     )

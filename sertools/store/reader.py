@@ -77,11 +77,14 @@ class Store:
         Where the pictures lie.
     """
 
-    def __init__(self, path: Path, contents: Contents, row_map: RowMap, held: list[_Held], seal: _Seal) -> None:
+    def __init__(
+        self, path: Path, contents: Contents, row_map: RowMap, held: list[_Held], seal: tuple[str, list[str]]
+    ) -> None:
         self.path = path
         self.contents = contents
         self.row_map = row_map
-        self._held, self._seal = held, seal
+        self._held = held
+        self._seal = seal  # digests of the tables, empty if there is none, and of the store's own rows
         self._finite = np.zeros(len(contents), dtype=np.bool_)  # rows that were looked at
 
     def __len__(self) -> int:
@@ -134,8 +137,8 @@ class Store:
 
     def tables_damaged(self) -> bool | None:
         """Whether the tables are no longer those that were written; None for a store without their digest."""
-        recorded = self._seal.recorded
-        return self.contents.tables_digest(self._seal.own) != recorded if recorded else None
+        recorded, own = self._seal
+        return self.contents.tables_digest(own) != recorded if recorded else None
 
     def damaged_rows(self) -> list[int]:
         """Rows whose picture no longer has the digest that was recorded."""
@@ -148,10 +151,10 @@ class Store:
                 row += 1
         return found
 
-    def audio_path(self, utterance: int) -> Path:
-        """Where the audio of a row of ``/utterance`` lies."""
+    def audio_path(self, utterance: int, audio_root: Path | None = None) -> Path:
+        """Where the audio of a row of ``/utterance`` lies, below `audio_root` or where the store says."""
         relative = unescape_name(str(self.contents.utterances["path"][utterance]))
-        return beside(self.path, unescape_name(self.contents.audio_root)) / relative
+        return (audio_root or beside(self.path, unescape_name(self.contents.audio_root))) / relative
 
     @property
     def audio_root(self) -> Path:
@@ -163,14 +166,6 @@ class Store:
             return self._held[number].pictures()
         except _DAMAGE as error:
             raise StoreError(defect(self.row_map.sources[number].path, error, "store")) from error
-
-
-@dataclass(frozen=True)
-class _Seal:
-    """The recorded digest of the tables, empty if there is none, and of the store's own rows."""
-
-    recorded: str
-    own: tuple[str, ...]
 
 
 class _Held:
@@ -215,8 +210,8 @@ def open_store(path: Path | str) -> Store:
         with h5py.File(path, "r", locking=False) as file:
             contents = read_contents(file, path)
             row_map = _read_row_map(file, path, contents)
-            own = tuple(decode_text(file[DIGESTS_OF[OWN_PICTURES]][:]).tolist()) if "own" in file else ()
-            seal = _Seal(read_text(file, TABLES_DIGEST), own)
+            own = decode_text(file[DIGESTS_OF[OWN_PICTURES]][:]).tolist() if "own" in file else []
+            seal = read_text(file, TABLES_DIGEST), own
             here = {source: _Held(file, source) for source in row_map.sources if source == Source(path)}
     except _DAMAGE as error:
         raise StoreError(defect(path, error, "store")) from error
