@@ -31,25 +31,6 @@ _CONTEXT_SECONDS = 0.25  # lets a transform settle before the segment begins
 Params = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Signal:
-    """What a transform works on.
-
-    Attributes
-    ----------
-    y
-        The samples, context included [shape=(n,)].
-    sr
-        Their rate in Hz.
-    noise
-        A folder of background noise, where there is one.
-    """
-
-    y: Waveform
-    sr: int
-    noise: NoiseFolder | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Transform:
     """A signal transform: how its parameters are drawn, and how it is applied.
@@ -59,26 +40,24 @@ class Transform:
     draw
         Draws the parameters.
     apply
-        From signal, parameters and generator to the altered samples; may add to the parameters.
+        From samples [shape=(n,)], their rate in Hz, parameters, generator and the folder of noise, if there is one,
+        to the altered samples; may add to the parameters.
     needs_noise
         Whether it needs a folder of noise.
     """
 
     draw: Callable[[np.random.Generator], Params]
-    apply: Callable[[Signal, Params, np.random.Generator], Waveform]
+    apply: Callable[[Waveform, int, Params, np.random.Generator, NoiseFolder | None], Waveform]
     needs_noise: bool = False
 
 
-def _background(signal: Signal, params: Params, rng: np.random.Generator) -> Waveform:
-    assert signal.noise is not None  # as `augment_store` makes sure
-    noise, name, start = signal.noise.draw(len(signal.y), signal.sr, rng)
+def _background(
+    y: Waveform, sr: int, params: Params, rng: np.random.Generator, noise: NoiseFolder | None
+) -> Waveform:
+    assert noise is not None  # as `augment_store` makes sure
+    drawn, name, start = noise.draw(len(y), sr, rng)
     params.update(noise=escape_name(name), noise_start=start)
-    return add_noise(signal.y, noise, signal.sr, params["snr_db"])
-
-
-def _gaussian(signal: Signal, params: Params, rng: np.random.Generator) -> Waveform:
-    noise = rng.standard_normal(len(signal.y), dtype=np.float32)
-    return add_noise(signal.y, noise, signal.sr, params["snr_db"])
+    return add_noise(y, drawn, sr, params["snr_db"])
 
 
 def _snr(rng: np.random.Generator) -> Params:
@@ -90,13 +69,18 @@ def _snr(rng: np.random.Generator) -> Params:
 TRANSFORMS: Mapping[str, Transform] = {
     "time_stretch": Transform(
         draw=lambda rng: {"rate": float(rng.choice([0.81, 0.93, 1.07, 1.23]))},
-        apply=lambda signal, params, _: time_stretch(signal.y, params["rate"]),
+        apply=lambda y, _sr, params, *_: time_stretch(y, params["rate"]),
     ),
     "pitch_shift": Transform(
         draw=lambda rng: {"n_steps": int(rng.choice([-2, -1, 1, 2]))},
-        apply=lambda signal, params, _: pitch_shift(signal.y, signal.sr, params["n_steps"]),
+        apply=lambda y, sr, params, *_: pitch_shift(y, sr, params["n_steps"]),
     ),
-    "gaussian_noise": Transform(draw=_snr, apply=_gaussian),
+    "gaussian_noise": Transform(
+        draw=_snr,
+        apply=lambda y, sr, params, rng, _: add_noise(
+            y, rng.standard_normal(len(y), dtype=np.float32), sr, params["snr_db"]
+        ),
+    ),
     "background_noise": Transform(draw=_snr, apply=_background, needs_noise=True),
 }
 
@@ -193,7 +177,7 @@ def _altered_samples(
     y = utterance.y[first - before : last + context]
     if not np.ptp(y):
         return np.full(n_made, y[0]), params  # silence stays silence: there is no speech to alter
-    made = transform.apply(Signal(y, sr, noise), params, rng)
+    made = transform.apply(y, sr, params, rng, noise)
     skipped = round(before / rate)
     return made[skipped : skipped + n_made], params
 

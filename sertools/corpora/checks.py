@@ -85,25 +85,23 @@ def without_duplicates(
     return list(first.values())
 
 
-def compare_counts(recordings: Iterable[Recording], folder: Path, expected: Mapping[str, Mapping[str, int]]) -> None:
+def compare_counts(recordings: Sequence[Recording], folder: Path, expected: Mapping[str, Mapping[str, int]]) -> None:
     """Warn where a speaker's number of recordings of an emotion is not the published one.
 
     Parameters
     ----------
-    recordings : iterable of Recording
+    recordings : sequence of Recording
         What was found. Speakers who are missing altogether are no matter: a part of a corpus is usual.
     folder : Path
         Named in the warning.
     expected : mapping of str to mapping of str to int
         Published counts: speaker → emotion → number of recordings.
     """
-    found = Counter((r.speaker, r.emotion) for r in recordings)
-    speakers = sorted({speaker for speaker, _ in found})
-    published = Counter({(s, e): n for s in speakers for e, n in expected.get(s, {}).items()})
-    cells = [Counter({f"{s} {e}": n for (s, e), n in counts.items()}) for counts in (found, published)]
-    if differing := differences(*cells):
+    speakers = sorted({r.speaker for r in recordings})
+    published = Counter({f"{s} {emotion}": n for s in speakers for emotion, n in expected.get(s, {}).items()})
+    if differing := differences(Counter(f"{r.speaker} {r.emotion}" for r in recordings), published):
         warn(
-            f"{folder}: {found.total()} recordings found, {published.total()} expected of "
+            f"{folder}: {len(recordings)} recordings found, {published.total()} expected of "
             f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}: speaker {differing}",
             CorpusWarning,
         )

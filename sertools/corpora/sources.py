@@ -113,13 +113,12 @@ def list_recordings(
     found = _by_folder(found, unlabelled) if labels is None else _labelled(found, labels)
     if not found:
         raise CorpusError(f"{', '.join(sources)}: no audio found; name files, folders, a labels CSV or -")
-    unique = _unique(settle(found, ", ".join(map(str, tables or sources)), vocabulary))
-    listing = Listing(unique, _root(unique), tuple(tables), vocabulary)
+    name = ", ".join(map(str, tables or sources))
+    unique = _unique(settle(found, name, vocabulary))
     if audio_root is not None:
-        files = (recording.file for recording in listing.recordings)
-        check_inside(audio_root, files, ", ".join(map(str, tables or sources)))
-    lone_folder = Path(sources[0]) if len(sources) == 1 and Path(sources[0]).is_dir() else None
-    return replace(listing, root=lone_folder) if lone_folder else listing
+        check_inside(audio_root, (recording.file for recording in unique), name)
+    is_lone_folder = len(sources) == 1 and Path(sources[0]).is_dir()
+    return Listing(unique, Path(sources[0]) if is_lone_folder else _root(unique), tuple(tables), vocabulary)
 
 
 def listing_of(recordings: Sequence[Recording]) -> Listing:

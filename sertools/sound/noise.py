@@ -11,7 +11,7 @@ import numpy as np
 from sertools.arrays import Waveform
 from sertools.corpora.files import find_only_audio
 from sertools.errors import AudioError, warn
-from sertools.provenance import digest_bytes
+from sertools.provenance import digest_each
 from sertools.sound.audio import read_duration, read_utterance
 
 _DRAWS = 20
@@ -38,12 +38,8 @@ class NoiseFolder:
 
     def digest(self) -> str:
         """Digest of the names and durations: the folder may be too large to read whole."""
-        return digest_bytes(
-            *(
-                f"{n}\0{s:.6f}".encode("utf-8", "surrogateescape")
-                for n, s in zip(self.names, self.seconds, strict=True)
-            )
-        )
+        listed = zip(self.names, self.seconds, strict=True)
+        return digest_each(f"{name}\0{s:.6f}".encode("utf-8", "surrogateescape") for name, s in listed)
 
     def draw(self, n_samples: int, sr: int, rng: np.random.Generator) -> tuple[Waveform, str, float]:
         """Draw a stretch of noise that is not silent, and say which.

@@ -170,12 +170,9 @@ def _plan(
     gone = {at for at, job in enumerate(listed) if not Path(job.recording.file).is_file()}
     tried: list[Decoded] = []
     seconds = seconds_of(lambda: tried.extend(_tried(listed, spread - gone, front_end)))
-    rejected = [
-        {"path": listed[at].path, "reason": one.reason}
-        for at, one in zip([*sorted(spread - gone), *sorted(gone)], [*tried, *_tried(listed, gone, front_end)],
-                           strict=True)
-        if one.reason
-    ]  # fmt: skip
+    places = [*sorted(spread - gone), *sorted(gone)]
+    found = zip(places, [*tried, *_tried(listed, gone, front_end)], strict=True)
+    rejected = [{"path": listed[at].path, "reason": one.reason} for at, one in found if one.reason]
     if rejected and on_error == "fail":
         raise AudioError(_complaint(rejected, len(listed), listing.root))
     share = (len(listed) - len(gone)) / max(1, len(tried))
@@ -228,15 +225,13 @@ def _named(listing: Listing) -> list[_Job]:
     for path in relative:
         by_stem.setdefault(path.with_suffix(""), set()).add(path)
     stems = [p if len(by_stem[p.with_suffix("")]) > 1 else p.with_suffix("") for p in relative]
-    named = list(zip(listing.recordings, stems, relative, strict=True))
     # Milliseconds tell most spans apart; where they do not, all digits do.
-    times = Counter(f"{stem}{_span(recording, '.3f')}" for recording, stem, _ in named)
-    jobs = []
-    for recording, stem, path in named:
-        name = f"{stem}{_span(recording, '.3f')}"
-        name = name if times[name] == 1 else f"{stem}{_span(recording, '')}"
-        jobs.append(_Job(recording, escape_name(name), escape_name(str(path))))
-    return jobs
+    names = [f"{stem}{_span(r, '.3f')}" for r, stem in zip(listing.recordings, stems, strict=True)]
+    times = Counter(names)
+    return [
+        _Job(r, escape_name(name if times[name] == 1 else f"{stem}{_span(r, '')}"), escape_name(str(path)))
+        for r, stem, path, name in zip(listing.recordings, stems, relative, names, strict=True)
+    ]
 
 
 def _span(recording: Recording, form: str) -> str:

@@ -30,9 +30,9 @@ def in_corpus(corpora: Iterable[str], names: Iterable[str]) -> list[str]:
 def full_names(contents: Contents, column: str) -> Column:
     """Return ids, speakers or sessions of the utterances, told apart by corpus."""
     corpora, names = (contents.of_utterances(name) for name in ("corpus", column))
-    return (
-        names if not (corpora != "").any() else np.array(in_corpus(corpora.tolist(), names.tolist()), dtype=np.str_)
-    )
+    if not (corpora != "").any():
+        return names
+    return np.array(in_corpus(corpora.tolist(), names.tolist()), dtype=np.str_)
 
 
 def called(name: str) -> str:
@@ -101,9 +101,7 @@ def remarks_on_speakers(
             f"count as {'one person each' if same_speakers else 'different people'}"
         )
     if two := sorted(person for person, found in genders_of.items() if len(found) > 1):
-        names = ", ".join(repr(called(person)) for person in two[:_MOST_NAMES]) + (
-            "…" if len(two) > _MOST_NAMES else ""
-        )
+        names = ", ".join(repr(called(person)) for person in two[:_MOST_NAMES]) + "…" * (len(two) > _MOST_NAMES)
         remarks.append(
             f"{len(two)} speakers have more than one gender ({names}): if they are people of several corpora, name "
             "these by `extract --corpus NAME`"
