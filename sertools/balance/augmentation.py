@@ -49,21 +49,11 @@ class AugmentProgress:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The output's rows, in order.
+    """The output's rows, in order."""
 
-    Attributes
-    ----------
-    source
-        Row of the source that each is, or is made from [shape=(N,)].
-    origin
-        Empty for a row that stays as it is.
-    entropy
-        Place of each new row → what seeds it.
-    """
-
-    source: Index
-    origin: npt.NDArray[np.str_]
-    entropy: dict[int, int]
+    source: Index  # row of the source that each is, or is made from [shape=(N,)]
+    origin: npt.NDArray[np.str_]  # empty for a row that stays as it is
+    entropy: dict[int, int]  # place of each new row → what seeds it
 
 
 def augment_store(

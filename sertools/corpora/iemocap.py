@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sertools.corpora.checks import differences, match_labels, without_duplicates
 from sertools.corpora.files import find_audio, require_folder
-from sertools.corpora.table import CorpusWarning, Recording
+from sertools.corpora.table import CorpusWarning, Recording, canonical_emotion
 from sertools.errors import CorpusError, warn
 
 _SESSIONS = range(1, 6)
@@ -33,18 +33,11 @@ _LABEL = re.compile(
 )
 _LABEL_LOOKS = "[start - end] utterance emotion [valence, activation, dominance]"
 
-_EMOTIONS = {
-    "ang": "angry",
-    "hap": "happy",
+_CODES = ("ang", "hap", "exc", "sad", "neu", "fru", "sur", "fea", "dis", "oth", "xxx")
+_EMOTIONS = {code: canonical_emotion(code) for code in _CODES} | {
     "exc": "excited",
-    "sad": "sad",
-    "neu": "neutral",
     "fru": "frustrated",
-    "sur": "surprised",
-    "fea": "fearful",
-    "dis": "disgust",
     "oth": "other",
-    "xxx": "ambiguous",
 }
 COUNTED_AS = {"excited": "happy"}
 _TYPES = {"impro": "improvised", "script": "scripted"}
@@ -62,7 +55,7 @@ EXPECTED = {
     }.items()
 }
 # Of all sessions, by the corpus's own codes: 10039 utterances.
-EXPECTED_CODES = dict(zip(_EMOTIONS, (1103, 595, 1041, 1084, 1708, 1849, 107, 40, 2, 3, 2507), strict=True))
+EXPECTED_CODES = dict(zip(_CODES, (1103, 595, 1041, 1084, 1708, 1849, 107, 40, 2, 3, 2507), strict=True))
 
 # The columns of a label, by name.
 _Label = Mapping[str, str]

@@ -99,14 +99,9 @@ class _Workspace:
                 self.bands.append((mels, bins, np.ascontiguousarray(filters[mels, bins].T)))
 
 
-class _Workspaces(threading.local):
-    """One workspace per thread and front end."""
-
-    def __init__(self) -> None:
-        self.of: dict[FrontEnd, _Workspace] = {}
-
-
-_workspaces = _Workspaces()
+@lru_cache(maxsize=16)
+def _workspace(front_end: FrontEnd, thread: int) -> _Workspace:  # which must not share one
+    return _Workspace(front_end)
 
 
 def natural_log_mel(y: npt.NDArray[np.float32], front_end: FrontEnd) -> Picture:
@@ -121,9 +116,7 @@ def natural_log_mel(y: npt.NDArray[np.float32], front_end: FrontEnd) -> Picture:
     -------
     Log-power in dB, 10·log10(max(S, 1e-10)) [shape=(n_mels, natural_frames)].
     """
-    work = _workspaces.of.get(front_end)
-    if work is None:
-        work = _workspaces.of[front_end] = _Workspace(front_end)
+    work = _workspace(front_end, threading.get_ident())
     edge = front_end.n_fft // 2 if front_end.center else 0
     work.samples[edge : edge + front_end.segment_samples] = y
     np.multiply(work.windows, work.window, out=work.frames)

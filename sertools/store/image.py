@@ -5,10 +5,12 @@ libhdf5 crashes when the disk is full, and a plain write is just refused; so it 
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -18,7 +20,7 @@ from sertools.provenance import atomic_output
 LIBVER = ("v110", "v110")
 
 
-class Image:
+class Image(io.RawIOBase):
     """A file in memory, with room only for the pages that were written."""
 
     # The smallest picture: rows that lie in the file already share no page with what is written around them.
@@ -33,25 +35,12 @@ class Image:
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         return self._at
 
-    def tell(self) -> int:
-        """Return the place."""
-        return self._at
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size, to the place if it is not given."""
+        self._size = self._at if size is None else size
+        return self._size
 
-    def flush(self) -> None:
-        """Do nothing: there is nothing behind the memory."""
-
-    def truncate(self, size: int) -> int:
-        """Set the size."""
-        self._size = size
-        return size
-
-    def read(self, size: int) -> bytes:
-        """Read `size` bytes; what was never written is zeros."""
-        found = bytearray(size)
-        self.readinto(memoryview(found))
-        return bytes(found)
-
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Fill `buffer`; what was never written is zeros."""
         for part, page, start in self._parts(len(buffer)):
             held = self._pages.get(page)
@@ -60,7 +49,7 @@ class Image:
         self._at += len(buffer)
         return len(buffer)
 
-    def write(self, data: memoryview) -> int:
+    def write(self, data: Any) -> int:
         """Write at the place."""
         for part, page, start in self._parts(len(data)):
             held = self._pages.setdefault(page, bytearray(self._PAGE))
