@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from sertools.corpora.emotions import canonical_emotion
 from sertools.corpora.files import on_disk
@@ -202,9 +202,8 @@ def _completed(r: Recording, tables: Iterable[Mapping[_Span, Recording]]) -> Rec
     """Speaker, session, gender and corpus, from the segment or its file; the first table that knows each."""
     found = (table.get(_span(r)) or table.get((r.file, 0.0, None)) for table in tables)
     rows = [r, *(row for row in found if row)]
-    first = (_first([getattr(row, column) for row in rows]) for column in _OF_SPEAKERS)
-    speaker, session, gender, corpus = first
-    return replace(r, speaker=speaker, session=session, gender=gender, corpus=corpus)
+    first: dict[str, Any] = {column: _first([getattr(row, column) for row in rows]) for column in _OF_SPEAKERS}
+    return replace(r, **first)
 
 
 def _known(word: str) -> bool:

@@ -113,9 +113,8 @@ def _intended(folder: Path) -> dict[str, Recording]:
 def _actors(folder: Path) -> dict[str, Mapping[str, str]]:
     """Rows of VideoDemographics.csv by actor; none if there is no such file."""
     table = _table(folder, "VideoDemographics.csv")
-    if table is None:
-        return {}
-    return {row["ActorID"]: row for _, row in rows_of(table, ("ActorID", "Age", "gender", "Race", "Ethnicity"))}
+    rows = rows_of(table, ("ActorID", "Age", "gender", "Race", "Ethnicity")) if table else []
+    return {row["ActorID"]: row for _, row in rows}
 
 
 def _votes(folder: Path) -> dict[str, str]:

@@ -105,16 +105,9 @@ def _workspace(front_end: FrontEnd, thread: int) -> _Workspace:  # which must no
 
 
 def natural_log_mel(y: npt.NDArray[np.float32], front_end: FrontEnd) -> Picture:
-    """Log-mel power of one segment before it is fitted to `n_frames`.
+    """Log-mel power of one segment, [shape=(segment_samples,)], before it is fitted to `n_frames`.
 
-    Parameters
-    ----------
-    y
-        Samples [shape=(segment_samples,)].
-
-    Returns
-    -------
-    Log-power in dB, 10·log10(max(S, 1e-10)) [shape=(n_mels, natural_frames)].
+    In dB, 10·log10(max(S, 1e-10)) [shape=(n_mels, natural_frames)].
     """
     work = _workspace(front_end, threading.get_ident())
     edge = front_end.n_fft // 2 if front_end.center else 0

@@ -33,17 +33,7 @@ def _inverse_filters(front_end: FrontEnd) -> npt.NDArray[np.float32]:
 
 
 def mel_to_power(mel: _Floats, front_end: FrontEnd) -> npt.NDArray[np.float32]:
-    """Power spectrum whose mel bands are `mel`.
-
-    Parameters
-    ----------
-    mel
-        Mel power [shape=(n_mels, n)].
-
-    Returns
-    -------
-    Power [shape=(1 + n_fft // 2, n)], not negative.
-    """
+    """Power spectrum, not negative [shape=(1 + n_fft // 2, n)], of mel power [shape=(n_mels, n)]."""
     filters = mel_filters(front_end).astype(np.float32)
     wanted = mel.astype(np.float32)
     above = filters.T @ wanted

@@ -26,6 +26,7 @@ from sertools.parallel import placed_map
 from sertools.provenance import Input, canonical_json, digest_each, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
 from sertools.sound.audio import UtteranceAudio
+from sertools.sound.features import valid_frames
 from sertools.store.escapes import escape_name
 from sertools.store.format import (
     BANDWIDTH,
@@ -41,7 +42,7 @@ from sertools.store.format import (
     make_table,
 )
 from sertools.store.remarks import dead_bands, warn_of
-from sertools.store.segments import Decoded, Extracted, decode, n_rows, portions, try_out, write_rows
+from sertools.store.segments import Decoded, decode, n_rows, portions, try_out, write_rows
 from sertools.store.writer import Spool
 
 _TRIED = 8  # files that a rehearsal decodes
@@ -124,7 +125,7 @@ def extract(
             if result.utterance is None:
                 rejected.append({"path": job.path, "reason": result.reason})
             else:
-                segments += _segment_rows(result, len(utterances))
+                segments += _segment_rows(result, result.utterance.offset, len(utterances), front_end)
                 utterances.append(_utterance_row(job, result.utterance, result.bandwidth_hz))
                 if result.utterance.peak > _FAR_BEYOND:
                     peaks.append((result.utterance.peak, job.path))
@@ -249,10 +250,16 @@ def _shard_of(shard: tuple[int, int], listed: list[_Job]) -> Shard:
     return Shard(*shard, len(listed), *digests)
 
 
-def _segment_rows(result: Extracted, utterance: int) -> list[dict[str, Any]]:
+def _segment_rows(result: Decoded, offset: float, utterance: int, front_end: FrontEnd) -> list[dict[str, Any]]:
     return [
-        {"utterance": utterance, "start": start, "n_valid_frames": n_valid, "origin": "real", "digest": digest}
-        for start, n_valid, digest in zip(result.starts, result.n_valid_frames, result.digests, strict=True)
+        {
+            "utterance": utterance,
+            "start": offset + piece.start / front_end.sr,
+            "n_valid_frames": valid_frames(piece.n_valid, front_end),
+            "origin": "real",
+            "digest": digest,
+        }
+        for piece, digest in zip(result.pieces, result.digests, strict=True)
     ]
 
 

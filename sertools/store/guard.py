@@ -7,6 +7,7 @@ metadata first; if the child dies, the file is refused in one line and this proc
 from __future__ import annotations
 
 import faulthandler
+import itertools
 import os
 import select
 import signal
@@ -27,6 +28,7 @@ _MEMORY_BYTES = 2 << 30
 _MAX_OBJECTS = 100_000
 _DEFLATE_RATIO = 1032
 _MAGIC = b"\x89HDF\r\n\x1a\n"
+_SOUND = "ok"
 _NO_MEMORY = "memory allocation failed"
 # What libhdf5 says where the file is not to blame → what is the matter, and what helps.
 _NO_DAMAGE = {
@@ -108,7 +110,10 @@ def _walk_and_exit(path: Path, size: int, question: int) -> None:
         _limit(resource.RLIMIT_CPU, _SECONDS)
         if sys.platform == "linux":
             _limit(resource.RLIMIT_AS, _most_memory())
-        verdict = _walk(path, size)
+        _walk(path, size)
+        verdict = _SOUND
+    except StoreError as reason:
+        verdict = str(reason)
     except MemoryError:
         verdict = _NO_MEMORY
     except Exception as reason:
@@ -137,45 +142,36 @@ def _most_memory() -> int:
     return in_use + _MEMORY_BYTES
 
 
-def _walk(path: Path, size: int) -> str:
-    found: list[str] = []
-    count = 0
+def _walk(path: Path, size: int) -> None:
+    count = itertools.count(1)
 
-    def look(name: str, thing: h5py.HLObject) -> bool | None:
-        nonlocal count
-        count += 1
-        if count > _MAX_OBJECTS:
-            found.append("too many objects")
-            return True
+    def look(name: str, thing: h5py.HLObject) -> None:
+        if next(count) > _MAX_OBJECTS:
+            raise StoreError("too many objects")
         for key in thing.attrs:
             attribute = thing.attrs.get_id(key)
             if attribute.get_storage_size() > size:
-                found.append(f"attribute {key!r} is larger than the file")
-                return True
+                raise StoreError(f"attribute {key!r} is larger than the file")
             thing.attrs[key]
         if isinstance(thing, h5py.Group):
             # Only virtual datasets lead to other files, and their sources are checked by what they hold.
             for key in thing:
                 if not isinstance(thing.get(key, getlink=True), h5py.HardLink):
-                    found.append(f"/{name}{'/' if name else ''}{key} is a link; copy what it leads to into the file")
-                    return True
+                    place = f"/{name}{'/' if name else ''}{key}"
+                    raise StoreError(f"{place} is a link; copy what it leads to into the file")
         if isinstance(thing, h5py.Dataset):
             if thing.external:
-                found.append(f"/{name} lies in another file; copy it into this one")
-                return True
+                raise StoreError(f"/{name} lies in another file; copy it into this one")
             # Repacked with compression, a dataset may be larger than its file, by deflate's best ratio at most.
             possible = size * (_DEFLATE_RATIO if thing.chunks else 1)
             if not thing.is_virtual and thing.size and thing.size * thing.dtype.itemsize > possible:
-                found.append(f"/{name} is larger than the file: truncated, or never finished")
-                return True
+                raise StoreError(f"/{name} is larger than the file: truncated, or never finished")
             if thing.is_virtual:
                 thing.virtual_sources()
-        return None
 
     with h5py.File(path, "r", locking=False) as file:
         look("", file)
         file.visititems(look)
-    return found[0] if found else "ok"
 
 
 def _verdict(child: int, answer: int) -> str:
@@ -197,7 +193,7 @@ def _verdict(child: int, answer: int) -> str:
         return _unchecked(f"reading it takes over {_SECONDS} s", "try again when disk and machine are less busy")
     _, status = os.waitpid(child, 0)
     verdict = text.decode("utf-8", "replace")
-    if verdict == "ok":
+    if verdict == _SOUND:
         return ""
     known = (message for words, message in _NO_DAMAGE.items() if words in verdict)
     return next(known, "") or (_damaged(verdict) if verdict else _of_death(status))

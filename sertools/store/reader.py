@@ -143,13 +143,12 @@ class Store:
     def damaged_rows(self) -> list[int]:
         """Rows whose picture no longer has the digest that was recorded."""
         digests = self.contents.segments["digest"]
-        found, row = [], 0
-        for indices in self._portions():
-            for picture in self._stored(indices):
-                if picture_digest(picture) != digests[row]:
-                    found.append(row)
-                row += 1
-        return found
+        return [
+            int(row)
+            for portion in self._portions()
+            for row, picture in zip(portion, self._stored(portion), strict=True)
+            if picture_digest(picture) != digests[row]
+        ]
 
     def audio_path(self, utterance: int, audio_root: Path | None = None) -> Path:
         """Where the audio of a row of ``/utterance`` lies, below `audio_root` or where the store says."""

@@ -37,7 +37,7 @@ def remarks(contents: Contents) -> list[str]:
     """Say what is odd about the recordings of a store, one sentence each; nothing of rows that were made."""
     recorded = contents.utterances.take(np.flatnonzero(contents.utterances["path"] != ""))
     found = [*_without_content(recorded), *_copies(recorded), *_same_spans(recorded)]
-    return [*found, *(_by_rate(recorded) or _by_bandwidth(recorded))]
+    return [*found, *(list(_by_rate(recorded)) or _by_bandwidth(recorded))]
 
 
 def dead_bands(front_end: FrontEnd) -> str:
@@ -113,10 +113,10 @@ def _same_spans(recorded: Table) -> Iterator[str]:
         )
 
 
-def _by_rate(recorded: Table) -> list[str]:
+def _by_rate(recorded: Table) -> Iterator[str]:
     """Say if classes were recorded at different rates: a classifier may learn the recorder."""
     if SOURCE_SR not in recorded.columns:
-        return []
+        return
     rates, groups = recorded[SOURCE_SR], _classes(recorded)
     found: list[tuple[float, str]] = []
     for rate in sorted(set(rates.tolist()) - {""}):
@@ -125,28 +125,25 @@ def _by_rate(recorded: Table) -> list[str]:
             (most, often), (least, seldom) = max(shares), min(shares)
             text = f"{100 * most:.0f} % of {often}, but {100 * least:.0f} % of {seldom}, were recorded at {rate} Hz"
             found.append((most - least, text))
-    if not found:
-        return []
-    return [
-        f"{max(found)[1]}: a classifier may learn the recorder; compare within one, `select --where {SOURCE_SR}=…`"
-    ]
+    if found:
+        remedy = f"compare within one, `select --where {SOURCE_SR}=…`"
+        yield f"{max(found)[1]}: a classifier may learn the recorder; {remedy}"
 
 
-def _by_bandwidth(recorded: Table) -> list[str]:
+def _by_bandwidth(recorded: Table) -> Iterator[str]:
     """Say if classes end at different frequencies, as speech that came over different lines does."""
     if BANDWIDTH not in recorded.columns:
-        return []
+        return
     hertz = _numbers(recorded[BANDWIDTH])
-    middle = [(float(np.nanmedian(hertz[members])), name) for name, members in _classes(recorded).items()
-              if np.isfinite(hertz[members]).any()]  # fmt: skip
-    if not middle or max(middle)[0] <= _UNLIKE_BANDWIDTH * min(middle)[0]:
-        return []
-    (wide, above), (narrow, _) = max(middle), min(middle)
-    below = [name for hertz, name in middle if hertz * _UNLIKE_BANDWIDTH < wide]
-    return [
-        f"the sound of {', '.join(below)} ends at {narrow:.0f} Hz, that of {above} at {wide:.0f} Hz: a classifier "
-        "may learn the line; bring them to one bandwidth, or leave some out"
-    ]
+    heard = {name: hertz[members] for name, members in _classes(recorded).items()}
+    middle = [(float(np.nanmedian(own)), name) for name, own in heard.items() if np.isfinite(own).any()]
+    if middle and max(middle)[0] > _UNLIKE_BANDWIDTH * min(middle)[0]:
+        (wide, above), (narrow, _) = max(middle), min(middle)
+        below = [name for hertz, name in middle if hertz * _UNLIKE_BANDWIDTH < wide]
+        yield (
+            f"the sound of {', '.join(below)} ends at {narrow:.0f} Hz, that of {above} at {wide:.0f} Hz: "
+            "a classifier may learn the line; bring them to one bandwidth, or leave some out"
+        )
 
 
 def _classes(recorded: Table) -> dict[str, Index]:

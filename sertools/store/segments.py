@@ -28,35 +28,25 @@ _BYTES_A_TASK = 4 << 20
 
 @dataclass(frozen=True)
 class Decoded:
-    """One recording and its segments, or why there is none."""
-
-    utterance: UtteranceAudio | None
-    pieces: tuple[Piece, ...] = ()
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """What the tables say of one recording's rows, or why there are none.
+    """One recording and its segments, or why there are none.
 
     Attributes
     ----------
     utterance
-        What was decoded, less its samples; None if there are no rows.
+        Its audio, less the samples once the rows are written; None if it cannot be used.
+    pieces
+        Its segments.
     reason
-        Why there are none; empty if there are.
-    starts
-        Of each segment, in seconds from the start of the utterance.
-    n_valid_frames, digests
-        Of each segment's picture.
+        Why it cannot be used; empty if it can.
+    digests
+        Of the picture of each segment, once it is written.
     bandwidth_hz
-        Up to where there is sound, as in `sertools.sound.features.bandwidth_hz`.
+        Up to where there is sound, as in `sertools.sound.features.bandwidth_hz`, once the rows are written.
     """
 
     utterance: UtteranceAudio | None
+    pieces: tuple[Piece, ...] = ()
     reason: str = ""
-    starts: tuple[float, ...] = ()
-    n_valid_frames: tuple[int, ...] = ()
     digests: tuple[str, ...] = ()
     bandwidth_hz: float = 0.0
 
@@ -110,8 +100,8 @@ def n_rows(decoded: Sequence[Decoded]) -> int:
     return sum(len(one.pieces) for one in decoded)
 
 
-def write_rows(first_row: int, decoded: Sequence[Decoded], front_end: FrontEnd, rows: RowFile) -> list[Extracted]:
-    """Write the pictures of all segments from row `first_row` on.
+def write_rows(first_row: int, decoded: Sequence[Decoded], front_end: FrontEnd, rows: RowFile) -> list[Decoded]:
+    """Write the pictures of all segments from row `first_row` on, and say what became of each recording.
 
     Raises
     ------
@@ -128,21 +118,16 @@ def write_rows(first_row: int, decoded: Sequence[Decoded], front_end: FrontEnd, 
     return made
 
 
-def _written(first_row: int, one: Decoded, front_end: FrontEnd, rows: RowFile) -> Extracted:
+def _written(first_row: int, one: Decoded, front_end: FrontEnd, rows: RowFile) -> Decoded:
     if one.utterance is None:
-        return Extracted(None, one.reason)
-    utterance, digests = one.utterance, []
+        return one
+    y, digests = one.utterance.y, []
     loudest = np.full(front_end.n_mels, -np.inf, dtype=np.float32)
     for row, piece in enumerate(one.pieces, first_row):
-        picture = log_mel(piece_samples(utterance.y, piece, front_end), front_end)
+        picture = log_mel(piece_samples(y, piece, front_end), front_end)
         digests += rows.write(row, picture[None])
         # Where a piece begins and ends it may do so abruptly, which is a sound of all frequencies.
         inside = picture[:, 1 : valid_frames(piece.n_valid, front_end) - 2]
         np.maximum(loudest, (inside if inside.size else picture).max(axis=1), out=loudest)
-    return Extracted(
-        replace(utterance, y=utterance.y[:0].copy()),
-        starts=tuple(utterance.offset + piece.start / front_end.sr for piece in one.pieces),
-        n_valid_frames=tuple(valid_frames(piece.n_valid, front_end) for piece in one.pieces),
-        digests=tuple(digests),
-        bandwidth_hz=bandwidth_hz(loudest, front_end),
-    )
+    utterance = replace(one.utterance, y=y[:0].copy())
+    return replace(one, utterance=utterance, digests=tuple(digests), bandwidth_hz=bandwidth_hz(loudest, front_end))
