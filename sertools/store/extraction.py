@@ -41,7 +41,7 @@ from sertools.store.format import (
     check_column_name,
     make_table,
 )
-from sertools.store.remarks import dead_bands, warn_of
+from sertools.store.remarks import dead_bands, remarks
 from sertools.store.segments import Decoded, decode, n_rows, portions, try_out, write_rows
 from sertools.store.writer import Spool
 
@@ -149,7 +149,8 @@ def extract(
     _warn_of_peaks(output, peaks, len(jobs_listed))
     if not shard:
         # Of a part nobody wants to know; `merge` says it of the whole.
-        warn_of(contents, output)
+        for text in remarks(contents):
+            warn(f"{output}: {text}")
 
 
 def _warn_of_peaks(output: Path, peaks: list[tuple[float, str]], total: int) -> None:

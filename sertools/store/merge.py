@@ -22,7 +22,7 @@ from sertools.store.identity import called, full_names, remarks_on_speakers, row
 from sertools.store.levels import Levels, levels_of, warn_of_mixture
 from sertools.store.lineage import union
 from sertools.store.reader import Store, open_store
-from sertools.store.remarks import warn_of
+from sertools.store.remarks import remarks
 from sertools.store.writer import write_store
 
 # What makes two utterances of one id the same.
@@ -59,7 +59,8 @@ def merge_stores(inputs: Sequence[Path], output: Path) -> int:
     _remark(contents, output)
     loudest: list[list[npt.NDArray[np.float32]]] = [[] for _ in stores]
     write_store(output, contents, _listened(stores, loudest))
-    warn_of(contents, output)
+    for text in remarks(contents):
+        warn(f"{output}: {text}")
     if not sharded:
         # Parts of one extraction are of one corpus, whatever their level.
         warn_of_mixture([_levels(store, own) for store, own in zip(stores, loudest, strict=True)])

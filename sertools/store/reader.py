@@ -13,6 +13,7 @@ import math
 import mmap
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,16 +205,12 @@ def open_store(path: Path | str) -> Store:
         or has changed.
     """
     path = Path(path)
-    check_hdf5(path)
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            contents = read_contents(file, path)
-            row_map = _read_row_map(file, path, contents)
-            own = decode_text(file[DIGESTS_OF[OWN_PICTURES]][:]).tolist() if "own" in file else []
-            seal = read_text(file, TABLES_DIGEST), own
-            here = {source: _Held(file, source) for source in row_map.sources if source == Source(path)}
-    except _DAMAGE as error:
-        raise StoreError(defect(path, error, "store")) from error
+    with _reading(path, "store") as file:
+        contents = read_contents(file, path)
+        row_map = _read_row_map(file, path, contents)
+        own = decode_text(file[DIGESTS_OF[OWN_PICTURES]][:]).tolist() if "own" in file else []
+        seal = read_text(file, TABLES_DIGEST), own
+        here = {source: _Held(file, source) for source in row_map.sources if source == Source(path)}
     held = [
         here[source] if source in here else _checked_source(path, contents, row_map, number)
         for number, source in enumerate(row_map.sources)
@@ -223,12 +220,19 @@ def open_store(path: Path | str) -> Store:
 
 def hdf5_kind(path: Path) -> str:
     """Return what an HDF5 file says it is (``sertools_kind``), or nothing."""
+    with _reading(path, "store") as file:
+        return read_text(file, "sertools_kind")
+
+
+@contextmanager
+def _reading(path: Path, *words: str) -> Iterator[h5py.File]:
+    """Open a file that has passed the guard; say by `words`, as `defect` does, that its parts do not fit."""
     check_hdf5(path)
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return read_text(file, "sertools_kind")
+            yield file
     except _DAMAGE as error:
-        raise StoreError(defect(path, error, "store")) from error
+        raise StoreError(defect(path, error, *words)) from error
 
 
 def _read_row_map(file: h5py.File, path: Path, contents: Contents) -> RowMap:
@@ -273,19 +277,15 @@ def _checked_source(path: Path, contents: Contents, row_map: RowMap, number: int
             f"{path}: its pictures lie in {source.path}, which is missing; put it back, "
             "or make this store again with `select --copy`"
         )
-    check_hdf5(source.path)
     here = row_map.source == number
     rows, expected = row_map.row[here], contents.segments["digest"][here]
-    try:
-        with h5py.File(source.path, "r", locking=False) as file:
-            check_file_kind(file, source.path, KIND, VERSION)
-            found = decode_text(file[DIGESTS_OF[source.dataset]][:])
-            same = file[source.dataset].shape[1:] == (contents.front_end.n_mels, contents.front_end.n_frames)
-            physical = not file[source.dataset].is_virtual
-            n_rows = min(len(found), len(file[source.dataset]))
-            held = _Held(file, source) if physical else None
-    except _DAMAGE as error:
-        raise StoreError(defect(source.path, error, f"store, a source of {path}", "make it again")) from error
+    with _reading(source.path, f"store, a source of {path}", "make it again") as file:
+        check_file_kind(file, source.path, KIND, VERSION)
+        found = decode_text(file[DIGESTS_OF[source.dataset]][:])
+        dataset = file[source.dataset]
+        same = dataset.shape[1:] == (contents.front_end.n_mels, contents.front_end.n_frames)
+        n_rows = min(len(found), len(dataset))
+        held = None if dataset.is_virtual else _Held(file, source)
     if held is None or not same or rows.max(initial=0) >= n_rows or (found[rows] != expected).any():
         raise StoreError(
             f"{path}: {source.path} no longer holds the rows that were selected from it; "

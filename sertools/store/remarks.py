@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from sertools.config import FrontEnd
-from sertools.errors import warn
 from sertools.sound.features import floor_db, n_dead_bands
 from sertools.store.format import BANDWIDTH, MIXDOWN, SOURCE_SR, Contents, Table
 
@@ -25,12 +23,6 @@ _UNLIKE_SHARE = 0.5
 _UNLIKE_BANDWIDTH = 1.5
 
 Index = npt.NDArray[np.intp]
-
-
-def warn_of(contents: Contents, path: Path) -> None:
-    """Give each remark as a warning that names the store."""
-    for text in remarks(contents):
-        warn(f"{path}: {text}")
 
 
 def remarks(contents: Contents) -> list[str]:

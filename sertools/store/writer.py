@@ -158,11 +158,9 @@ def _reserve(file: h5py.File, name: str, n_rows: int, front_end: FrontEnd) -> in
     create.set_layout(h5py.h5d.CONTIGUOUS)
     create.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     create.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    create.set_obj_track_times(False)
-    group = file.require_group(name.rpartition("/")[0] or "/")
-    space = h5py.h5s.create_simple((n_rows, front_end.n_mels, front_end.n_frames))
-    dataset = h5py.h5d.create(group.id, name.rpartition("/")[2].encode(), h5py.h5t.IEEE_F32LE, space, create)
-    return dataset.get_offset() or 0
+    shape = (n_rows, front_end.n_mels, front_end.n_frames)
+    dataset = file.create_dataset(name, shape, "<f4", track_times=False, dcpl=create)
+    return dataset.id.get_offset() or 0
 
 
 def _map(file: h5py.File, path: Path, contents: Contents, row_map: RowMap) -> None:
