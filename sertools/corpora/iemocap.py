@@ -119,12 +119,12 @@ def _root(folder: Path) -> Path:
 
 def _label_files(session: Path) -> list[Path]:
     folder = session / "dialog" / "EmoEvaluation"
+    if not folder.is_dir():
+        return []
     try:
         # Not below it: Attribute/, Categorical/ and Self-evaluation/ hold other text files of the same dialogs.
         # The pattern leaves out the ._Ses… files that macOS adds.
-        return (
-            sorted(path for path in folder.iterdir() if _LABEL_FILE.fullmatch(path.name)) if folder.is_dir() else []
-        )
+        return sorted(path for path in folder.iterdir() if _LABEL_FILE.fullmatch(path.name))
     except OSError as error:
         raise CorpusError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
 
@@ -179,11 +179,11 @@ def _compare_counts(recordings: list[Recording], root: Path) -> None:
     found = Counter(f"session {session} {emotion}" for session, emotion in cells)
     published = {f"session {s} {emotion}": n for s in sessions for emotion, n in EXPECTED[s].items()}
     total = sum(published.values())
+    notes = []
     if missing := sorted(EXPECTED.keys() - sessions):
         whole = sum(n for counts in EXPECTED.values() for n in counts.values())
         notes = [f"without session {', '.join(missing)} ({whole} in all)"]
     else:
-        notes = []
         found += Counter(r.extra["original"] for r in recordings)
         published |= EXPECTED_CODES
     notes += [differing] if (differing := differences(found, published)) else []

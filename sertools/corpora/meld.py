@@ -72,7 +72,7 @@ def read(folder: Path) -> list[Recording]:
     warn_of_strangers([path for path in audio if not key_of[path]], folder, _EXPECTED_NAMES)
     unique = without_duplicates((path for path in audio if key_of[path]), folder, lambda path: key_of[path])
     by_key = {key_of[path]: path for path in unique}
-    return [_recording(key, path, row) for key, path, row in match_labels(by_key, labels, folder)]
+    return [_recording(path, row) for _, path, row in match_labels(by_key, labels, folder)]
 
 
 def _conversion(folder: Path) -> str:
@@ -82,7 +82,7 @@ def _conversion(folder: Path) -> str:
 
 
 def _labels(table: Path, split: str) -> dict[str, Mapping[str, str]]:
-    """Rows of a split's table by split and name."""
+    """Rows of a split's table, with the split itself, by split and name."""
     labels: dict[str, Mapping[str, str]] = {}
     try:
         data = table.read_bytes()
@@ -100,7 +100,7 @@ def _labels(table: Path, split: str) -> dict[str, Mapping[str, str]]:
                 f"{table}:{number}: {name} with emotion {row['emotion']!r} is no row of MELD; "
                 "take the file from its repository"
             )
-        labels[f"{split}/{name}"] = row
+        labels[f"{split}/{name}"] = {**row, "split": split}
     return labels
 
 
@@ -113,20 +113,16 @@ def _key(path: Path, folder: Path, lone_split: str) -> str:
     return f"{split}/{path.stem}" if split else ""
 
 
-def _recording(key: str, path: Path, row: Mapping[str, str]) -> Recording:
-    split = key.partition("/")[0]
+def _recording(path: Path, row: Mapping[str, str]) -> Recording:
+    session = f"{row['split']}_dia{row['Dialogue_ID']}"
     return Recording(
-        file=str(path),
-        emotion=canonical_emotion(row["emotion"]),
-        speaker=row["speaker"],
-        session=f"{split}_dia{row['Dialogue_ID']}",
-        extra={"split": split},
+        str(path), canonical_emotion(row["emotion"]), row["speaker"], session, extra={"split": row["split"]}
     )
 
 
 def _compare_counts(labels: Mapping[str, Mapping[str, str]], splits: Iterable[str], folder: Path) -> None:
     """Warn once of missing tables and of counts that are not the published ones."""
-    found = Counter(f"{key.partition('/')[0]} {canonical_emotion(row['emotion'])}" for key, row in labels.items())
+    found = Counter(f"{row['split']} {canonical_emotion(row['emotion'])}" for row in labels.values())
     published = {f"{split} {emotion}": n for split in splits for emotion, n in EXPECTED[split].items()}
     notes = [f"without {split}_sent_emo.csv" for split in EXPECTED if split not in splits]
     notes += [differing] if (differing := differences(found, published)) else []

@@ -119,16 +119,14 @@ def _refuse_other_listings(ordered: list[Store]) -> None:
             silent, telling = (path, where) if first.n_listed else (where, path)
             why = f"does not say which recordings it is part of, as {telling} does"
             raise StoreError(f"{silent}: {why}; extract all shards again with one version of sertools")
-        differing = [name for name in ("n_listed", "files", "labels") if getattr(shard, name) != getattr(first, name)]
-        if differing:
-            what = {
-                "n_listed": f"{shard.n_listed} recordings, but {where} of {first.n_listed}",
-                "files": f"other recordings than {where}, though of as many",
-                "labels": f"recordings with other labels than {where}'s",
-            }[differing[0]]
-            raise StoreError(
-                f"{path}: is part of {what}: the corpus changed between the two runs; extract all shards again"
-            )
+        what = {
+            "n_listed": f"{shard.n_listed} recordings, but {where} of {first.n_listed}",
+            "files": f"other recordings than {where}, though of as many",
+            "labels": f"recordings with other labels than {where}'s",
+        }
+        if differing := [what[name] for name in what if getattr(shard, name) != getattr(first, name)]:
+            why = "the corpus changed between the two runs; extract all shards again"
+            raise StoreError(f"{path}: is part of {differing[0]}: {why}")
     if not first.n_listed:
         warn(
             f"{where}: its shards do not say which recordings they are parts of; if the corpus changed between their "

@@ -29,18 +29,13 @@ class RowFile:
         The unfinished file.
     output
         What it will be called, for messages.
-    n_mels, n_frames
-        Size of a picture.
+    row_bytes
+        Of a picture.
     """
 
     path: Path
     output: Path
-    n_mels: int
-    n_frames: int
-
-    @property
-    def _row_bytes(self) -> int:
-        return 4 * self.n_mels * self.n_frames
+    row_bytes: int
 
     def write(self, row: int, pictures: Pictures) -> list[str]:
         """Write pictures from row `row` on [shape=(n, n_mels, n_frames)], in dB, and return their digests.
@@ -70,7 +65,7 @@ class RowFile:
             return
         try:
             with self.path.open("r+b", buffering=0) as stream:
-                stream.seek(FIRST_ROW + row * self._row_bytes)
+                stream.seek(FIRST_ROW + row * self.row_bytes)
                 left = np.ascontiguousarray(pictures, dtype="<f4").data.cast("B")
                 while left:
                     left = left[stream.write(left) :]

@@ -58,7 +58,7 @@ class Spool:
         except OSError as error:
             raise cannot_write(output, error) from error
         os.close(handle)
-        self.rows = RowFile(self._part, output, front_end.n_mels, front_end.n_frames)
+        self.rows = RowFile(self._part, output, 4 * front_end.n_mels * front_end.n_frames)
         self._digests: list[str] = []
 
     def __enter__(self) -> Spool:
