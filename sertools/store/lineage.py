@@ -67,9 +67,8 @@ def check_unseen(
     LineageError
         Naming how many utterances were seen, and the first of them.
     """
-    for seen, verb in ((lineage.trained_on, "trained on"), (lineage.selected_on, "chosen on")):
-        if verb == "chosen on" and not selection_too:
-            continue
+    selected_on = lineage.selected_on if selection_too else frozenset()
+    for seen, verb in ((lineage.trained_on, "trained on"), (selected_on, "chosen on")):
         found = [name for name, digest in zip(ids, digests, strict=True) if digest in seen]
         if found:
             raise LineageError(

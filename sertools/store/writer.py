@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -192,14 +192,11 @@ def _name_of(source: Path, path: Path) -> str:
     return escape_name(os.path.relpath(source.resolve(), path.resolve().parent)).replace("%", "%%")
 
 
-def _runs(row_map: RowMap) -> Iterator[tuple[int, int]]:
+def _runs(row_map: RowMap) -> list[tuple[int, int]]:
     """First row and length of each stretch that is contiguous in its source."""
-    if not len(row_map.row):
-        return
     breaks = (np.diff(row_map.row) != 1) | (np.diff(row_map.source) != 0)
     edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(row_map.row)]
-    for first, end in itertools.pairwise(edges):
-        yield first, end - first
+    return [(first, end - first) for first, end in itertools.pairwise(edges) if end > first]
 
 
 def _write_tables(file: h5py.File, contents: Contents, own: Iterable[str] = ()) -> None:
