@@ -27,10 +27,9 @@ _DIALOG = r"Ses(?P<session>0[1-5])[FM]_(?P<type>impro|script)\w*"
 # Dialogs may end in a letter of their own (impro05a, script01_1b): the turn is what follows the last "_".
 _UTTERANCE = re.compile(rf"{_DIALOG}_(?P<letter>[FM])[0-9X]+")
 _LABEL_FILE = re.compile(rf"{_DIALOG}\.txt", re.IGNORECASE)
-_LABEL = re.compile(
-    r"\[[^\]]*\]\s+(?P<utterance>\w+)\s+(?P<original>[a-z]+)\s+"
-    r"\[(?P<valence>[^,\]]*),(?P<activation>[^,\]]*),(?P<dominance>[^,\]]*)\]\s*"
-)
+_LABEL = re.compile(r"\[[^\]]*\]\s+(\w+)\s+([a-z]+)\s+\[([^,\]]*),([^,\]]*),([^,\]]*)\]\s*")
+# What stands there after the utterance.
+_COLUMNS = ("original", "valence", "activation", "dominance")
 _LABEL_LOOKS = "[start - end] utterance emotion [valence, activation, dominance]"
 
 _CODES = ("ang", "hap", "exc", "sad", "neu", "fru", "sur", "fea", "dis", "oth", "xxx")
@@ -57,7 +56,7 @@ EXPECTED = {
 # Of all sessions, by the corpus's own codes: 10039 utterances.
 EXPECTED_CODES = dict(zip(_CODES, (1103, 595, 1041, 1084, 1708, 1849, 107, 40, 2, 3, 2507), strict=True))
 
-# The columns of a label, by name.
+# The columns of a label by name.
 _Label = Mapping[str, str]
 
 
@@ -147,15 +146,14 @@ def _label(line: str, where: str) -> tuple[str, _Label]:
         raise CorpusError(
             f"{where}: {line.rstrip()[:80]!r} is not of the form {_LABEL_LOOKS}; take the file from the release"
         )
-    label = {name: text.strip() for name, text in match.groupdict().items()}
-    utterance, code = label.pop("utterance"), label["original"]
+    utterance, code, *dimensions = (group.strip() for group in match.groups())
     if not _UTTERANCE.fullmatch(utterance):
         raise CorpusError(f"{where}: {utterance!r} is not an utterance of IEMOCAP; take the file from the release")
     if code not in _EMOTIONS:
         raise CorpusError(
             f"{where}: emotion is {code!r}, known are {' '.join(_EMOTIONS)}; take the file from the release"
         )
-    return utterance, label
+    return utterance, dict(zip(_COLUMNS, (code, *dimensions), strict=True))
 
 
 def _recording(utterance: str, path: Path, label: _Label) -> Recording:
