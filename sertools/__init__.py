@@ -4,6 +4,7 @@ The rooms, in the order the data flows; each imports only from those before it:
 
 ``corpora``     folders on disk → rows of a labels table
 ``sound``       audio files → log-mel segments
+``encoders``    a recording → a vector of a frozen pretrained network
 ``store``       the spectrogram store: write, read, select, merge, trace
 ``balance``     augmentation strategies and balancing plans
 ``experiment``  methods, cells and settings as data; the rules of `make` that follow from them

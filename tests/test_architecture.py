@@ -14,7 +14,7 @@ from sertools.cli import VERBS
 PACKAGE = Path(sertools.__file__).parent
 # In the order in which data flows; each imports only from those before it.
 ROOMS = (
-    *("corpora", "sound", "store", "balance", "experiment", "nets", "training", "generation"),
+    *("corpora", "sound", "encoders", "store", "balance", "experiment", "nets", "training", "generation"),
     *("scoring", "reporting", "api", "batch", "cli"),
 )
 # And within the largest of them.
@@ -102,8 +102,15 @@ def test_large_rooms_go_one_way_too(outer):
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("torch", ("nets/", "training/", "generation/", "scoring/results/evaluation.py", "scoring/synthetic/")),
-        ("safetensors", ("training/checkpoint.py",)),
+        (
+            "torch",
+            ("encoders/", "nets/", "training/", "generation/", "scoring/results/evaluation.py", "scoring/synthetic/"),
+        ),
+        ("safetensors", ("encoders/weights.py", "training/checkpoint.py")),
+        ("transformers", ("encoders/families.py",)),
+        ("huggingface_hub", ("encoders/hub.py",)),
+        ("onnx", ("encoders/onnx_file.py",)),
+        ("onnxruntime", ("encoders/onnx_file.py",)),
         ("librosa", ("sound/",)),
         ("soundfile", ("sound/", "corpora/")),
         ("soxr", ("sound/",)),
@@ -152,7 +159,8 @@ def test_no_package_is_imported_that_is_not_declared():
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = project["dependencies"] + extras["audformat"] + extras["arrow"] + extras["tensorboard"]
+    used_by = ("audformat", "arrow", "tensorboard", "encoder", "onnx")
+    lines = project["dependencies"] + [line for name in used_by for line in extras[name]]
     declared = {line.split(">")[0].replace("-", "_") for line in lines}
     declared = declared - {"scikit_learn"} | {"sklearn", "sertools"}
     used = set().union(*(others(name) for name in SOURCES)) - set(sys.stdlib_module_names)

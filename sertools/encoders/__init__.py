@@ -1,0 +1,1 @@
+"""A recording → a vector, by a frozen pretrained network from a folder, the hub or an ONNX file; see `encoder`."""
