@@ -46,7 +46,7 @@ CONFIGS = {
 }
 ALL = range(BLOCKS + 1)
 # Of a batch against one at a time, of the largest value of a row; it sums in another order.
-BATCH_TOLERANCE = dict.fromkeys(CONFIGS, 1e-5)
+BATCH_TOLERANCE = dict.fromkeys(CONFIGS, 2e-6)
 
 
 def save_tiny(kind: str, folder: Path) -> Path:
@@ -147,6 +147,19 @@ def test_a_batch_of_equal_lengths_agrees_with_one_at_a_time(kind, saved, speech)
     for y, rows in zip(equal, batch, strict=True):
         for layer, row in encoder.rows(y).items():
             assert np.abs(rows[layer] - row).max() <= BATCH_TOLERANCE[kind] * np.abs(row).max()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_gpu_agrees_with_a_cpu(kind, saved, speech):
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    wanted, found = (
+        open_encoder(saved(kind), layers=ALL, device=torch.device(name)).rows_of(speech) for name in ("cpu", "cuda")
+    )
+    for one, other in zip(wanted, found, strict=True):
+        for layer in ALL:
+            assert np.abs(one[layer] - other[layer]).max() <= 1e-4 * np.abs(one[layer]).max()
 
 
 def test_lengths_are_gathered_into_batches_on_a_gpu(saved, speech, monkeypatch):
@@ -382,6 +395,24 @@ def test_what_is_no_encoder_is_refused_in_one_line(saved, tmp_path):
     assert "takes any length" in refusal(padded=True)
     assert "--pool 'max': expected one of mean, mean-std" in refusal(pool="max")
     assert "--precision 'int8'" in refusal(precision="int8")
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "words"),
+    [
+        ("whisper", {"feature_size": 128}, r"128 mels of the front end, 80 of config\.json"),
+        ("whisper", {"chunk_length": 30}, r"480000 samples of the front end, 32000 of config\.json"),
+        ("wav2vec2-bert", {"stride": 1}, r"80 mels by 1 frames do not make the 160 inputs of config\.json"),
+        ("hubert", {"sampling_rate": "fast"}, "its numbers make no front end"),
+        ("hubert", {"sampling_rate": 0}, "a sampling rate of 0 Hz"),
+    ],
+)
+def test_a_front_end_of_another_model_is_refused(kind, numbers, words, saved, tmp_path):
+    shutil.copytree(saved(kind), tmp_path / "copy")
+    path = tmp_path / "copy" / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | numbers))
+    with pytest.raises(ModelError, match=rf"copy.*: {words}"):
+        open_encoder(tmp_path / "copy")
 
 
 def test_code_that_comes_with_a_model_is_not_run(saved, tmp_path):
