@@ -8,6 +8,6 @@ IntArray = npt.NDArray[np.int64]
 Matrix = FloatArray  # one row for each thing, such as latents or pixels
 Index = IntArray  # numbers of rows
 Mask = npt.NDArray[np.bool_]  # whether each row is meant
-Shape = tuple[int, int]  # of a picture: n_mels, n_frames
-Pictures = npt.NDArray[np.float32]  # log-mel [shape=(n, *Shape)], in dB or scaled
+Shape = tuple[int, ...]  # of a row: (n_mels, n_frames) of a picture, (n_values,) of a vector
+Pictures = npt.NDArray[np.float32]  # log-mel [shape=(n, *Shape)], in dB or scaled; vectors where rows are such
 Waveform = npt.NDArray[np.float32]  # mono samples

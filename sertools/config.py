@@ -7,19 +7,17 @@ and bounds too (`fields`), and nobody repeats them. Stages count updates (steps)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sertools.architectures import ACTIVATIONS, FAKE_BATCHES, LATENTS, UPSAMPLINGS
 from sertools.errors import UsageError, one_of
 from sertools.fields import NOT_NEGATIVE, POSITIVE, Bounds, Option, check_fields, option
 
+SPECTROGRAMS = "spectrograms"
 FITS = ("pad", "exact", "resize")
 TAILS = ("pad", "overlap")
 PADS = ("silence", "loop")
 COVARIANCES = ("empirical", "ledoit-wolf", "oas", "pooled", "diagonal")
-ARCHITECTURES = ("vgg19", "vgg19-bn", "crnn", "cnn")
-LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")
 SAMPLINGS = ("shuffled", "balanced")
 D_NORMS, D_STEPS = ("bn", "none"), ("joint", "two")
 PRECISIONS = ("auto", "float32", "bf16")
@@ -38,6 +36,13 @@ WIDTH = Option(
 )
 SAMPLING = Option("Draw rows as they come, or every class equally often.", choices=SAMPLINGS)
 DECAY = Bounds(0, 1, below=True)
+SR = Option("Sampling rate in Hz.", bounds=Bounds(1_000, 384_000, why=" Hz"))
+TRIM = Option(
+    "Remove silence at both ends: what is this far below the loudest part; 35 is usual, 0 removes nothing.",
+    "DB",
+    bounds=Bounds(0, 100, why=" dB"),
+    flag="--trim",
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class FrontEnd(Checked):
     window and hop to 46.5 / 23.25 ms without centring, ``resize`` interpolates along time.
     """
 
-    sr: int = option(16_000, "Sampling rate in Hz.", bounds=Bounds(1_000, 384_000, why=" Hz"))
+    sr: int = option(16_000, SR)
     segment_seconds: float = option(3.0, "Length of a segment.", flag="--seconds", bounds=Bounds(0.1, 600))
     n_mels: int = option(128, "Mel bands.", flag="--mels")
     n_frames: int = option(128, "Frames of a picture.", flag="--frames")
@@ -67,19 +72,17 @@ class FrontEnd(Checked):
     min_tail_seconds: float = option(
         0.0, "A last piece shorter than this many seconds joins the one before.", flag="--min-tail"
     )
-    trim_db: float = option(
-        0.0,
-        "Remove silence at both ends: what is this far below the loudest part; 35 is usual, 0 removes nothing.",
-        flag="--trim",
-        metavar="DB",
-        bounds=Bounds(0, 100, why=" dB"),
-    )
+    trim_db: float = option(0.0, TRIM)
 
     # Fixed: librosa's defaults, and the floor that keeps log finite.
     window: str = "hann"
     mel_scale: str = "slaney"
     fmin: float = 0.0
     amin: float = 1e-10
+
+    kind = SPECTROGRAMS
+    # Of numbers that follow from the others, what is written for readers who do not have our code.
+    derived = ("hop_length", "n_fft", "center")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,6 +102,11 @@ class FrontEnd(Checked):
                 f"--frames {self.n_frames}: {self.natural_frames} would be cut to that; "
                 "use fewer frames, --fit resize or a higher --sr"
             )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a row: ``(n_mels, n_frames)``."""
+        return self.n_mels, self.n_frames
 
     @property
     def segment_samples(self) -> int:
@@ -210,87 +218,3 @@ class GanConfig(Checked):
     ema: float = option(
         0.0, "Decay of the running average of G, which is kept; 0 keeps the last G.", "D", bounds=DECAY
     )
-
-
-@dataclass(frozen=True)
-class SpecAugment:
-    """Random changes of a training picture (Park et al. 2019, without its time warp).
-
-    Lengths are shares of the picture's side, so that they mean the same in pictures of any size.
-
-    Attributes
-    ----------
-    n_masks
-        Masks along time, and as many along frequency.
-    time_mask, frequency_mask
-        Longest mask.
-    time_shift, frequency_shift
-        Largest shift to either side.
-    gain_db
-        Largest gain or loss.
-    """
-
-    n_masks: int
-    time_mask: float
-    frequency_mask: float
-    time_shift: float
-    frequency_shift: float
-    gain_db: float = 4.0
-
-
-SPEC_AUGMENTS: Mapping[str, SpecAugment | None] = {
-    "none": None,
-    "weak": SpecAugment(1, time_mask=8 / 64, frequency_mask=6 / 64, time_shift=3 / 64, frequency_shift=1 / 64),
-    "strong": SpecAugment(2, time_mask=12 / 64, frequency_mask=12 / 64, time_shift=6 / 64, frequency_shift=2 / 64),
-}
-
-
-@dataclass(frozen=True)
-class ClassifierConfig(Checked):
-    """Training of the classifier (§3.2); its optimiser is unstated.
-
-    From `loss` on, the fields help a rare class without new rows. The paper has none of them.
-    """
-
-    arch: str = option("vgg19", "The network.", choices=ARCHITECTURES)
-    width: float = option(1.0, WIDTH)
-    steps: int = option(20_000, STEPS)  # the same number for every strategy
-    batch_size: int = option(32, BATCH_SIZE)
-    lr: float = option(1e-4, LR)
-    schedule: str = "constant"  # or "one-cycle"
-    weight_decay: float = 0.0
-    validate_every: int = 250
-    loss: str = option("cross-entropy", "How rare classes are weighted in the loss.", choices=LOSSES)
-    focal_gamma: float = 2.0  # Lin et al. 2017, their best
-    logit_tau: float = 1.0  # Menon et al. 2021: the value that is consistent for the balanced error
-    sampling: str = option("shuffled", SAMPLING)
-    synthetic_share: float | None = option(
-        None,
-        "Share of altered or generated rows among the draws of each class. It is lower where such a row would be "
-        "drawn more often than a recorded one. Without --sampling balanced, a class is drawn as often as it has "
-        "recorded rows.",
-        "S",
-        bounds=Bounds(0, 1, above=True, below=True),
-        unset="as many as there are",
-    )
-    spec_augment: str = option("none", "Masks, shifts and gains of training pictures.", choices=tuple(SPEC_AUGMENTS))
-    cut_paste: float = option(
-        0.0,
-        "Chance that a row receives a region of another row of its class; 0 is off.",
-        "CHANCE",
-        bounds=Bounds(0, 1),
-    )
-    # alpha of Zhang et al. 2018
-    mixup: float = option(
-        0.0,
-        "Mix pairs of rows in shares drawn from Beta(ALPHA, ALPHA); 0 is off.",
-        "ALPHA",
-        bounds=NOT_NEGATIVE,
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.sampling == "balanced" and self.loss in ("weighted", "logit-adjust"):
-            raise UsageError(
-                f"--loss {self.loss}: together with --sampling balanced it would correct class sizes twice; use one"
-            )

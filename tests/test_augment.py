@@ -137,7 +137,7 @@ def by_hand(store: Store, row: int, noise_dir: Path | None = None) -> np.ndarray
         n_mels=front_end.n_mels,
         pad_mode="constant",
     )
-    picture = np.full(store.picture_shape, -100.0)
+    picture = np.full(store.shape, -100.0)
     picture[:, : mel.shape[1]] = 10 * np.log10(np.maximum(mel, 1e-10))[:, : picture.shape[1]]
     return picture
 

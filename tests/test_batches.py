@@ -27,7 +27,7 @@ from sertools.training.loop import Run
 from sertools.training.losses import make_loss
 from sertools.training.order import balanced_indices, batch_indices, natural_indices
 from sertools.training.reading import BatchReader
-from sertools.training.scaling import Scaler
+from sertools.training.scaling import MinMax
 from sertools.training.task import Task
 
 FIRST = Selection(where=(Condition("speaker", ("1",)),))
@@ -184,14 +184,14 @@ def test_several_stores_are_as_one(two):
     assert rows.utterance.tolist() == [0, 0, 1, 2, 2, 3, 4, 5, 6]
     assert rows.utterance_column("id").tolist() == [*(f"a/{n}" for n in range(3)), *(f"b/{n}" for n in range(4))]
     assert rows.shape == (32, 32)
-    scaler = Scaler(-70.0, -10.0)
+    scaler = MinMax(-70.0, -10.0)
     np.testing.assert_array_equal(rows.tensor(index, scaler, CPU)[:, 0].numpy(), scaler.scale(pictures[index]))
 
 
 @pytest.mark.parametrize(("free", "reads"), [(0, 3), (10**9, 1)], ids=["streamed", "kept"])
 def test_rows_that_fit_in_memory_are_read_once(two, monkeypatch, free, reads):
     paths, pictures = two
-    rows, scaler = open_rows(paths), Scaler(-70.0, -10.0)
+    rows, scaler = open_rows(paths), MinMax(-70.0, -10.0)
     monkeypatch.setattr(batches, "free_memory", lambda device: free)
     seen = []
     monkeypatch.setattr(rows, "pictures", lambda index: seen.append(len(index)) or pictures[index])
@@ -199,7 +199,7 @@ def test_rows_that_fit_in_memory_are_read_once(two, monkeypatch, free, reads):
         np.testing.assert_array_equal(rows.tensor(index, scaler, CPU)[:, 0].numpy(), scaler.scale(pictures[index]))
     assert len(seen) == reads
     # Another scale is another set of pictures.
-    other = Scaler(-60.0, 0.0)
+    other = MinMax(-60.0, 0.0)
     index = np.array([1, 7])
     np.testing.assert_array_equal(rows.tensor(index, other, CPU)[:, 0].numpy(), other.scale(pictures[index]))
 
@@ -207,7 +207,7 @@ def test_rows_that_fit_in_memory_are_read_once(two, monkeypatch, free, reads):
 @pytest.mark.parametrize("free", [0, 10**9], ids=["streamed", "kept"])
 def test_what_is_read_ahead_is_what_would_be_read_in_time(two, monkeypatch, free):
     paths, pictures = two
-    rows, scaler = open_rows(paths), Scaler(-70.0, -10.0)
+    rows, scaler = open_rows(paths), MinMax(-70.0, -10.0)
     monkeypatch.setattr(batches, "free_memory", lambda device: free)
     reader = BatchReader(rows, lambda step: batch_indices(len(rows), 4, step, 3), scaler, CPU)
     # In order, again, and from another step on, as after an interruption.
@@ -219,7 +219,7 @@ def test_what_is_read_ahead_is_what_would_be_read_in_time(two, monkeypatch, free
 
 def test_reading_ahead_is_done_elsewhere_and_fails_at_its_step(two, monkeypatch):
     paths, pictures = two
-    rows, scaler = open_rows(paths), Scaler(-70.0, -10.0)
+    rows, scaler = open_rows(paths), MinMax(-70.0, -10.0)
     monkeypatch.setattr(batches, "free_memory", lambda device: 0)
     readers = []
 

@@ -27,7 +27,7 @@ from sertools.training.autoencoder import load_autoencoder
 from sertools.training.checkpoint import Header, load_header, load_model, save_model
 from sertools.training.classifier import load_classifier
 from sertools.training.gan_file import load_generator
-from sertools.training.scaling import Scaler
+from sertools.training.scaling import MinMax
 
 LOADERS = {"ae": load_autoencoder, "gan": load_generator, "clf": load_classifier}
 KINDS = {"ae": "autoencoder", "gan": "gan", "clf": "classifier"}
@@ -36,7 +36,7 @@ HEADER = Header(
     kind="autoencoder",
     config={"net": dataclasses.asdict(NET)},
     front_end=FrontEnd(),
-    scaler=Scaler(-79.5, 0.5, 0.25),
+    scaler=MinMax(-79.5, 0.5, 0.25),
     history=('{"verb":"extract"}', '{"verb":"pretrain-ae"}'),
     lineage=Lineage(frozenset({"aa", "bb"}), frozenset({"cc"}), frozenset({"07", "Zoë"})),
     classes=("glücklich", "sad"),

@@ -5,10 +5,10 @@ import pytest
 from chains import noise, write_rows
 
 from sertools.training.batches import open_rows
-from sertools.training.scaling import Scaler, fit_scaler
+from sertools.training.scaling import MinMax, fit_scaler
 
 
-def fitted(*blocks: object) -> Scaler:
+def fitted(*blocks: object) -> MinMax:
     scaler, _ = fit_scaler(lambda: [np.asarray(block, dtype=np.float32) for block in blocks])
     return scaler
 
@@ -30,14 +30,14 @@ def test_the_share_below_the_floor_is_counted_over_all_blocks():
 
 
 def test_the_range_becomes_minus_one_to_one_and_the_rest_is_clipped():
-    scaler = Scaler(-70.0, 10.0)
+    scaler = MinMax(-70.0, 10.0)
     scaled = scaler.scale(np.array([-200, -70, -30, 10, 99], dtype=np.float32))
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled, [-1, -1, 0, 1, 1], atol=1e-6)
 
 
 def test_unscale_undoes_scale_within_the_range(rng):
-    scaler = Scaler(-73.25, 4.5)
+    scaler = MinMax(-73.25, 4.5)
     pictures = rng.uniform(-73.25, 4.5, (5, 8, 8)).astype(np.float32)
     np.testing.assert_allclose(scaler.unscale(scaler.scale(pictures)), pictures, atol=2e-5)
     np.testing.assert_allclose(scaler.unscale(np.array([-1, 1], dtype=np.float32)), [-73.25, 4.5], atol=1e-5)

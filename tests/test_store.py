@@ -16,7 +16,8 @@ from stores import WORDS, make_store, read_all
 from sertools.errors import SertoolsError, StoreError, UsageError
 from sertools.reporting.contents.description import describe
 from sertools.store.escapes import escape_name, unescape_name
-from sertools.store.format import OWN_PICTURES, REJECTED_COLUMNS, check_column_name, make_table
+from sertools.store.format import REJECTED_COLUMNS, make_table
+from sertools.store.intake import check_column_name
 from sertools.store.merge import merge_stores
 from sertools.store.reader import RowMap, Source, open_store
 from sertools.store.select import Selection, select_store
@@ -197,7 +198,9 @@ def test_a_flipped_byte_in_any_dataset_is_found(kind: str, tmp_path: Path, pictu
     elif kind == "augmented":
         # As `augment` lays it out: a row of its own beside rows elsewhere.
         rows = RowMap(
-            (Source(source), Source(path, OWN_PICTURES)), np.repeat([0, 1], [11, 1]), np.array([*range(11), 0])
+            (Source(source), Source(path, "/own/spectrogram")),
+            np.repeat([0, 1], [11, 1]),
+            np.array([*range(11), 0]),
         )
         with Spool(path, contents.front_end) as spool:
             spool.add(pictures[11:])
@@ -281,7 +284,7 @@ def test_another_kind_or_version_is_named(tmp_path: Path, pictures: np.ndarray) 
         open_store(tmp_path / "s.h5")
     with h5py.File(tmp_path / "s.h5", "r+") as file:
         file.attrs["sertools_kind"] = "latents"
-    with pytest.raises(StoreError, match="holds latents, but spectrograms are wanted"):
+    with pytest.raises(StoreError, match="holds latents, but spectrograms or embeddings are wanted"):
         open_store(tmp_path / "s.h5")
 
 

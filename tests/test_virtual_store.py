@@ -13,7 +13,7 @@ from sertools.balance.augmentation import augment_store
 from sertools.balance.strategies import STRATEGIES
 from sertools.errors import StoreError
 from sertools.store.conditions import parse_condition
-from sertools.store.format import OWN_PICTURES, PICTURES, picture_digest
+from sertools.store.format import picture_digest
 from sertools.store.merge import merge_stores
 from sertools.store.reader import Source, Store, open_store
 from sertools.store.select import Selection, select_store
@@ -161,7 +161,7 @@ def digests(store: Store) -> list[str]:
 
 def test_own_rows_and_mapped_rows_are_read_alike(sars: Path) -> None:
     store, source = open_store(sars), open_store(sars.parent / "specs.h5")
-    own = Source(sars, OWN_PICTURES)
+    own = Source(sars, "/own/spectrogram")
     assert set(store.row_map.sources) == {Source(source.path), own}
     here = store.row_map.source == store.row_map.sources.index(own)
     np.testing.assert_array_equal(here, altered(store))
@@ -187,7 +187,9 @@ def test_selections_of_own_rows(sars: Path, tmp_path: Path) -> None:
         select_store(second, path, Selection(), copy=copy)
         store = open_store(path)
         assert {(source.path.name, source.dataset) for source in store.row_map.sources} == (
-            {("third.h5", PICTURES)} if copy else {("specs.h5", PICTURES), ("sars.h5", OWN_PICTURES)}
+            {("third.h5", "/spectrogram")}
+            if copy
+            else {("specs.h5", "/spectrogram"), ("sars.h5", "/own/spectrogram")}
         )
         np.testing.assert_array_equal(read_all(store), read_all(whole)[keep])
         np.testing.assert_array_equal(plain(path), read_all(store))
@@ -248,7 +250,7 @@ def test_own_rows_are_merged_and_balanced_again(sars: Path, tmp_path: Path) -> N
     for _ in augment_store(tmp_path / "few.h5", tmp_path / "cp.h5", STRATEGIES["CP"]):
         pass
     copies = open_store(tmp_path / "cp.h5")
-    assert {source.dataset for source in copies.row_map.sources} == {PICTURES, OWN_PICTURES}
+    assert {source.dataset for source in copies.row_map.sources} == {"/spectrogram", "/own/spectrogram"}
     assert digests(copies) == copies.contents.segments["digest"].tolist()
     np.testing.assert_array_equal(plain(copies.path), read_all(copies))
     assert (copies.contents.segments["origin"] == "copied").sum() > 10

@@ -167,11 +167,11 @@ def export(file: AnyPath, output: AnyPath, **options: Unpack[Export]) -> int:
     from sertools.reporting.exports.predictions import export_result
     from sertools.reporting.exports.store import export_store
     from sertools.reporting.exports.tensorboard import export_log
-    from sertools.store.format import KIND as STORE
+    from sertools.store.format import KINDS as STORES
 
     how, _ = parted("export", options)
     file, output, root = path_of(file), path_of(output), maybe(how.audio_root)
-    kinds = {STORE: EXPORTS[:3], RESULT: EXPORTS[3:4], LOG: EXPORTS[4:]}
+    kinds = {**dict.fromkeys(STORES, EXPORTS[:3]), RESULT: EXPORTS[3:4], LOG: EXPORTS[4:]}
     kind = file_kind(file)
     if kind not in kinds:
         raise UsageError(f"{file}: is {kind}; give a store, a result or a training log")

@@ -30,7 +30,7 @@ from sertools.provenance import Input, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, counted, memory_so_far, seconds_of
 from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
 from sertools.sound.transforms import find_cache
-from sertools.store.format import OWN_PICTURES, Column, Contents, Table
+from sertools.store.format import OWN_ROWS_OF, Column, Contents, Table, pictures_of
 from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
 from sertools.store.writer import Spool, write_virtual
@@ -90,7 +90,7 @@ def augment_store(
     store = open_store(source)
     refuse_clobber(output, [source, *(s.path for s in store.row_map.sources)])
     noise = _needed_noise(strategy, noise)
-    contents = store.contents
+    contents, front_end = store.contents, pictures_of(store.contents.front_end, str(source))
     try:
         plan = plan_rows(contents.emotion.tolist(), strategy, seed)
     except StoreError as error:
@@ -101,7 +101,7 @@ def augment_store(
     counts = _counts(contents.emotion, rows)
     if parents:
         find_cache()
-    work = partial(alter, front_end=contents.front_end, noise=noise)
+    work = partial(alter, front_end=front_end, noise=noise)
     begin(output, lambda: _plan(store, output, strategy, counts, parents, work, jobs))
     yield AugmentProgress(0, len(altered), counts)
     made: dict[str, list[Any]] = {"digest": [], "params": [], "n_valid_frames": []}
@@ -116,7 +116,7 @@ def augment_store(
         if len(altered):
             for name, values in made.items():
                 segments = segments.with_column(name, _replaced(segments[name], altered, np.asarray(values)))
-            row_map = _with_own(row_map, Source(output, OWN_PICTURES), altered)
+            row_map = _with_own(row_map, Source(output, OWN_ROWS_OF[front_end.kind]), altered)
         augmented = dataclasses.replace(
             contents,
             segments=segments,
@@ -147,7 +147,7 @@ def _plan(
     n_tried = sum(len(parent.alterations) for parent in tried)
     by = f" by {n_processes} processes" if n_processes > 1 else ""
     changes = ", ".join(f"{name} {before} → {after}" for name, (before, after) in counts.items())
-    n_mels, n_frames = store.picture_shape
+    n_mels, n_frames = store.shape
     return Plan(
         reads=counted([store.path], {name: before for name, (before, _) in counts.items()}),
         work=f"{strategy.name}: {changes}; {n_new} rows from altered audio{by}",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import torch
 
 from sertools.balance.plan import balance_counts
-from sertools.config import FrontEnd
+from sertools.encoding import RowSource
 from sertools.errors import StoreError, UsageError, did_you_mean
 from sertools.generation.opening import OWN_WAY, Opened, Ways, open_generator
 from sertools.generator_config import KINDS
@@ -136,7 +137,7 @@ def _joined(parts: list[Table], schema: Mapping[str, str | None]) -> Table:
     return table
 
 
-def _segments(drawn: Drawn, digests: list[str], first: int, front_end: FrontEnd) -> Table:
+def _segments(drawn: Drawn, digests: list[str], first: int, front_end: RowSource) -> Table:
     """Rows of generated pictures, each an utterance of its own, counted from `first`."""
     return make_table(
         SEGMENT_COLUMNS,
@@ -154,7 +155,7 @@ def _segments(drawn: Drawn, digests: list[str], first: int, front_end: FrontEnd)
     )
 
 
-def _utterances(ids: list[str], emotion: str, digests: list[str], front_end: FrontEnd) -> Table:
+def _utterances(ids: list[str], emotion: str, digests: list[str], front_end: RowSource) -> Table:
     duration = front_end.segment_seconds
     return make_table(
         UTTERANCE_COLUMNS,
@@ -172,13 +173,13 @@ def _plan(opened: Opened, output: Path, counts: Mapping[str, int], seed: int) ->
     tried = min(count, _TRIED)
     # Twice: what the first one loads is loaded once.
     seconds = [seconds_of(lambda: list(source.blocks(number, tried, seed))) for _ in range(2)] if tried else [0.0]
-    total, (n_mels, n_frames) = sum(counts.values()), header.shape
+    total = sum(counts.values())
     return Plan(
         reads=tuple(map(str, opened.files)),
         work=f"generate {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}",
         n_rows=total,
         writes=(str(output),),
-        output_bytes=total * n_mels * n_frames * 4,
+        output_bytes=4 * total * math.prod(header.shape),
         seconds=seconds[-1] * total / max(1, tried),
         measured=f"by {tried} rows; writing is not in it",
         memory_bytes=memory_so_far(),

@@ -1,14 +1,13 @@
-"""What a spectrogram store holds, and how its tables are laid out in HDF5.
+"""What a store holds, and how its tables are laid out in HDF5.
 
-A store is pictures (log-mel power in dB, never normalised) with three tables: ``/segment`` (one row a picture),
-``/utterance`` (one row an utterance) and ``/rejected``. ``docs/store-format.md`` draws it. This module is the
-only one that knows column types; `reader` and `writer` move the bytes.
+A store is pictures (log-mel power in dB, never normalised), or vectors of an encoder, with three tables: ``/segment``
+(one row per picture or vector), ``/utterance`` (one row per utterance) and ``/rejected``. ``docs/store-format.md``
+draws it. This module is the only one that knows column types; `reader` and `writer` move the bytes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,21 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sertools.config import FrontEnd
+from sertools.config import SPECTROGRAMS, FrontEnd
+from sertools.encoding import EMBEDDINGS, RowSource
 from sertools.errors import StoreError, UsageError
 from sertools.provenance import Input, canonical_json, digest_bytes, digest_each
 from sertools.spelling import spelled
 from sertools.store.identity import called, full_names
 from sertools.store.lineage import Lineage
 
-KIND = "spectrograms"
+KINDS = (SPECTROGRAMS, EMBEDDINGS)
 VERSION = 1
 
-# Where pictures lie in a file, and where their digests do: a store's own, or those that `augment` adds to a
-# virtual one.
-PICTURES = "/spectrogram"
-OWN_PICTURES = "/own/spectrogram"
-DIGESTS_OF = {PICTURES: "/segment/digest", OWN_PICTURES: "/own/digest"}
+# Where rows lie in a file, by their kind: a store's own, or those that `augment` adds to a virtual one; and where
+# their digests do.
+ROWS_OF = {SPECTROGRAMS: "/spectrogram", EMBEDDINGS: "/embedding"}
+OWN_ROWS_OF = {SPECTROGRAMS: "/own/spectrogram", EMBEDDINGS: "/own/embedding"}
+OWN_DIGESTS = "/own/digest"
+DIGESTS_OF = dict.fromkeys(ROWS_OF.values(), "/segment/digest") | dict.fromkeys(OWN_ROWS_OF.values(), OWN_DIGESTS)
 # The attribute that holds `Contents.tables_digest`; the first stores lack it.
 TABLES_DIGEST = "tables_digest"
 
@@ -68,9 +69,6 @@ IF_KNOWN = ("corpus",)
 REJECTED_COLUMNS: Mapping[str, str | None] = {"path": None, "reason": None}
 # Text that is no words: paths keep the spelling of the disk, and ids come from them.
 NO_WORDS = ("id", "path", "digest", "parent", "params")
-_LONGEST_NAME = 64  # of a column
-# Beside letters, their marks and digits of any script; the joiners are part of words.
-_IN_NAMES = "_.- \u200c\u200d"
 
 
 class Table:
@@ -161,7 +159,7 @@ class Contents:
         Which part of an extraction the store is; None if it is whole.
     """
 
-    front_end: FrontEnd
+    front_end: RowSource
     segments: Table
     utterances: Table
     history: tuple[str, ...]
@@ -222,8 +220,12 @@ class Contents:
     def digest(self) -> str:
         """Digest of what the store says, whether it holds its pictures or maps to them."""
         # 35 for 35.0 is the same front end, and comes back from the file as 35.0.
-        kinds = {name: type(value) for name, value in vars(FrontEnd()).items()}
-        front_end = {name: kind(getattr(self.front_end, name)) for name, kind in kinds.items()}
+        usual = type(self.front_end)()
+        front_end = {
+            f.name: type(getattr(usual, f.name))(getattr(self.front_end, f.name))
+            for f in dataclasses.fields(usual)
+            if f.compare
+        }
 
         def parts() -> Iterator[str]:
             yield canonical_json(front_end)
@@ -256,36 +258,33 @@ def picture_digest(picture: npt.NDArray[np.float32]) -> str:
     return digest_bytes(np.ascontiguousarray(picture, dtype="<f4").data)
 
 
-def check_column_name(name: str) -> None:
-    """Refuse a further column's name that HDF5 or a shell would trip over, or that the store uses itself.
+def pictures_of(front_end: RowSource, name: str) -> FrontEnd:
+    """Return the front end of a store of pictures.
 
     Raises
     ------
-    UsageError
-        With the rule.
+    StoreError
+        If its rows are vectors.
     """
-    begins = name[:1].isalpha() or name[:1] == "_"
-    goes_on = all(letter in _IN_NAMES or unicodedata.category(letter)[0] in "LMN" for letter in name)
-    if not (begins and goes_on and len(name) <= _LONGEST_NAME):
-        raise UsageError(
-            f"column {name!r}: a name is a letter or _, then letters, digits, _ . - or space, up to {_LONGEST_NAME}"
-        )
-    if name in (*UTTERANCE_COLUMNS, *SEGMENT_COLUMNS, *RECORDED_COLUMNS):
-        raise UsageError(f"column {name!r}: the store has a column of that name itself; rename or remove yours")
+    if not isinstance(front_end, FrontEnd):
+        raise StoreError(f"{name}: its rows are vectors of an encoder; spectrograms are wanted here")
+    return front_end
 
 
-def same_front_end(expected: FrontEnd, found: FrontEnd, expected_file: str, found_file: str) -> None:
-    """Refuse to mix pictures of two front ends.
+def same_front_end(expected: RowSource, found: RowSource, expected_file: str, found_file: str) -> None:
+    """Refuse to mix rows of two front ends.
 
     Raises
     ------
     StoreError
         Naming both files and the settings that differ.
     """
+    if expected.kind != found.kind:
+        raise StoreError(f"{found_file}: its rows are {found.kind}, those of {expected_file} are {expected.kind}")
     differing = [
         f"{f.name} {getattr(found, f.name)!r} instead of {getattr(expected, f.name)!r}"
-        for f in dataclasses.fields(FrontEnd)
-        if getattr(expected, f.name) != getattr(found, f.name)
+        for f in dataclasses.fields(expected)
+        if f.compare and getattr(expected, f.name) != getattr(found, f.name)
     ]
     if differing:
         raise StoreError(

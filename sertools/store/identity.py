@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sertools.errors import StoreError
 from sertools.spelling import alike
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sertools.store.format import Column, Contents
 
 _MARK = "\t"  # in no word: `spelled` makes a space of it
@@ -107,3 +110,26 @@ def remarks_on_speakers(
             "these by `extract --corpus NAME`"
         )
     return remarks
+
+
+def refuse_twice(stores: Iterable[tuple[Path, Contents]]) -> None:
+    """Refuse a row that is in two stores, whether it was recorded or made.
+
+    Raises
+    ------
+    StoreError
+        Naming its utterance, and both stores.
+    """
+    stores = list(stores)
+    digests = [set(contents.segments["digest"].tolist()) for _, contents in stores]
+    if len(set().union(*digests)) == sum(map(len, digests)):
+        return
+    seen: dict[tuple[object, ...], Path] = {}
+    for path, contents in stores:
+        for key in row_keys(contents):
+            if key in seen:
+                _, name, _, origin, *_ = key
+                remedy = "an augmented store already holds its source" if origin == "real" else "leave one out"
+                where = f"{path}: utterance {name!r} is also in {seen[key]}"
+                raise StoreError(f"{where}, and would count twice; {remedy}")
+            seen[key] = path

@@ -23,7 +23,6 @@ LIBVER = ("v110", "v110")
 class Image(io.RawIOBase):
     """A file in memory, with room only for the pages that were written."""
 
-    # The smallest picture: rows that lie in the file already share no page with what is written around them.
     _PAGE = 1 << 10
 
     def __init__(self) -> None:
@@ -67,12 +66,22 @@ class Image(io.RawIOBase):
             yield slice(done, end), page, start
             done = end
 
-    def save(self, path: Path) -> None:
-        """Write the file to the disk; what was never written stays what it was there, or a hole."""
+    def save(self, path: Path, kept: range = range(0)) -> None:
+        """Write the file to the disk; what was never written stays what it was there, or a hole.
+
+        Parameters
+        ----------
+        kept
+            Bytes that lie in the file already: they stay, also within a page.
+        """
         with path.open("r+b") as stream:
             for page, held in sorted(self._pages.items()):
-                stream.seek(page * self._PAGE)
-                stream.write(held)
+                first, end = page * self._PAGE, (page + 1) * self._PAGE
+                around = [(first, min(end, kept.start)), (max(first, kept.stop), end)] if kept else [(first, end)]
+                for start, stop in around:
+                    if start < stop:
+                        stream.seek(start)
+                        stream.write(held[start - first : stop - first])
             stream.truncate(self._size)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.errors import warn
+from sertools.store.format import pictures_of
 from sertools.store.reader import Store
 
 _APART_DB = 25.0
@@ -64,7 +65,8 @@ def levels_of(store: Store, rows: npt.NDArray[np.int64], loudest: npt.NDArray[np
     loudest
         The loudest pixel of each [shape=(n,)].
     """
-    utterances, floor = store.contents.utterances, 10.0 * np.log10(store.contents.front_end.amin)
+    utterances, front_end = store.contents.utterances, pictures_of(store.contents.front_end, str(store.path))
+    floor = 10.0 * np.log10(front_end.amin)
     level = np.full(len(utterances), -np.inf)
     np.maximum.at(level, store.contents.segments["utterance"][rows], loudest)
     heard = np.flatnonzero(level > floor + _SILENT_DB)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sertools.errors import StoreError, UsageError
 from sertools.provenance import atomic_output, cannot_write
 from sertools.sound.inversion import to_audio, write_wav
+from sertools.store.format import pictures_of
 from sertools.store.reader import open_store
 
 # Names stay harmless, whatever a class is called.
@@ -53,6 +54,7 @@ def to_wav(
         If `folder` is a file.
     """
     store = open_store(store_path)
+    front_end = pictures_of(store.contents.front_end, str(store_path))
     if not len(store):
         raise StoreError(f"{store_path}: has no rows to listen to")
     if folder.exists() and not folder.is_dir():
@@ -67,7 +69,7 @@ def to_wav(
     for done, row in enumerate(chosen.tolist(), 1):
         picture = store.rows([row])[0]
         n_valid = int(contents.segments["n_valid_frames"][row])
-        y = to_audio(picture, contents.front_end, n_valid, n_iter=n_iter, seed=seed)
+        y = to_audio(picture, front_end, n_valid, n_iter=n_iter, seed=seed)
         # Only made quieter, never louder: levels tell something.
         peak = float(np.abs(y).max(initial=0.0))
         if peak > _PEAK:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.arrays import Pictures
+from sertools.config import SPECTROGRAMS
 from sertools.errors import StoreError, warn
 from sertools.provenance import canonical_json, history, refuse_clobber
 from sertools.store.escapes import escape_name
@@ -61,7 +62,7 @@ def merge_stores(inputs: Sequence[Path], output: Path) -> int:
     write_store(output, contents, _listened(stores, loudest))
     for text in remarks(contents):
         warn(f"{output}: {text}")
-    if not sharded:
+    if not sharded and contents.front_end.kind == SPECTROGRAMS:
         # Parts of one extraction are of one corpus, whatever their level.
         warn_of_mixture([_levels(store, own) for store, own in zip(stores, loudest, strict=True)])
     return len(contents)
@@ -71,7 +72,7 @@ def _listened(stores: Sequence[Store], loudest: Sequence[list[npt.NDArray[np.flo
     """Give the pictures of all stores, and note the loudest pixel of each."""
     for store, own in zip(stores, loudest, strict=True):
         for block in store.blocks():
-            own.append(block.max(axis=(1, 2)))
+            own.append(block.reshape(len(block), -1).max(axis=1))
             yield block
 
 

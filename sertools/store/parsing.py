@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.config import FrontEnd
+from sertools.encoding import Encoding, RowSource
 from sertools.errors import StoreError, UsageError, warn
 from sertools.store.format import (
     IF_KNOWN,
-    KIND,
+    KINDS,
     REJECTED_COLUMNS,
+    ROWS_OF,
     SEGMENT_COLUMNS,
     UTTERANCE_COLUMNS,
     VERSION,
@@ -36,8 +38,8 @@ def read_text(thing: h5py.HLObject, name: str) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def check_file_kind(file: h5py.File, path: Path, kind: str, version: int) -> None:
-    """Refuse an HDF5 file of another kind or a later version.
+def check_file_kind(file: h5py.File, path: Path, kinds: Sequence[str], version: int) -> str:
+    """Return what an HDF5 file holds; refuse other kinds, and later versions.
 
     Raises
     ------
@@ -45,11 +47,12 @@ def check_file_kind(file: h5py.File, path: Path, kind: str, version: int) -> Non
         Naming both kinds.
     """
     found = read_text(file, "sertools_kind") or "unknown HDF5"
-    if found != kind:
-        raise StoreError(f"{path}: holds {found}, but {kind} are wanted here")
+    if found not in kinds:
+        raise StoreError(f"{path}: holds {found}, but {' or '.join(kinds)} are wanted here")
     found_version = int(file.attrs.get("sertools_version", 0))
     if found_version != version:
-        raise StoreError(f"{path}: {kind} of format version {found_version}; this sertools reads version {version}")
+        raise StoreError(f"{path}: {found} of format version {found_version}; this sertools reads version {version}")
+    return found
 
 
 def read_lineage(group: h5py.Group) -> Lineage:
@@ -58,17 +61,18 @@ def read_lineage(group: h5py.Group) -> Lineage:
     return Lineage(*(frozenset(decode_text(group[name][:]).tolist()) for name in names))
 
 
-def read_front_end(group: h5py.Group) -> FrontEnd:
+def read_front_end(group: h5py.Group) -> RowSource:
     """Read a front end from attributes."""
+    kind = Encoding if "encoder" in group.attrs else FrontEnd
     values: dict[str, Any] = {}
-    for each in dataclasses.fields(FrontEnd):
+    for each in dataclasses.fields(kind):
         if each.name not in group.attrs:
             raise ValueError(f"the front end lacks {each.name}")
         default: Any = each.default
         is_text = isinstance(default, str)
         values[each.name] = read_text(group, each.name) if is_text else type(default)(group.attrs[each.name])
     try:
-        return FrontEnd(**values)
+        return kind(**values)
     except UsageError as error:
         raise ValueError(f"the front end: {error}") from error
 
@@ -102,11 +106,13 @@ def read_contents(file: h5py.File, path: Path) -> Contents:
     ValueError, KeyError
         If a table or attribute is missing or misshapen; the caller names the file.
     """
-    check_file_kind(file, path, KIND, VERSION)
+    kind = check_file_kind(file, path, KINDS, VERSION)
     front_end = read_front_end(file["front_end"])
-    dataset = file["spectrogram"]
-    if dataset.ndim != 3 or dataset.shape[1:] != (front_end.n_mels, front_end.n_frames) or dataset.dtype.kind != "f":
-        raise ValueError(f"/spectrogram has shape {dataset.shape}, type {dataset.dtype}")
+    if front_end.kind != kind:
+        raise ValueError(f"holds {kind}, but the front end of {front_end.kind}")
+    dataset = file[ROWS_OF[kind]]
+    if dataset.shape[1:] != front_end.shape or dataset.dtype.kind != "f":
+        raise ValueError(f"{ROWS_OF[kind]} has shape {dataset.shape}, type {dataset.dtype}")
     segments = _read_table(file["segment"], SEGMENT_COLUMNS, path, dataset.shape[0])
     utterances = _read_table(file["utterance"], UTTERANCE_COLUMNS, path)
     owner = segments["utterance"]

@@ -21,15 +21,14 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sertools.arrays import Pictures
+from sertools.arrays import Pictures, Shape
 from sertools.errors import StoreError, defect
 from sertools.provenance import beside
 from sertools.store.escapes import unescape_name
 from sertools.store.format import (
     DIGESTS_OF,
-    KIND,
-    OWN_PICTURES,
-    PICTURES,
+    OWN_DIGESTS,
+    ROWS_OF,
     TABLES_DIGEST,
     VERSION,
     Contents,
@@ -45,10 +44,10 @@ _DAMAGE = (KeyError, ValueError, TypeError, AttributeError, IndexError, Overflow
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset that physically holds pictures."""
+    """A dataset that physically holds rows."""
 
     path: Path
-    dataset: str = PICTURES
+    dataset: str = "/spectrogram"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class RowMap:
 
 
 class Store:
-    """An open spectrogram store.
+    """An open store.
 
     Attributes
     ----------
@@ -92,12 +91,12 @@ class Store:
         return len(self.contents)
 
     @property
-    def picture_shape(self) -> tuple[int, int]:
-        """``(n_mels, n_frames)``."""
-        return self.contents.front_end.n_mels, self.contents.front_end.n_frames
+    def shape(self) -> Shape:
+        """Of a row."""
+        return self.contents.front_end.shape
 
     def rows(self, index: npt.ArrayLike) -> Pictures:
-        """Read the pictures at `index`, in dB [shape=(n, n_mels, n_frames)].
+        """Read the rows at `index` [shape=(n, *shape)]; pictures are in dB.
 
         Raises
         ------
@@ -110,7 +109,7 @@ class Store:
         with np.errstate(over="ignore", invalid="ignore"):
             # Faster than a look at every pixel; infinite too where pixels are finite, but beyond 10^15.
             suspect = not np.isfinite(np.vdot(pictures, pictures))
-        if suspect and len(bad := np.flatnonzero(~np.isfinite(pictures).all(axis=(1, 2)))):
+        if suspect and len(bad := np.flatnonzero(~np.isfinite(pictures).reshape(len(pictures), -1).all(axis=1))):
             row = int(rows[bad[0]])
             what = f"row {row} (utterance {str(self.contents.column('id')[row])!r}) holds NaN or infinite values"
             raise StoreError(f"{self.path}: {what}; make it again, or see `info --verify`")
@@ -122,7 +121,7 @@ class Store:
         wanted = self.row_map.take(index)
         if len(wanted.row) and (wanted.source == wanted.source[0]).all():
             return np.asarray(self._physical(int(wanted.source[0]))[wanted.row])
-        pictures = np.empty((len(wanted.row), *self.picture_shape), dtype=np.float32)
+        pictures = np.empty((len(wanted.row), *self.shape), dtype=np.float32)
         for number in np.unique(wanted.source):
             here = wanted.source == number
             pictures[here] = self._physical(int(number))[wanted.row[here]]
@@ -208,9 +207,10 @@ def open_store(path: Path | str) -> Store:
     with _reading(path, "store") as file:
         contents = read_contents(file, path)
         row_map = _read_row_map(file, path, contents)
-        own = decode_text(file[DIGESTS_OF[OWN_PICTURES]][:]).tolist() if "own" in file else []
+        own = decode_text(file[OWN_DIGESTS][:]).tolist() if "own" in file else []
         seal = read_text(file, TABLES_DIGEST), own
-        here = {source: _Held(file, source) for source in row_map.sources if source == Source(path)}
+        own_rows = Source(path, ROWS_OF[contents.front_end.kind])
+        here = {source: _Held(file, source) for source in row_map.sources if source == own_rows}
     held = [
         here[source] if source in here else _checked_source(path, contents, row_map, number)
         for number, source in enumerate(row_map.sources)
@@ -236,10 +236,10 @@ def _reading(path: Path, *words: str) -> Iterator[h5py.File]:
 
 
 def _read_row_map(file: h5py.File, path: Path, contents: Contents) -> RowMap:
-    dataset = file["spectrogram"]
-    n = len(contents)
+    name, n = ROWS_OF[contents.front_end.kind], len(contents)
+    dataset = file[name]
     if not dataset.is_virtual:
-        return RowMap((Source(path),), np.zeros(n, dtype=np.int64), np.arange(n, dtype=np.int64))
+        return RowMap((Source(path, name),), np.zeros(n, dtype=np.int64), np.arange(n, dtype=np.int64))
     sources: dict[Source, int] = {}
     source, row = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
     for mapping in dataset.virtual_sources():
@@ -280,10 +280,10 @@ def _checked_source(path: Path, contents: Contents, row_map: RowMap, number: int
     here = row_map.source == number
     rows, expected = row_map.row[here], contents.segments["digest"][here]
     with _reading(source.path, f"store, a source of {path}", "make it again") as file:
-        check_file_kind(file, source.path, KIND, VERSION)
+        check_file_kind(file, source.path, [contents.front_end.kind], VERSION)
         found = decode_text(file[DIGESTS_OF[source.dataset]][:])
         dataset = file[source.dataset]
-        same = dataset.shape[1:] == (contents.front_end.n_mels, contents.front_end.n_frames)
+        same = dataset.shape[1:] == contents.front_end.shape
         n_rows = min(len(found), len(dataset))
         held = None if dataset.is_virtual else _Held(file, source)
     if held is None or not same or rows.max(initial=0) >= n_rows or (found[rows] != expected).any():

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.config import FrontEnd
+from sertools.encoding import RowSource
 from sertools.sound.features import floor_db, n_dead_bands
 from sertools.store.format import BANDWIDTH, MIXDOWN, SOURCE_SR, Contents, Table
 
@@ -32,8 +33,10 @@ def remarks(contents: Contents) -> list[str]:
     return [*found, *(list(_by_rate(recorded)) or _by_bandwidth(recorded))]
 
 
-def dead_bands(front_end: FrontEnd) -> str:
+def dead_bands(front_end: RowSource) -> str:
     """Say how many mel bands stay empty whatever is recorded; nothing if none does."""
+    if not isinstance(front_end, FrontEnd):
+        return ""
     count = n_dead_bands(front_end)
     if not count:
         return ""

@@ -1,16 +1,17 @@
-"""Pictures of a store that is being made, at their place in its file.
+"""Rows of a store that is being made, at their place in its file.
 
 Several processes may write, each its own rows; HDF5 is not needed for it.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from sertools.arrays import Pictures
+from sertools.arrays import Pictures, Shape
 from sertools.errors import StoreError
 from sertools.provenance import cannot_write
 from sertools.store.format import picture_digest
@@ -29,16 +30,20 @@ class RowFile:
         The unfinished file.
     output
         What it will be called, for messages.
-    row_bytes
-        Of a picture.
+    shape
+        Of a row.
     """
 
     path: Path
     output: Path
-    row_bytes: int
+    shape: Shape
+
+    @property
+    def _row_bytes(self) -> int:
+        return 4 * math.prod(self.shape)
 
     def write(self, row: int, pictures: Pictures) -> list[str]:
-        """Write pictures from row `row` on [shape=(n, n_mels, n_frames)], in dB, and return their digests.
+        """Write pictures from row `row` on [shape=(n, *shape)] and return their digests.
 
         Raises
         ------
@@ -65,9 +70,16 @@ class RowFile:
             return
         try:
             with self.path.open("r+b", buffering=0) as stream:
-                stream.seek(FIRST_ROW + row * self.row_bytes)
+                stream.seek(FIRST_ROW + row * self._row_bytes)
                 left = np.ascontiguousarray(pictures, dtype="<f4").data.cast("B")
                 while left:
                     left = left[stream.write(left) :]
         except OSError as error:
             raise cannot_write(self.output, error) from error
+
+    def read(self, n_rows: int) -> Pictures:
+        """Read the first rows back [shape=(n_rows, *shape)]."""
+        with self.path.open("rb") as stream:
+            stream.seek(FIRST_ROW)
+            rows = np.frombuffer(stream.read(n_rows * self._row_bytes), dtype="<f4")
+        return rows.reshape(n_rows, *self.shape)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,16 +20,15 @@ import h5py
 import numpy as np
 
 from sertools.arrays import Pictures
-from sertools.config import FrontEnd
+from sertools.encoding import RowSource
 from sertools.errors import StoreError
 from sertools.provenance import cannot_write, part_beside, put_in_place
 from sertools.store.escapes import escape_name
 from sertools.store.format import (
-    DIGESTS_OF,
-    KIND,
-    OWN_PICTURES,
-    PICTURES,
+    OWN_DIGESTS,
+    OWN_ROWS_OF,
     REJECTED_COLUMNS,
+    ROWS_OF,
     SEGMENT_COLUMNS,
     TABLES_DIGEST,
     UTTERANCE_COLUMNS,
@@ -41,7 +41,7 @@ from sertools.store.lineage import Lineage
 from sertools.store.reader import RowMap
 from sertools.store.row_file import FIRST_ROW, RowFile
 
-# Bytes of the smallest picture: what is as large begins at a page.
+# Bytes of the smallest picture: rows that take as many begin at a page.
 _SMALLEST = 1 << 10
 
 
@@ -51,14 +51,14 @@ class Spool:
     The file lies beside the output and vanishes with the `with` block, unless `finish` has put it in its place.
     """
 
-    def __init__(self, output: Path, front_end: FrontEnd) -> None:
+    def __init__(self, output: Path, front_end: RowSource) -> None:
         self._output = output
         try:
             handle, self._part = part_beside(output, ".rows.part")
         except OSError as error:
             raise cannot_write(output, error) from error
         os.close(handle)
-        self.rows = RowFile(self._part, output, 4 * front_end.n_mels * front_end.n_frames)
+        self.rows = RowFile(self._part, output, front_end.shape)
         self._digests: list[str] = []
 
     def __enter__(self) -> Spool:
@@ -88,29 +88,37 @@ class Spool:
         ----------
         row_map
             Of a virtual store, which holds only new rows itself: those that were added, named as
-            ``Source(output, OWN_PICTURES)``.
+            ``Source(output, OWN_ROWS_OF[kind])``.
 
         Raises
         ------
         SertoolsError
             If it cannot be written; nothing is left under the output then, and an older file stays.
         """
-        image = Image()
+        image, kind = Image(), contents.front_end.kind
+        name, n_rows = (OWN_ROWS_OF[kind], len(self._digests)) if row_map else (ROWS_OF[kind], len(contents))
+        n_bytes = 4 * n_rows * math.prod(contents.front_end.shape)
+        # A few short vectors do not begin at a page: HDF5 lays them where it likes.
+        few = 0 < n_bytes < _SMALLEST
         with h5py.File(
             image, "w", libver=LIBVER, alignment_threshold=_SMALLEST, alignment_interval=FIRST_ROW
         ) as file:
             # First, so that its place depends on nothing else.
-            name, n_rows = (OWN_PICTURES, len(self._digests)) if row_map else (PICTURES, len(contents))
-            if _reserve(file, name, n_rows, contents.front_end) not in (0, FIRST_ROW):
+            place = _reserve(file, name, n_rows, contents.front_end)
+            if few:
+                file[name][...] = self.rows.read(n_rows)
+            elif place not in (0, FIRST_ROW):
                 raise StoreError(f"{self._output}: this libhdf5 lays files out in another way; update h5py")
             if row_map:
-                file.create_dataset(DIGESTS_OF[name], **text_column(self._digests), track_times=False)
+                file.create_dataset(OWN_DIGESTS, **text_column(self._digests), track_times=False)
                 _write_tables(file, contents, self._digests)
                 _map(file, self._output, contents, row_map)
             else:
                 _write_tables(file, contents)
         try:
-            image.save(self._part)
+            if few:
+                os.truncate(self._part, 0)
+            image.save(self._part, range(0) if few else range(FIRST_ROW, FIRST_ROW + n_bytes))
             put_in_place(self._part, self._output)
         except OSError as error:
             raise cannot_write(self._output, error) from error
@@ -152,20 +160,21 @@ def write_virtual(path: Path, contents: Contents, row_map: RowMap) -> None:
         _map(file, path, contents, row_map)
 
 
-def _reserve(file: h5py.File, name: str, n_rows: int, front_end: FrontEnd) -> int:
+def _reserve(file: h5py.File, name: str, n_rows: int, front_end: RowSource) -> int:
     """Make room for a contiguous block of pictures, and say where in the file it lies."""
     create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     create.set_layout(h5py.h5d.CONTIGUOUS)
     create.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     create.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    shape = (n_rows, front_end.n_mels, front_end.n_frames)
+    shape = (n_rows, *front_end.shape)
     dataset = file.create_dataset(name, shape, "<f4", track_times=False, dcpl=create)
     return dataset.id.get_offset() or 0
 
 
 def _map(file: h5py.File, path: Path, contents: Contents, row_map: RowMap) -> None:
     """Lay the virtual dataset over the files that hold the pictures."""
-    shape = (len(contents), contents.front_end.n_mels, contents.front_end.n_frames)
+    shape = (len(contents), *contents.front_end.shape)
+    rest = (0,) * len(shape[1:])
     names = [_name_of(source.path, path) for source in row_map.sources]
     # The low-level call: h5py's create_virtual_dataset writes the time of day.
     create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -177,12 +186,13 @@ def _map(file: h5py.File, path: Path, contents: Contents, row_map: RowMap) -> No
         start = int(row_map.row[first])
         # The space need only reach the last row that is mapped; HDF5 does not compare it with the source.
         there = h5py.h5s.create_simple((start + length, *shape[1:]))
-        here.select_hyperslab((first, 0, 0), (length, *shape[1:]))
-        there.select_hyperslab((start, 0, 0), (length, *shape[1:]))
+        here.select_hyperslab((first, *rest), (length, *shape[1:]))
+        there.select_hyperslab((start, *rest), (length, *shape[1:]))
         name = names[row_map.source[first]]
         create.set_virtual(here, name.encode(), source.dataset.encode(), there)
     here.select_all()
-    h5py.h5d.create(file.id, b"spectrogram", h5py.h5t.IEEE_F32LE, here, create)
+    whole = ROWS_OF[contents.front_end.kind].lstrip("/")
+    h5py.h5d.create(file.id, whole.encode(), h5py.h5t.IEEE_F32LE, here, create)
 
 
 def _name_of(source: Path, path: Path) -> str:
@@ -200,7 +210,7 @@ def _runs(row_map: RowMap) -> list[tuple[int, int]]:
 
 
 def _write_tables(file: h5py.File, contents: Contents, own: Iterable[str] = ()) -> None:
-    write_header(file, KIND, VERSION, contents.front_end, contents.lineage, contents.history)
+    write_header(file, contents.front_end.kind, VERSION, contents.front_end, contents.lineage, contents.history)
     file.attrs.create("audio_root", **text_scalar(contents.audio_root))
     file.attrs.create(TABLES_DIGEST, **text_scalar(contents.tables_digest(own)))
     if contents.shard:
@@ -217,7 +227,7 @@ def _write_tables(file: h5py.File, contents: Contents, own: Iterable[str] = ()) 
 
 
 def write_header(
-    file: h5py.File, kind: str, version: int, front_end: FrontEnd, lineage: Lineage, history: Iterable[str]
+    file: h5py.File, kind: str, version: int, front_end: RowSource, lineage: Lineage, history: Iterable[str]
 ) -> None:
     """Write what every HDF5 file of this project carries: kind, version, history, front end and lineage."""
     file.attrs.create("sertools_kind", **text_scalar(kind))
@@ -226,8 +236,7 @@ def write_header(
     attributes = file.create_group("front_end").attrs
     for name, value in dataclasses.asdict(front_end).items():
         attributes.create(name, **(text_scalar(value) if isinstance(value, str) else {"data": value}))
-    # Derived, for readers who do not have our code.
-    for name in ("hop_length", "n_fft", "center"):
+    for name in front_end.derived:
         attributes.create(name, int(getattr(front_end, name)))
     group = file.create_group("lineage")
     for name, seen in vars(lineage).items():

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +16,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sertools.arrays import Index, Pictures
-from sertools.config import FrontEnd
+from sertools.arrays import Index, Pictures, Shape
+from sertools.encoding import Encoding, RowSource
 from sertools.errors import StoreError
 from sertools.nets.devices import onto
 from sertools.provenance import Input
 from sertools.store.format import same_front_end
-from sertools.store.identity import called, full_names, row_keys
+from sertools.store.identity import called, full_names, refuse_twice
 from sertools.store.levels import levels_of, warn_of_another_scale, warn_of_scale
 from sertools.store.lineage import Lineage, check_unseen, union
 from sertools.store.reader import Store, open_store
 from sertools.training.runtime import free_memory
-from sertools.training.scaling import Scaler, fit_scaler
+from sertools.training.scaling import MinMax, Scaler, fit_scaler, fit_standardiser
 
 EVALUATION_BATCH = 64  # rows at once through a net that does not learn
 _BLOCK_ROWS = 256
@@ -51,7 +52,7 @@ class Rows:
 
     def __init__(self, stores: Sequence[Store]) -> None:
         self.stores = list(stores)
-        self.front_end: FrontEnd = stores[0].contents.front_end
+        self.front_end: RowSource = stores[0].contents.front_end
         self._ends = np.cumsum([len(store) for store in stores])
         first_utterance = np.cumsum([0, *(len(store.contents.utterances) for store in stores)])
         self.emotion = np.concatenate([store.contents.emotion for store in stores])
@@ -78,9 +79,14 @@ class Rows:
         return [path for store in self.stores for path in (store.path, *(s.path for s in store.row_map.sources))]
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """``(n_mels, n_frames)``."""
-        return self.front_end.n_mels, self.front_end.n_frames
+    def shape(self) -> Shape:
+        """Of a row."""
+        return self.front_end.shape
+
+    @property
+    def are_vectors(self) -> bool:
+        """Whether the rows are an encoder's, and no pictures."""
+        return isinstance(self.front_end, Encoding)
 
     def utterance_column(self, name: str) -> npt.NDArray[np.str_]:
         """Return a column of all utterances, in the order of their numbers."""
@@ -147,7 +153,7 @@ class Rows:
         return union(store.contents.passed_on for store in self.stores)
 
     def pictures(self, index: Index) -> Pictures:
-        """Read pictures in dB [shape=(n, n_mels, n_frames)]."""
+        """Read rows as they are stored, pictures in dB [shape=(n, *shape)]."""
         owner = np.searchsorted(self._ends, index, side="right")
         if len(index) and (owner == owner[0]).all():
             store = self.stores[int(owner[0])]
@@ -160,40 +166,41 @@ class Rows:
         return result
 
     def blocks(self, index: Index) -> Iterator[Pictures]:
-        """Read pictures in dB, some at a time."""
+        """Read rows as they are stored, some at a time."""
         for first in range(0, len(index), _BLOCK_ROWS):
             yield self.pictures(index[first : first + _BLOCK_ROWS])
 
     def tensor(self, index: Index, scaler: Scaler, device: torch.device) -> torch.Tensor:
-        """Return scaled pictures on the device [shape=(n, 1, n_mels, n_frames), in [-1, 1]]."""
+        """Return scaled rows on the device: vectors, or pictures of one channel [shape=(n, 1, n_mels, n_frames)]."""
         kept = self._kept(scaler, device)
         if kept is not None:
             return kept[onto(device, torch.from_numpy(index))]
         return onto(device, self.read(index, scaler))
 
     def evaluated(self, scaler: Scaler, device: torch.device, index: Index | None = None) -> Iterator[torch.Tensor]:
-        """Give scaled pictures of all rows, or of those in `index`, to a net that does not learn, some at a time."""
+        """Give scaled values of all rows, or of those in `index`, to a net that does not learn, some at a time."""
         index = np.arange(len(self)) if index is None else index
         for first in range(0, len(index), EVALUATION_BATCH):
             yield self.tensor(index[first : first + EVALUATION_BATCH], scaler, device)
 
     def read(self, index: Index, scaler: Scaler) -> torch.Tensor:
-        """Read scaled pictures from the stores, whether or not they stay somewhere."""
-        return torch.from_numpy(scaler.scale(self.pictures(index))[:, None])
+        """Read scaled rows from the stores, whether or not they stay somewhere."""
+        scaled = scaler.scale(self.pictures(index))
+        return torch.from_numpy(scaled if self.are_vectors else scaled[:, None])
 
     def stay(self, scaler: Scaler, device: torch.device) -> bool:
-        """Whether the pictures stay on the device; the first to ask has them read if there is room."""
+        """Whether the rows stay on the device; the first to ask has them read if there is room."""
         return self._kept(scaler, device) is not None
 
     def _kept(self, scaler: Scaler, device: torch.device) -> torch.Tensor | None:
         if self._resident is None or self._resident[0] != (scaler, device):
             # Asked once: what is free changes while nets train, and on a GPU the question waits for it.
-            fits = 4 * len(self) * self.shape[0] * self.shape[1] <= _RESIDENT_SHARE * free_memory(device)
+            fits = 4 * len(self) * math.prod(self.shape) <= _RESIDENT_SHARE * free_memory(device)
             self._resident = (scaler, device), self._read_all(scaler, device) if fits else None
         return self._resident[1]
 
     def _read_all(self, scaler: Scaler, device: torch.device) -> torch.Tensor:
-        kept = torch.empty(len(self), 1, *self.shape, device=device)
+        kept = torch.empty(len(self), *(() if self.are_vectors else (1,)), *self.shape, device=device)
         for first in range(0, len(self), _BLOCK_ROWS):
             block = np.arange(len(self))[first : first + _BLOCK_ROWS]
             kept[first : first + len(block)] = self.read(block, scaler)
@@ -206,8 +213,10 @@ class Rows:
         return real if len(real) else np.arange(len(self))
 
     def fit_scaler(self) -> Scaler:
-        """Fit the scaler on the real rows, or on all if none is real; warn where few of them decide it."""
+        """Fit the scaler on the real rows, or on all if none is real; warn where few pictures decide it."""
         rows = self.real
+        if self.are_vectors:
+            return fit_standardiser(lambda: self.blocks(rows))
         scaler, loudest = fit_scaler(lambda: self.blocks(rows))
         owner = np.searchsorted(self._ends, rows, side="right")
         levels = [
@@ -218,7 +227,9 @@ class Rows:
         return scaler
 
     def check_scale(self, scaler: Scaler, model: Path) -> None:
-        """Warn where the scale that a model brings leaves little of these rows, by some of them."""
+        """Warn where the scale that a model brings leaves little of these pictures, by some of them."""
+        if not isinstance(scaler, MinMax):
+            return
         some = np.unique(np.linspace(0, len(self) - 1, _LEVEL_ROWS).astype(np.int64))
         loudest = float(self.pictures(some).max())
         warn_of_another_scale(self.name, loudest, scaler.low_db, scaler.high_db, str(model))
@@ -273,22 +284,5 @@ def open_rows(paths: Sequence[Path]) -> Rows:
     rows = Rows(stores)
     if not len(rows):
         raise StoreError(f"{rows.name}: no rows")
-    _refuse_twice(stores)
+    refuse_twice((store.path, store.contents) for store in stores)
     return rows
-
-
-def _refuse_twice(stores: Sequence[Store]) -> None:
-    """Refuse a row that is in two of the stores, whether it was recorded or made."""
-    pictures = [set(store.contents.segments["digest"].tolist()) for store in stores]
-    if len(set().union(*pictures)) == sum(map(len, pictures)):
-        return
-    seen: dict[tuple[object, ...], Path] = {}
-    for store in stores:
-        for key in row_keys(store.contents):
-            if key in seen:
-                _, name, _, origin, *_ = key
-                remedy = "an augmented store already holds its source" if origin == "real" else "leave one out"
-                raise StoreError(
-                    f"{store.path}: utterance {name!r} is also in {seen[key]}, and would count twice; {remedy}"
-                )
-            seen[key] = store.path

@@ -19,18 +19,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from sertools.arrays import Shape
 from sertools.config import FrontEnd, NetConfig
+from sertools.encoding import Encoding, RowSource
 from sertools.errors import ModelError, SertoolsError, TrainingError, UsageError, defect, short_of, why_not
 from sertools.presets import REMOVED_FIELDS
 from sertools.provenance import atomic_output, canonical_json, flat
 from sertools.store.lineage import Lineage
-from sertools.training.scaling import Scaler
+from sertools.training.scaling import MinMax, Scaler, Standardiser
 
 VERSION = 1
 _KEY = "sertools"
 _STATE = "state"
 Net = TypeVar("Net", bound=nn.Module)
-Described = TypeVar("Described", FrontEnd, Scaler)
+Described = TypeVar("Described", FrontEnd, Encoding, MinMax)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Header:
 
     kind: str
     config: Mapping[str, Any]
-    front_end: FrontEnd
+    front_end: RowSource
     scaler: Scaler
     history: tuple[str, ...]
     lineage: Lineage
@@ -59,9 +61,9 @@ class Header:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """``(n_mels, n_frames)`` of the pictures."""
-        return self.front_end.n_mels, self.front_end.n_frames
+    def shape(self) -> Shape:
+        """Of a row."""
+        return self.front_end.shape
 
     @property
     def net(self) -> NetConfig:
@@ -121,8 +123,8 @@ def load_header(path: Path, *kinds: str) -> Header:
         header = Header(
             kind=found,
             config=dict(described["config"]),
-            front_end=_typed(FrontEnd, described["front_end"]),
-            scaler=_typed(Scaler, described["scaler"]),
+            front_end=_front_end(described["front_end"]),
+            scaler=_scaler(described["scaler"]),
             history=_texts(described["history"]),
             lineage=Lineage(
                 frozenset(_texts(described["trained_on"])),
@@ -132,8 +134,6 @@ def load_header(path: Path, *kinds: str) -> Header:
             classes=_texts(described["classes"]),
             facts=dict(described["facts"]),
         )
-        if not -math.inf < header.scaler.low_db < header.scaler.high_db < math.inf:
-            raise ValueError("the scaler has no range")
         if not all(isinstance(json.loads(line), dict) for line in header.history):
             raise ValueError("the history is not JSON objects")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -141,6 +141,22 @@ def load_header(path: Path, *kinds: str) -> Header:
     except SertoolsError as error:
         raise (error if isinstance(error, ModelError) else ModelError(f"{path}: damaged header ({error})")) from error
     return header
+
+
+def _front_end(values: Mapping[str, Any]) -> RowSource:
+    return _typed(Encoding, values) if "encoder" in values else _typed(FrontEnd, values)
+
+
+def _scaler(values: Mapping[str, Any]) -> Scaler:
+    if "mean" not in values:
+        scaler = _typed(MinMax, values)
+        if not -math.inf < scaler.low_db < scaler.high_db < math.inf:
+            raise ValueError("the scaler has no range")
+        return scaler
+    mean, sd = (tuple(map(float, values[name])) for name in ("mean", "sd"))
+    if len(mean) != len(sd) or not all(each > 0 for each in sd) or not all(map(math.isfinite, (*mean, *sd))):
+        raise ValueError("the scaler has no range")
+    return Standardiser(mean, sd)
 
 
 def _typed(kind: type[Described], values: Mapping[str, Any]) -> Described:

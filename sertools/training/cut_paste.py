@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sertools.arrays import Index, Pictures
+from sertools.arrays import Index, Pictures, Shape
 from sertools.nets.devices import onto
 
 PASTED_SHARE = (0.25, 0.5)  # of a side
@@ -42,7 +42,7 @@ class Region:
         return max(target, min(stop, source)) if source > first else target
 
 
-def draw_region(shape: tuple[int, int], rng: np.random.Generator) -> Region:
+def draw_region(shape: Shape, rng: np.random.Generator) -> Region:
     """Draw a region of a quarter to a half of the picture."""
     axis = int(rng.integers(2))
     length = round(shape[axis] * rng.uniform(*PASTED_SHARE))

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from sertools.arrays import Matrix
-from sertools.config import COVARIANCES, FrontEnd
+from sertools.config import COVARIANCES
+from sertools.encoding import RowSource
 from sertools.errors import ModelError, SertoolsError, StoreError, defect, one_of
 from sertools.store.guard import check_hdf5
 from sertools.store.image import hdf5_output
@@ -154,7 +155,7 @@ class Latents:
     gaussians: ClassGaussians
     method: str
     autoencoder_digest: str
-    front_end: FrontEnd
+    front_end: RowSource
     history: tuple[str, ...]
     lineage: Lineage
 
@@ -216,7 +217,7 @@ def load_latents(path: Path) -> Latents:
     check_hdf5(path, ModelError)
     try:
         with h5py.File(path, "r", locking=False) as file:
-            check_file_kind(file, path, KIND, VERSION)
+            check_file_kind(file, path, [KIND], VERSION)
             gaussians = ClassGaussians(
                 tuple(decode_text(file["classes"][:]).tolist()),
                 file["mean"][:].astype(np.float64),

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sertools.arrays import Index
-from sertools.config import NetConfig, SpecAugment
+from sertools.arrays import Index, Shape
+from sertools.classifier_config import SpecAugment
+from sertools.config import NetConfig
 from sertools.errors import SertoolsWarning, StoreError
 from sertools.generator_config import (
     CVAE,
@@ -42,7 +43,7 @@ from sertools.training.loop import Health, Record, Run
 from sertools.training.optimisers import Adam
 from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.runtime import computing, mixed_seed, place, seed_torch
-from sertools.training.scaling import Scaler
+from sertools.training.scaling import MinMax, Scaler
 from sertools.training.spec_augment import N_MOVES, told_augment
 from sertools.training.task import Task, open_task
 from sertools.training.validated import ValidatedTrainer, Validation
@@ -84,7 +85,7 @@ class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
         else:
             index = batch_indices(len(self.rows), config.batch_size, step, run.seed)
         x, moves = self.rows.tensor(index, self.scaler, run.device), None
-        if config.augment:
+        if config.augment and isinstance(self.scaler, MinMax):
             x, moves = told_augment(x, _MOVES, self.scaler.high_db - self.scaler.low_db)
         self.net.train()
         self.optimiser.zero_grad()
@@ -163,7 +164,7 @@ def train_generator(
     task.save(kind, tensors, facts, classes=classes, config=described)
 
 
-def _build(shape: tuple[int, int], n_classes: int, config: GeneratorConfig) -> GeneratorNet:
+def _build(shape: Shape, n_classes: int, config: GeneratorConfig) -> GeneratorNet:
     if isinstance(config, CvaeConfig):
         return Cvae(shape, n_classes, config)
     return Edm(shape, n_classes, config, N_MOVES if config.augment else 0)

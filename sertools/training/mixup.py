@@ -30,8 +30,8 @@ def mix(x: Tensor, targets: Tensor, alpha: float, seed: int) -> tuple[Tensor, Te
     rng = np.random.default_rng(seed)
     share = onto(x.device, torch.from_numpy(rng.beta(alpha, alpha, len(x)).astype(np.float32)))
     partner = onto(x.device, torch.from_numpy(rng.permutation(len(x))))
-    of_picture, of_target = share[:, None, None, None], share[:, None]
+    of_row, of_target = share.view(-1, *[1] * (x.ndim - 1)), share[:, None]
     return (
-        torch.lerp(x[partner], x, of_picture),
+        torch.lerp(x[partner], x, of_row),
         torch.lerp(targets[partner], targets, of_target),
     )

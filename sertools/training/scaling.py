@@ -1,13 +1,15 @@
-"""Min-max scaling to [-1, 1], fitted on the training set and carried in the model (§2.3, §3.2).
+"""The scale of rows, fitted on the training set and carried in the model.
 
-The floor comes first: what lies more than 80 dB below the loudest training pixel is clipped, or a single silent
-frame at -100 dB would decide the scale of all speech.
+Pictures are scaled to [-1, 1] (§2.3, §3.2). The floor comes first: what lies more than 80 dB below the loudest
+training pixel is clipped, or a single silent frame at -100 dB would decide the scale of all speech. Vectors are
+standardised.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ DYNAMIC_RANGE_DB = 80.0
 
 
 @dataclass(frozen=True)
-class Scaler:
+class MinMax:
     """An affine map from dB to [-1, 1], clipping what lies outside.
 
     Attributes
@@ -45,7 +47,54 @@ class Scaler:
         return unit * np.float32(self.high_db - self.low_db) + np.float32(self.low_db)
 
 
-def fit_scaler(blocks: Callable[[], Iterable[Pictures]]) -> tuple[Scaler, npt.NDArray[np.float32]]:
+@dataclass(frozen=True)
+class Standardiser:
+    """An affine map of each value of a vector, to mean 0 and standard deviation 1 over the training rows.
+
+    Attributes
+    ----------
+    mean, sd
+        Of each value; where rows do not differ, 1 stands for the deviation.
+    """
+
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+
+    def scale(self, vectors: Pictures) -> Pictures:
+        """From an encoder's values to standardised ones."""
+        scaled: Pictures = (vectors - self._mean) / self._sd
+        return scaled
+
+    def unscale(self, vectors: Pictures) -> Pictures:
+        """From standardised values to an encoder's."""
+        unscaled: Pictures = vectors * self._sd + self._mean
+        return unscaled
+
+    @cached_property
+    def _mean(self) -> Pictures:
+        return np.array(self.mean, dtype=np.float32)
+
+    @cached_property
+    def _sd(self) -> Pictures:
+        return np.array(self.sd, dtype=np.float32)
+
+
+Scaler = MinMax | Standardiser
+
+
+def fit_standardiser(blocks: Callable[[], Iterable[Pictures]]) -> Standardiser:
+    """Fit a standardiser to vectors, given some at a time; called twice."""
+    n_rows = sum(len(block) for block in blocks())
+    mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks()) / n_rows
+    square = sum(np.square(block - mean).sum(axis=0) for block in blocks()) / n_rows
+    sd = np.sqrt(square)
+    # Rows that are alike differ by rounding alone.
+    sd[sd <= 1e-6 * np.abs(mean)] = 1.0
+    sd[sd == 0.0] = 1.0
+    return Standardiser(tuple(mean.tolist()), tuple(sd.tolist()))
+
+
+def fit_scaler(blocks: Callable[[], Iterable[Pictures]]) -> tuple[MinMax, npt.NDArray[np.float32]]:
     """Fit a scaler to pictures in dB.
 
     Parameters
@@ -70,4 +119,4 @@ def fit_scaler(blocks: Callable[[], Iterable[Pictures]]) -> tuple[Scaler, npt.ND
     for block in blocks():
         n_below += int(np.count_nonzero(block < np.float32(low)))
         n_all += block.size
-    return Scaler(low, high, n_below / n_all if n_all else 0.0), of_each
+    return MinMax(low, high, n_below / n_all if n_all else 0.0), of_each

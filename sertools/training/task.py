@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from sertools.provenance import Input, Inputs, digest_file, digests_of, history, refuse_clobber
-from sertools.store.format import same_front_end
+from sertools.store.format import pictures_of, same_front_end
 from sertools.store.lineage import Lineage, union
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header, save_model
@@ -122,8 +122,15 @@ def open_task(
     train_paths: Sequence[Path],
     val_path: Path | None = None,
     parents: Mapping[str, tuple[Path, Header | Latents]] | None = None,
+    *,
+    vectors: bool = False,
 ) -> Task:
     """Open the stores of a task, and check that they go together and that the output is none of them.
+
+    Parameters
+    ----------
+    vectors
+        Whether the task can learn from vectors, too.
 
     Raises
     ------
@@ -135,6 +142,8 @@ def open_task(
         If the output is read here, or cannot be written.
     """
     rows, val, parents = open_rows(train_paths), None, parents or {}
+    if not vectors:
+        pictures_of(rows.front_end, rows.name)
     if val_path:
         val = open_rows([val_path])
         same_front_end(rows.front_end, val.front_end, rows.name, str(val_path))

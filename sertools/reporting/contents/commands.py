@@ -19,7 +19,7 @@ from sertools.provenance import line_digest
 from sertools.reporting.contents.words import Word, words_of
 
 # Roles of files that are read by an option; the others are arguments, in this order.
-_OPTIONS = ("val", "noise", "smote", "translate")
+_OPTIONS = ("val", "noise", "encoder", "smote", "translate")
 _ARGUMENTS = ("corpus", "classifier", "gan", "autoencoder", "latents", "store", "stores", "train", "test")
 FILE_FLAGS = tuple(map(flag_of, _OPTIONS))
 # Verb → the role of what it makes, if that is no store.
@@ -33,8 +33,12 @@ _MODELS = {
 _ON_A_DEVICE = (*_MODELS, "generate", "evaluate")
 # What a store is called that has several roles: the first of these.
 _OF_STORES = ("train", "test", "val", "smote", "translate", "store", "stores")
-_ROOTS = {"corpus": ("CORPUS", "what was extracted"), "noise": ("NOISE", "a folder of background noise")}
-_VARIABLE = re.compile(r"\$(CORPUS|NOISE)(_[0-9a-f]+)?")
+_ROOTS = {
+    "corpus": ("CORPUS", "what was extracted"),
+    "noise": ("NOISE", "a folder of background noise"),
+    "encoder": ("ENCODER", "a pretrained encoder"),
+}
+_VARIABLE = re.compile(r"\$(CORPUS|NOISE|ENCODER)(_[0-9a-f]+)?")
 _DIGITS = 8
 
 # The digest of the line that made a file, empty where it is not known; and the file's own.
@@ -216,7 +220,7 @@ def _step(found: _Entry, names: Mapping[_File, str], output: str) -> Step:
     if gone:
         unread = ", ".join(f"{role}-{digest[:_DIGITS]}" for role, digest in gone)
         remark = "; ".join(filter(None, (remark, f"no option reads: {unread}")))
-    if verb == "extract" and not arguments:
+    if verb in ("extract", "embed") and not arguments:
         arguments = ["$CORPUS"]
     return Step(verb, tuple(words), tuple(arguments), output, remark, int(processes))
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sertools.config import FrontEnd
 from sertools.errors import ModelError, SertoolsError, why_not
 from sertools.presets import Preset, beside_paper
 from sertools.reporting.contents.commands import commands_of, entry
 from sertools.reporting.contents.printed import REPORT, SCORE, describe_document, document_kind
 from sertools.scoring.results.result_file import read_result
-from sertools.store.format import KIND as STORE
+from sertools.store.format import KINDS as STORES
 from sertools.store.format import Contents
 from sertools.store.identity import called, full_names
 from sertools.store.lineage import Lineage
@@ -45,7 +46,7 @@ def file_kind(path: Path) -> str:
         raise ModelError(f"{path}: {why_not(path, error)}") from error
     if head.startswith(_HDF5_MAGIC):
         kind = hdf5_kind(path)
-        if kind not in (STORE, LATENTS):
+        if kind not in (*STORES, LATENTS):
             raise ModelError(f"{path}: an HDF5 file, but not one of sertools")
         return kind
     if head.startswith(HEAD):
@@ -76,7 +77,7 @@ def describe(path: Path, *, verify: bool = False) -> dict[str, Any]:
     """
     kind = file_kind(path)
     # Opened once, so that what is verified is what is described.
-    store = open_store(path) if kind == STORE else None
+    store = open_store(path) if kind in STORES else None
     if store:
         found = _store(store)
     elif kind in (SCORE, REPORT):
@@ -116,7 +117,7 @@ def _store(store: Store) -> dict[str, Any]:
     contents = store.contents
     utterances = contents.utterances
     emotion, origin = contents.emotion, contents.segments["origin"]
-    of_utterance, valid = contents.segments["utterance"], contents.segments["n_valid_frames"]
+    of_utterance = contents.segments["utterance"]
     corpora = set(contents.of_utterances("corpus").tolist())
     return {
         "rows": len(store),
@@ -133,7 +134,7 @@ def _store(store: Store) -> dict[str, Any]:
         "speakers": _names(contents, "speaker", len(corpora) > 1),
         "sessions": _names(contents, "session", len(corpora) > 1),
         "columns": utterances.known(),
-        "padded_share": round(1.0 - float(valid.mean() / contents.front_end.n_frames), 3) if len(valid) else 0.0,
+        **_padding(contents),
         "front_end": dataclasses.asdict(contents.front_end),
         "remarks": [text for text in (dead_bands(contents.front_end), *remarks(contents)) if text],
         "audio_root": contents.audio_root,
@@ -146,6 +147,14 @@ def _store(store: Store) -> dict[str, Any]:
         "digest": contents.digest(),
         **_ancestry(contents.lineage, contents.history),
     }
+
+
+def _padding(contents: Contents) -> dict[str, float]:
+    """Share of the columns of all pictures that are padding; vectors have none."""
+    if not isinstance(contents.front_end, FrontEnd):
+        return {}
+    share = 1.0 - contents.segments["n_valid_frames"].mean() / contents.front_end.n_frames if len(contents) else 0.0
+    return {"padded_share": round(float(share), 3)}
 
 
 def _names(contents: Contents, column: str, apart: bool) -> list[str]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from sertools.errors import StoreError, printable
 from sertools.provenance import atomic_output, make_folder, refuse_clobber
+from sertools.store.format import ROWS_OF
 from sertools.store.reader import Store, open_store
 
 # Of a row, in this order; further columns of the labels follow.
@@ -70,12 +71,21 @@ def columns_of(store: Store) -> dict[str, _Column]:
 
 def _front_end(store: Store) -> str:
     end = store.contents.front_end
-    derived = {name: getattr(end, name) for name in ("hop_length", "n_fft", "center", "hop_seconds")}
+    derived = {name: getattr(end, name) for name in (*end.derived, *(["hop_seconds"] if end.derived else []))}
     return json.dumps({**dataclasses.asdict(end), **derived}, indent=2) + "\n"
 
 
+def _name(store: Store) -> str:
+    """Name the array of all rows as the store itself does."""
+    return ROWS_OF[store.contents.front_end.kind].lstrip("/")
+
+
 def _npy(store: Store, folder: Path, sources: list[Path]) -> None:
-    writers = {"spectrogram.npy": _write_pictures, "labels.csv": _write_labels, "front_end.json": _write_front_end}
+    writers = {
+        f"{_name(store)}.npy": _write_pictures,
+        "labels.csv": _write_labels,
+        "front_end.json": _write_front_end,
+    }
     for name in writers:
         refuse_clobber(folder / name, sources)
     for name, write in writers.items():
@@ -88,7 +98,7 @@ def _npz(store: Store, part: Path) -> None:
     arrays["front_end"] = np.array(_front_end(store))
     # An entry's time is that of ZipInfo itself, 1980: the same store gives the same bytes.
     with zipfile.ZipFile(part, "w") as archive:
-        with archive.open(zipfile.ZipInfo("spectrogram.npy"), "w", force_zip64=True) as stream:
+        with archive.open(zipfile.ZipInfo(f"{_name(store)}.npy"), "w", force_zip64=True) as stream:
             _write_pictures(store, stream)
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as stream:
@@ -96,7 +106,7 @@ def _npz(store: Store, part: Path) -> None:
 
 
 def _write_pictures(store: Store, stream: IO[bytes]) -> None:
-    shape = (len(store), *store.picture_shape)
+    shape = (len(store), *store.shape)
     np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
     for block in store.blocks():
         stream.write(np.ascontiguousarray(block, dtype="<f4").data)
@@ -121,11 +131,13 @@ def _arrow(store: Store, part: Path) -> None:
         import pyarrow  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise StoreError("Arrow needs pyarrow: pip install 'sertools[arrow]', or take --format npz") from error
-    n_mels, n_frames = store.picture_shape
     columns = columns_of(store)
+    of_row = pyarrow.float32()
+    for size in reversed(store.shape):
+        of_row = pyarrow.list_(of_row, size)
     schema = pyarrow.schema(
         [
-            ("spectrogram", pyarrow.list_(pyarrow.list_(pyarrow.float32(), n_frames), n_mels)),
+            (_name(store), of_row),
             *((name, _arrow_type(pyarrow, values)) for name, values in columns.items()),
         ],
         metadata={"front_end": _front_end(store)},
@@ -134,13 +146,13 @@ def _arrow(store: Store, part: Path) -> None:
     def batches() -> Iterator[Any]:
         first = 0
         for block in store.blocks():
-            flat = pyarrow.array(np.ascontiguousarray(block).ravel(), pyarrow.float32())
-            rows = pyarrow.FixedSizeListArray.from_arrays(flat, n_frames)
-            pictures = pyarrow.FixedSizeListArray.from_arrays(rows, n_mels)
+            rows = pyarrow.array(np.ascontiguousarray(block).ravel(), pyarrow.float32())
+            for size in reversed(store.shape):
+                rows = pyarrow.FixedSizeListArray.from_arrays(rows, size)
             here = slice(first, first + len(block))
             labels = [pyarrow.array(v[here].tolist(), _arrow_type(pyarrow, v)) for v in columns.values()]
             first += len(block)
-            yield pyarrow.record_batch([pictures, *labels], schema=schema)
+            yield pyarrow.record_batch([rows, *labels], schema=schema)
 
     # The stream format is what Hugging Face's Dataset.from_file maps.
     with pyarrow.OSFile(str(part), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:

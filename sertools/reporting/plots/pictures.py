@@ -21,8 +21,8 @@ from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result
 from sertools.scoring.results.result_file import read_result
 from sertools.sound.features import mel_frequencies
-from sertools.store.format import KIND as STORE
-from sertools.store.format import same_front_end
+from sertools.store.format import KINDS as STORES
+from sertools.store.format import pictures_of, same_front_end
 from sertools.store.reader import Store, open_store
 from sertools.training.log import read_log
 from sertools.verb_config import PICTURES, Plotting
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 AUTOENCODER = "autoencoder"
 SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON = PICTURES
 _USUAL = Plotting()
-_WAYS = {STORE: (SPECTROGRAMS, BALANCE), RESULT: (CONFUSION, COMPARISON)}
+_WAYS = {**dict.fromkeys(STORES, (SPECTROGRAMS, BALANCE)), RESULT: (CONFUSION, COMPARISON)}
 
 
 def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
@@ -50,7 +50,7 @@ def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
     kinds = {path: file_kind(path) for path in paths}
     found = set(kinds.values())
     listed = ", ".join(f"{path} is {each}" for path, each in kinds.items())
-    stores = [path for path in paths if kinds[path] == STORE]
+    stores = [path for path in paths if kinds[path] in STORES]
     if how.names and found == {RESULT}:
         raise UsageError("--name: results have methods, not names; leave it out, or use --title")
     if how.names and len(how.names) != len(stores):
@@ -58,7 +58,7 @@ def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
     fitting = _WAYS.get(next(iter(found)), ()) if len(found) == 1 else ()
     if how.kind and how.kind not in fitting:
         raise UsageError(f"--kind {how.kind}: is not for these files ({listed}); leave it out")
-    if found == {STORE}:
+    if len(stores) == len(paths):
         opened = [open_store(path) for path in paths]
         if how.kind == BALANCE:
             return _balance(opened, how)
@@ -71,7 +71,7 @@ def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
         return _results(results, how.title)
     if found == {LOG}:
         return training_curves([(path.name, read_log(path)) for path in paths], how.title)
-    if LATENTS in found and found <= {LATENTS, AUTOENCODER, STORE}:
+    if LATENTS in found and found <= {LATENTS, AUTOENCODER, *STORES}:
         return _map(kinds, how)
     raise UsageError(
         f"{listed}; give stores only (spectrograms), results only (confusion matrix or comparison), training logs "
@@ -83,7 +83,7 @@ def _map(kinds: Mapping[Path, str], how: Plotting) -> Figure:
     from sertools.training.latents import load_latents  # noqa: PLC0415 - torch, which stores do not need
 
     latents, autoencoders, stores = (
-        [path for path, kind in kinds.items() if kind == wanted] for wanted in (LATENTS, AUTOENCODER, STORE)
+        [path for path, kind in kinds.items() if kind in wanted] for wanted in ((LATENTS,), (AUTOENCODER,), STORES)
     )
     if len(latents) > 1 or len(autoencoders) > 1 or bool(autoencoders) != bool(stores):
         raise UsageError(
@@ -104,7 +104,7 @@ def _balance(stores: Sequence[Store], how: Plotting) -> Figure:
 
 
 def _stores(stores: list[Store], how: Plotting) -> Figure:
-    front_end = stores[0].contents.front_end
+    front_end = pictures_of(stores[0].contents.front_end, str(stores[0].path))
     for store in stores[1:]:
         same_front_end(front_end, store.contents.front_end, str(stores[0].path), str(store.path))
     classes = sorted({name for store in stores for name in (store.contents.classes() or ("",))})

@@ -15,7 +15,7 @@ from sertools.scoring.synthetic.samples import Draw, Samples
 from sertools.scoring.synthetic.texture import texture, texture_gap
 from sertools.scoring.synthetic.verdict import Copying, Distance, Fidelity, Group, Variety
 from sertools.scoring.synthetic.ways import Places
-from sertools.training.scaling import Scaler
+from sertools.training.scaling import MinMax, Scaler
 
 _PAIR = 2  # rows that an unbiased distance needs
 
@@ -55,6 +55,7 @@ class Groups:
         seed: int,
     ) -> None:
         self._draw, self._embeddings = draw, embeddings
+        assert isinstance(scaler, MinMax)  # `score` refuses vectors
         self._range_db = scaler.high_db - scaler.low_db
         self._pictures: list[Pictures] = [
             scaler.scale(side.rows.pictures(index))
