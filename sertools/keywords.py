@@ -8,18 +8,20 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sertools import verb_config
+from sertools import recording_config, verb_config
 from sertools.architectures import GAN_ARCHS
-from sertools.config import AutoencoderConfig, Checked, ClassifierConfig, FrontEnd, GanConfig, NetConfig
-from sertools.errors import did_you_mean
+from sertools.classifier_config import ClassifierConfig, LinearConfig
+from sertools.config import AutoencoderConfig, Checked, FrontEnd, GanConfig, NetConfig
+from sertools.errors import UsageError, did_you_mean
 from sertools.fields import REQUIRED, Keyword, keywords_of
 from sertools.generator_config import CONFIGS
 from sertools.presets import PRESETS, held, override
 
 # Verb → how it is run, and the stages of a preset whose numbers it takes.
 VERBS: Mapping[str, tuple[type[Checked], Mapping[str, Mapping[str, Keyword]]]] = {
-    "corpus": (verb_config.Labelling, {}),
-    "extract": (verb_config.Extracting, {}),
+    "corpus": (recording_config.Labelling, {}),
+    "extract": (recording_config.Extracting, {}),
+    "embed": (recording_config.Vectorising, {}),
     "select": (verb_config.Selecting, {}),
     "pretrain-ae": (
         verb_config.AutoencoderTraining,
@@ -35,7 +37,10 @@ VERBS: Mapping[str, tuple[type[Checked], Mapping[str, Mapping[str, Keyword]]]] =
     "generate": (verb_config.Generating, {}),
     "score": (verb_config.Scoring, {}),
     "augment": (verb_config.Augmenting, {}),
-    "train-clf": (verb_config.ValidatedTraining, {"classifier": keywords_of(ClassifierConfig)}),
+    "train-clf": (
+        verb_config.ValidatedTraining,
+        {"classifier": keywords_of(ClassifierConfig), "linear": keywords_of(LinearConfig)},
+    ),
     "evaluate": (verb_config.Evaluating, {}),
     "report": (verb_config.Reporting, {}),
     "plot": (verb_config.Plotting, {}),
@@ -106,9 +111,23 @@ def parted(verb: str, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     return how(**{name: value for name, value in given.items() if name not in numbers}), numbers
 
 
-def configured(verb: str, how: Any, numbers: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return the stage of a preset that a training has its numbers from, and its config."""
+def configured(verb: str, how: Any, numbers: Mapping[str, Any], stage: str = "") -> tuple[str, Any]:
+    """Return the stage of a preset that a training has its numbers from, and its config.
+
+    Parameters
+    ----------
+    stage
+        Where neither the verb nor a ``kind`` says it.
+
+    Raises
+    ------
+    UsageError
+        If the stage has no such number.
+    """
     _, stages = VERBS[verb]
-    stage = getattr(how, "kind", next(iter(stages)))
+    stage = stage or getattr(how, "kind", next(iter(stages)))
+    for name, value in numbers.items():
+        if value is not None and name not in stages[stage]:
+            raise UsageError(f"{keywords(verb)[name].flag}: has no meaning for {stage}; leave it out")
     of_arch = GAN_ARCHS[how.arch] if isinstance(how, verb_config.AutoencoderTraining) else {}
     return stage, override(override(getattr(PRESETS[how.preset], stage), **of_arch), **numbers)

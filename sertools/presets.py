@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sertools.config import AutoencoderConfig, ClassifierConfig, GanConfig, NetConfig
+from sertools.classifier_config import ClassifierConfig, LinearConfig
+from sertools.config import AutoencoderConfig, GanConfig, NetConfig
 from sertools.fields import Keyword
 from sertools.generator_config import CvaeConfig, DiffusionConfig
 from sertools.provenance import flat
@@ -34,6 +35,7 @@ class Preset:
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     cvae: CvaeConfig = field(default_factory=CvaeConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    linear: LinearConfig = field(default_factory=LinearConfig)
 
 
 # A stage → what is changed there, and to what. What was tried and dropped: docs/generator.md.
@@ -96,7 +98,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
 }
 
-Config = TypeVar("Config", AutoencoderConfig, GanConfig, ClassifierConfig, CvaeConfig, DiffusionConfig)
+Config = TypeVar("Config", AutoencoderConfig, GanConfig, ClassifierConfig, LinearConfig, CvaeConfig, DiffusionConfig)
 
 
 def override(config: Config, **given: Any) -> Config:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
+from sertools.classifier_config import ClassifierConfig
+from sertools.config import AutoencoderConfig, FrontEnd, GanConfig, NetConfig
 from sertools.errors import SertoolsWarning
 from sertools.generation.rows import generate
 from sertools.provenance import history

@@ -12,8 +12,9 @@ import typer
 
 import sertools
 from sertools import api
+from sertools.classifier_config import ClassifierConfig
 from sertools.cli import app
-from sertools.config import AutoencoderConfig, ClassifierConfig, FrontEnd, GanConfig, NetConfig
+from sertools.config import AutoencoderConfig, FrontEnd, GanConfig, NetConfig
 from sertools.errors import UsageError
 from sertools.fields import REQUIRED, Bounds, Keyword, Option, keywords_of
 from sertools.generator_config import CvaeConfig, DiffusionConfig

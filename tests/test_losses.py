@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from chains import CLF, CPU
 from torch import Tensor
 
-from sertools.config import LOSSES
+from sertools.classifier_config import LOSSES
 from sertools.presets import override
 from sertools.training.losses import Loss, class_weights, implied_prior, log_prior, make_loss
 from sertools.training.mixup import mix

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sertools.config import ARCHITECTURES, NetConfig
+from sertools.classifier_config import PICTURE_ARCHS
+from sertools.config import NetConfig
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.cnn import SmallCNN
 from sertools.nets.crnn import CRNN
@@ -219,7 +220,7 @@ def test_vgg19_is_configuration_e(batch_norm):
     assert net.features(torch.empty(1, 1, *FULL, device="meta")).shape == (1, 512, 4, 4)
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", PICTURE_ARCHS)
 @pytest.mark.parametrize("shape", [(32, 32), (64, 48)])
 def test_every_classifier_gives_a_logit_a_class_and_learns(arch, shape):
     torch.manual_seed(0)

@@ -11,7 +11,8 @@ import pytest
 import torch
 from chains import CPU, FRONT_END, classify, write_rows
 
-from sertools.config import ARCHITECTURES, FrontEnd
+from sertools.classifier_config import PICTURE_ARCHS
+from sertools.config import FrontEnd
 from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, UsageError
 from sertools.nets.classifiers import build_classifier
 from sertools.reporting.reports.score_page import WIDTH, page
@@ -227,7 +228,7 @@ def test_a_judge_looks_too(planted, judge):
     assert "judge's eyes" in page(scored)
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", PICTURE_ARCHS)
 def test_features_are_what_the_last_layer_sees(planted, arch):
     rows = open_rows([planted / "fresh.h5"])
     scaler, index = rows.fit_scaler(), np.array([3, 0, 70])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sertools.config import SPEC_AUGMENTS, SpecAugment
+from sertools.classifier_config import SPEC_AUGMENTS, SpecAugment
 from sertools.training.spec_augment import FLOOR, spec_augment, told_augment
 
 NOTHING = SpecAugment(0, 0.0, 0.0, 0.0, 0.0, gain_db=0.0)

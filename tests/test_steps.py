@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from chains import AE, CLF, CPU, NET, assert_one_adam_step, noise, write_rows
 
-from sertools.config import AutoencoderConfig, ClassifierConfig, GanConfig
+from sertools.classifier_config import ClassifierConfig
+from sertools.config import AutoencoderConfig, GanConfig
 from sertools.errors import TrainingError
 from sertools.nets.classifiers import build_classifier
 from sertools.presets import PRESETS

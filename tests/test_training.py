@@ -19,7 +19,7 @@ from chains import AE, CLF, GAN, classify, finetune, noise, pretrain, stop_after
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sertools.config import ARCHITECTURES, LOSSES
+from sertools.classifier_config import LOSSES, PICTURE_ARCHS
 from sertools.errors import LineageError, ModelError, Stopped, TrainingError, UsageError
 from sertools.nets.classifiers import build_classifier
 from sertools.presets import PRESETS, override
@@ -364,7 +364,7 @@ def test_the_classifier_file(chain):
     assert all(p.requires_grad for p in net.parameters())
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", PICTURE_ARCHS)
 def test_every_net_is_read_as_it_was_written(arch, rng, tmp_path):
     store = write_rows(tmp_path / "s.h5", noise(rng, 8), ["sad", "angry"] * 4)
     classify([store], tmp_path / "clf", dataclasses.replace(CLF, arch=arch, width=1 / 16))

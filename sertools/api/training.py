@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -207,12 +208,31 @@ def train_clf(
     SertoolsError
         If rows lack a label, the stores do not go together, `val` was trained on, or a loss is not finite.
     """
-    from sertools.training.classifier import train_classifier
+    from sertools.classifier_config import LINEAR, MLP, LinearConfig
+    from sertools.encoding import EMBEDDINGS
+    from sertools.store.reader import hdf5_kind
+
+    paths, arch = paths_of(stores), options.get("arch")
+
+    def stage(how: Any, numbers: Mapping[str, Any]) -> str:
+        # What is empty, or contradicts itself, is told before a store is opened.
+        maybe(how.val)
+        configured("train-clf", how, {name: value for name, value in numbers.items() if name != "penalty"})
+        vectors = arch is None and bool(paths) and hdf5_kind(paths[0]) == EMBEDDINGS
+        return "linear" if vectors or arch == LINEAR else "classifier"
 
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
-        return train_classifier(paths_of(stores), run, config, val_path=maybe(how.val))
+        if isinstance(config, LinearConfig):
+            from sertools.training.logistic import train_linear
 
-    return _train("train-clf", output, options, learn, stop, tell, progress)
+            return train_linear(paths, run, config, val_path=maybe(how.val))
+        from sertools.training.classifier import train_classifier
+
+        if arch == MLP and options.get("spec_augment") is None:
+            config = dataclasses.replace(config, spec_augment="none")  # a preset's is for pictures
+        return train_classifier(paths, run, config, val_path=maybe(how.val))
+
+    return _train("train-clf", output, options, learn, stop, tell, progress, stage=stage)
 
 
 def _train(
@@ -225,20 +245,27 @@ def _train(
     progress: Progress[Record],
     *,
     together: bool = True,
+    stage: Callable[[Any, Mapping[str, Any]], str] = lambda how, numbers: "",
 ) -> Record | None:
-    """Run a training to its end, by several processes `together` if they were started so; return its last record."""
+    """Run a training to its end, by several processes `together` if they were started so; return its last record.
+
+    Parameters
+    ----------
+    stage
+        Of the preset, where only the stores tell it; asked once the options are checked.
+    """
     from sertools.training.distributed import join
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device, pick_precision
 
     how, numbers = parted(verb, options)
-    stage, config = configured(verb, how, numbers)
     output = path_of(output)
+    name, config = configured(verb, how, numbers, stage(how, numbers))
     with writing(output, distributed=together):
         on = join(how.device) if together else pick_device(how.device)
         at_collapse = getattr(how, "on_collapse", "") == "stop"
         run = Run(output, how.seed, on, stop, how.save_every, at_collapse, pick_precision(how.precision, on))
-        return run_through(_telling(learn(run, config, how), tell, stage, config), progress)
+        return run_through(_telling(learn(run, config, how), tell, name, config), progress)
 
 
 def _telling(records: Iterator[Record], tell: Tell, stage: str, config: object) -> Iterator[Record]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from sertools.arrays import Shape
 from sertools.nets.gan import scaled
 from sertools.nets.parts import BatchNorm1d, BatchNorm2d
 
@@ -44,7 +45,7 @@ class SmallCNN(nn.Module):
     follow, and mean and maximum over time keep the frequency axis: an emotion shows in where energy lies.
     """
 
-    def __init__(self, shape: tuple[int, int], n_classes: int, width: float = 1.0) -> None:
+    def __init__(self, shape: Shape, n_classes: int, width: float = 1.0) -> None:
         super().__init__()
         # No learned scale: its gradient through a one-channel convolution would cost a sixth of the step.
         self.per_bin = BatchNorm1d(shape[0], affine=False)

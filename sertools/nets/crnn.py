@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sertools.arrays import Shape
 from sertools.nets.cnn import strided
 from sertools.nets.gan import scaled
 from sertools.nets.parts import BatchNorm1d
@@ -35,7 +36,7 @@ class CRNN(nn.Module):
         Scales the filters and the LSTM's units; 1 has 344,000 weights at 128×128 and four classes.
     """
 
-    def __init__(self, shape: tuple[int, int], n_classes: int, width: float = 1.0) -> None:
+    def __init__(self, shape: Shape, n_classes: int, width: float = 1.0) -> None:
         super().__init__()
         self.per_bin = BatchNorm1d(shape[0])
         self.features, channels = strided(BLOCKS, width)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from sertools.arrays import Shape
 from sertools.generator_config import CvaeConfig
 from sertools.nets.devices import onto
 from sertools.nets.gan import Generator, Trunk, initialise
@@ -31,7 +32,7 @@ class Cvae(nn.Module):
         Real classes.
     """
 
-    def __init__(self, shape: tuple[int, int], n_classes: int, config: CvaeConfig) -> None:
+    def __init__(self, shape: Shape, n_classes: int, config: CvaeConfig) -> None:
         super().__init__()
         self.config, self.n_classes = config, n_classes
         self.latent_size = config.net.latent_size

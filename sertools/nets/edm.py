@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from sertools.arrays import Shape
 from sertools.generator_config import DiffusionConfig
 from sertools.nets.devices import onto
 from sertools.nets.unet import UNet
@@ -30,7 +31,7 @@ class Edm(nn.Module):
     mean: Tensor
     sd: Tensor
 
-    def __init__(self, shape: tuple[int, int], n_classes: int, config: DiffusionConfig, n_moves: int = 0) -> None:
+    def __init__(self, shape: Shape, n_classes: int, config: DiffusionConfig, n_moves: int = 0) -> None:
         super().__init__()
         self.config, self.shape, self.n_classes = config, shape, n_classes
         self.unet = UNet(n_classes, config.width, config.dropout, n_moves)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import register_parametrization
 
+from sertools.arrays import Shape
 from sertools.config import NetConfig
 from sertools.nets import bagan
 from sertools.nets.dropout import Dropout
@@ -55,7 +56,7 @@ def _activation(config: NetConfig) -> nn.Module:
 class Trunk(nn.Sequential):
     """Eight convolutions from a picture to a flat vector [shape=(B, n_features)]."""
 
-    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+    def __init__(self, shape: Shape, config: NetConfig) -> None:
         layers: list[nn.Module] = []
         channels = 1
         for filters, stride in zip(TRUNK_FILTERS, TRUNK_STRIDES, strict=True):
@@ -70,7 +71,7 @@ class Trunk(nn.Sequential):
 
 
 class _Headed(nn.Module):
-    def __init__(self, shape: tuple[int, int], n_outputs: int, config: NetConfig) -> None:
+    def __init__(self, shape: Shape, n_outputs: int, config: NetConfig) -> None:
         super().__init__()
         self.trunk = Trunk(shape, config)
         self.head = nn.Linear(self.trunk.n_features, n_outputs)
@@ -84,14 +85,14 @@ class _Headed(nn.Module):
 class Encoder(_Headed):
     """Picture [shape=(B, 1, n_mels, n_frames)] → latent [shape=(B, latent_size)]."""
 
-    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+    def __init__(self, shape: Shape, config: NetConfig) -> None:
         super().__init__(shape, config.latent_size, config)
 
 
 class Discriminator(_Headed):
     """Picture → logits over the classes and, last, fake [shape=(B, n_classes + 1)]."""
 
-    def __init__(self, shape: tuple[int, int], n_classes: int, config: NetConfig) -> None:
+    def __init__(self, shape: Shape, n_classes: int, config: NetConfig) -> None:
         super().__init__(shape, n_classes + 1, config)
 
 
@@ -107,7 +108,7 @@ def _transposed(channels: int, config: NetConfig) -> Iterator[tuple[int, list[nn
 class Generator(nn.Module):
     """Latent → picture in [-1, 1] [shape=(B, 1, n_mels, n_frames)]."""
 
-    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+    def __init__(self, shape: Shape, config: NetConfig) -> None:
         super().__init__()
         dense = scaled(GENERATOR_DENSE, config.width)
         channels = scaled(SEED_FILTERS, config.width)
@@ -138,7 +139,7 @@ class Generator(nn.Module):
 class Autoencoder(nn.Module):
     """Encoder and decoder; the decoder is the generator-to-be."""
 
-    def __init__(self, shape: tuple[int, int], config: NetConfig) -> None:
+    def __init__(self, shape: Shape, config: NetConfig) -> None:
         super().__init__()
         self.encoder = Encoder(shape, config)
         self.decoder = Generator(shape, config)
@@ -160,7 +161,7 @@ def initialise(module: nn.Module) -> None:
 
 def discriminator_from(
     encoder: Encoder,
-    shape: tuple[int, int],
+    shape: Shape,
     n_classes: int,
     config: NetConfig,
     *,
@@ -223,7 +224,7 @@ def _fold(source: Trunk, target: Trunk) -> None:
         new.bias.copy_((own.bias - norm.running_mean) * scale + norm.bias)
 
 
-def generator_from(decoder: Generator, shape: tuple[int, int], config: NetConfig) -> Generator:
+def generator_from(decoder: Generator, shape: Shape, config: NetConfig) -> Generator:
     """Start G from the decoder (§2.2, GAN initialization)."""
     generator = Generator(shape, config)
     generator.load_state_dict(decoder.state_dict())

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sertools.arrays import Shape
+
 
 class _Linear(nn.Module):
     """The mean picture and the principal components, as buffers: no optimiser moves them."""
@@ -16,7 +18,7 @@ class _Linear(nn.Module):
     mean: Tensor
     components: Tensor
 
-    def __init__(self, shape: tuple[int, int], latent_size: int) -> None:
+    def __init__(self, shape: Shape, latent_size: int) -> None:
         super().__init__()
         self.shape = shape
         n_pixels = shape[0] * shape[1]
@@ -43,7 +45,7 @@ class LinearDecoder(_Linear):
 class LinearAutoencoder(nn.Module):
     """Encoder and decoder that share a mean and components."""
 
-    def __init__(self, shape: tuple[int, int], latent_size: int) -> None:
+    def __init__(self, shape: Shape, latent_size: int) -> None:
         super().__init__()
         self.encoder = LinearEncoder(shape, latent_size)
         self.decoder = LinearDecoder(shape, latent_size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sertools.arrays import Shape
 from sertools.nets.dropout import Dropout
 from sertools.nets.gan import scaled
 from sertools.nets.parts import BatchNorm2d
@@ -27,7 +28,7 @@ class VGG19(nn.Module):
         VGG19-BN: the plain net, from scratch, may stay at chance on small corpora.
     """
 
-    def __init__(self, shape: tuple[int, int], n_classes: int, width: float = 1.0, batch_norm: bool = False) -> None:
+    def __init__(self, shape: Shape, n_classes: int, width: float = 1.0, batch_norm: bool = False) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sertools.arrays import Index
-from sertools.config import SPEC_AUGMENTS, ClassifierConfig
+from sertools.classifier_config import MLP, SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
+from sertools.fields import flag_of
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.devices import onto
 from sertools.training.batches import Rows
@@ -31,10 +33,10 @@ from sertools.training.loop import Record, Run
 from sertools.training.losses import implied_prior, make_loss
 from sertools.training.mixup import mix
 from sertools.training.optimisers import AdamW
-from sertools.training.order import Made, balanced_indices, batch_indices, natural_indices
+from sertools.training.order import balanced_indices, batch_indices, class_counts, made_rows, natural_indices
 from sertools.training.reading import BatchReader
 from sertools.training.runtime import mixed_seed, place, seed_torch
-from sertools.training.scaling import Scaler
+from sertools.training.scaling import MinMax, Scaler
 from sertools.training.spec_augment import spec_augment
 from sertools.training.task import Task, open_task
 from sertools.training.validated import ValidatedTrainer, Validation
@@ -71,19 +73,12 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         super().__init__(net, optimiser, Validation("uar", True, score, config.validate_every, config.steps))
         self.parallel = parallel(net)
         self.labels = labels = rows.labels(classes)
-        self._made: Made | None = None if config.synthetic_share is None else rows.origin != "real"
-        counts = np.bincount(labels)
-        if self._made is not None and config.sampling != "balanced":
-            # Rows that stand in for others make no class larger.
-            counts = np.bincount(labels[~self._made], minlength=len(counts))
-        if not counts.all():
-            raise UsageError(
-                f"{rows.name}: a class has no recorded row, which --synthetic-share needs; leave that out, or give "
-                "--sampling balanced"
-            )
+        self._made = made_rows(rows, config)
+        counts = class_counts(rows, labels, None if config.sampling == "balanced" else self._made)
         self.targets = torch.eye(len(counts), device=device)[torch.from_numpy(labels)]
         self.loss = make_loss(config, counts, device)
-        self.prior = implied_prior(self.loss, np.ones(len(counts)) if config.sampling == "balanced" else counts)
+        drawn = np.ones(len(counts)) if config.sampling == "balanced" else counts
+        self.prior = implied_prior(make_loss(config, counts, torch.device("cpu")), drawn)
         self.reader = BatchReader(rows, self._order, self.scaler, device)
 
     def _order(self, step: int) -> Index:
@@ -101,7 +96,7 @@ class ClassifierTrainer(ValidatedTrainer[nn.Module]):
         targets = self.targets[onto(self.run.device, torch.from_numpy(index))]
         if config.cut_paste:
             x = cut_paste(x, self.labels[index], config.cut_paste, mixed_seed(seed, KIND, "cut-paste", step))
-        if sizes := SPEC_AUGMENTS[config.spec_augment]:
+        if (sizes := SPEC_AUGMENTS[config.spec_augment]) and isinstance(self.scaler, MinMax):
             x = spec_augment(x, sizes, self.scaler.high_db - self.scaler.low_db)
         if config.mixup:
             x, targets = mix(x, targets, config.mixup, mixed_seed(seed, KIND, "mixup", step))
@@ -147,19 +142,31 @@ def train_classifier(
     UsageError
         If the pictures are too small for the net.
     """
-    task = open_task("train-clf", dataclasses.asdict(config), run, train_paths, val_path)
+    task = open_task("train-clf", dataclasses.asdict(config), run, train_paths, val_path, vectors=True)
     rows, classes = task.rows, task.rows.classes()
+    if (config.arch == MLP) != rows.are_vectors:
+        kind, remedy = ("pictures", "a picture net") if config.arch == MLP else ("vectors", "--arch linear or mlp")
+        raise UsageError(f"--arch {config.arch}: the rows of {rows.name} are {kind}; give {remedy}")
+    for name, value in (("spec_augment", config.spec_augment != "none"), ("cut_paste", config.cut_paste)):
+        if rows.are_vectors and value:
+            raise UsageError(
+                f"{flag_of(name)}: changes pictures, and the rows of {rows.name} are vectors; leave it out"
+            )
     if config.arch.startswith("vgg") and min(rows.shape) < 32:
         raise UsageError(f"--arch {config.arch}: needs pictures of at least 32×32, not {rows.shape}; use --arch cnn")
     seed_torch(run.seed, KIND, "init")
     net = build_classifier(config.arch, rows.shape, len(classes), config.width)
     trainer = ClassifierTrainer(net, task, config)
     yield from task.train(trainer)
-    origins, counts = np.unique(rows.origin, return_counts=True)
-    n_rows = dict(zip(origins.tolist(), counts.tolist(), strict=True))
+    facts = {**facts_of(rows, classes, trainer.prior), **trainer.facts()}
+    task.save(KIND, trainer.chosen(), facts, classes=classes)
+
+
+def facts_of(rows: Rows, classes: Sequence[str], prior: npt.NDArray[np.float64]) -> dict[str, object]:
+    """Say of a classifier how many rows it has learnt from, by origin, and what prior its training implied."""
     # Beyond the ninth decimal machines may differ.
-    prior = dict(zip(classes, np.round(trainer.prior, 9).tolist(), strict=True))
-    task.save(KIND, trainer.chosen(), {"n_train_rows": n_rows, "prior": prior, **trainer.facts()}, classes=classes)
+    shares = dict(zip(classes, np.round(prior, 9).tolist(), strict=True))
+    return {"n_train_rows": dict(Counter(rows.origin.tolist())), "prior": shares}
 
 
 def _uar(net: nn.Module, rows: Rows, truth: Index, scaler: Scaler, device: torch.device) -> float:
@@ -193,7 +200,9 @@ def load_classifier(path: Path) -> tuple[Header, nn.Module]:
         raise ModelError(f"{path}: damaged header (facts are missing); train it again, or restore a copy")
 
     def build() -> nn.Module:
-        return build_classifier(header.config["arch"], header.shape, len(header.classes), header.config["width"])
+        return build_classifier(
+            header.config["arch"], header.shape, len(header.classes), header.config.get("width", 1.0)
+        )
 
     return header, rebuild(build, tensors, "", path).eval()
 

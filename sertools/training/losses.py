@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sertools.arrays import IntArray
-from sertools.config import ClassifierConfig
+from sertools.classifier_config import ClassifierConfig, LinearConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +54,16 @@ class Loss:
         return cost.sum() / share.sum()
 
 
-def make_loss(config: ClassifierConfig, counts: IntArray, device: torch.device) -> Loss:
+def make_loss(config: ClassifierConfig | LinearConfig, counts: IntArray, device: torch.device) -> Loss:
     """Build the loss that `config` names, for training rows of these counts per class, each at least 1."""
+    weight, shift, gamma = loss_numbers(config, counts)
+    return Loss(_on(weight, device), _on(shift, device), gamma)
+
+
+def loss_numbers(
+    config: ClassifierConfig | LinearConfig, counts: IntArray
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
+    """Return what `Loss` has: weight and shift of each class, and gamma."""
     weight, shift, gamma = np.ones(len(counts)), np.zeros(len(counts)), 0.0
     if config.loss == "weighted":
         weight = class_weights(counts)
@@ -63,7 +71,7 @@ def make_loss(config: ClassifierConfig, counts: IntArray, device: torch.device) 
         gamma = config.focal_gamma
     elif config.loss == "logit-adjust":
         shift = config.logit_tau * log_prior(counts)
-    return Loss(_on(weight, device), _on(shift, device), gamma)
+    return weight, shift, gamma
 
 
 def implied_prior(loss: Loss, drawn: npt.ArrayLike) -> npt.NDArray[np.float64]:

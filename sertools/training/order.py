@@ -10,7 +10,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from sertools.arrays import Index
+from sertools.arrays import FloatArray, Index, IntArray
+from sertools.classifier_config import ClassifierConfig, LinearConfig
+from sertools.errors import UsageError
+from sertools.training.batches import Rows
 from sertools.training.runtime import mixed_seed
 
 Made = npt.NDArray[np.bool_]
@@ -94,6 +97,54 @@ def natural_indices(labels: Index, batch_size: int, step: int, seed: int, made: 
         if len(pool):
             batch[here] = pool[(which[here] * len(pool)).astype(np.int64)]
     return batch
+
+
+def made_rows(rows: Rows, config: ClassifierConfig | LinearConfig) -> Made | None:
+    """Say which rows were made, if they are drawn by a share of their own."""
+    return None if config.synthetic_share is None else rows.origin != "real"
+
+
+def class_counts(rows: Rows, labels: Index, made: Made | None) -> IntArray:
+    """Count the rows of each class that decide how often it is drawn: rows that stand in for others make none larger.
+
+    Raises
+    ------
+    UsageError
+        If a class has none.
+    """
+    n_classes = int(labels.max()) + 1
+    counts: IntArray = np.bincount(labels if made is None else labels[~made], minlength=n_classes)
+    if not counts.all():
+        raise UsageError(
+            f"{rows.name}: a class has no recorded row, which --synthetic-share needs; leave that out, or give "
+            "--sampling balanced"
+        )
+    return counts
+
+
+def row_shares(labels: Index, balanced: bool, made: Made | None = None, share: float = 0.5) -> FloatArray:
+    """How often each row is drawn in the long run, by the orders above [shape=(N,), with sum 1].
+
+    Parameters
+    ----------
+    balanced
+        Whether every class is drawn equally often, as by `balanced_indices`.
+    made, share
+        As of the orders; without them, rows that were made are drawn as others are.
+    """
+    shares: FloatArray = np.empty(len(labels))
+    recorded = np.ones(len(labels), dtype=bool) if made is None else ~made
+    for number in np.unique(labels):
+        members = np.flatnonzero(labels == number)
+        of_class = 1.0 if balanced else float(recorded[members].sum())
+        if made is None or made[members].all() or not made[members].any():
+            shares[members] = of_class / len(members)
+            continue
+        part = _share(made[members], share)
+        n_made = int(made[members].sum())
+        shares[members] = np.where(made[members], part / n_made, (1 - part) / (len(members) - n_made)) * of_class
+    shares /= shares.sum()
+    return shares
 
 
 def _share(made: Made, share: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sertools.config import SpecAugment
+from sertools.classifier_config import SpecAugment
 
 N_MOVES = 3  # gain, shift in frequency, shift in time
 # The scaler's floor, which padding has too: what is hidden becomes silence, where 0 would be a tone of mid level.
