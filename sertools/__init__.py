@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sertools.api import (
         augment,
         corpus,
+        embed,
         evaluate,
         export,
         extract,
@@ -78,6 +79,7 @@ __all__ = [
     "__version__",
     "augment",
     "corpus",
+    "embed",
     "evaluate",
     "export",
     "extract",

@@ -20,18 +20,15 @@ from sertools.config import (
     SAVE_EVERY_MINUTES,
     VOTES,
     Checked,
-    FrontEnd,
 )
 from sertools.errors import UsageError
 from sertools.fields import NOT_NEGATIVE, REQUIRED, Bounds, Option, option
 from sertools.generator_config import GUIDANCE, KINDS, STRENGTH, DiffusionConfig
 from sertools.presets import PRESETS
-from sertools.spelling import MISSING
 
 Layout = Literal["summary", "table2", "table3"]
 Format = Literal["text", "markdown", "latex", "csv", "json"]
 GROUPINGS = ("speaker", "session", "utterance")
-SYNONYMS = ("merge", "keep")
 PICTURES = ("spectrograms", "balance", "confusion", "comparison")
 
 # What several verbs have.
@@ -39,39 +36,6 @@ SEED = Option("Fixes all random choices.", bounds=NOT_NEGATIVE)
 DEVICE = Option("Where to compute.", "auto|cpu|cuda")
 JOBS = Option("Number of processes.", also="-j", bounds=Bounds(1))
 TAGS = Option("Place in the table: method, fold, reduced, seed. Repeatable.", "KEY=VALUE", flag="--tag")
-MISSING_WORDS = Option("Labels and names that mean: not known.", "WORD[,WORD]", unset=",".join(MISSING))
-SYNONYMY = Option("Words of one emotion, such as fear and anxiety: one class, or each its own.", choices=SYNONYMS)
-
-
-@dataclass(frozen=True)
-class Labelling(Checked):
-    """How `corpus` lists recordings."""
-
-    ambiguous: str = option("keep", "Recordings on which the annotators disagree.", choices=("keep", "drop"))
-    relabel: Mapping[str, str] | None = option(
-        None, "Count one emotion as another, such as calm=neutral. Repeatable.", "OLD=NEW"
-    )
-    missing: str | Sequence[str] | None = option(None, MISSING_WORDS)
-    synonyms: str = option("merge", SYNONYMY)
-
-
-@dataclass(frozen=True)
-class Extracting(Checked):
-    """How `extract` turns audio into a store."""
-
-    labels: Path | None = option(None, "Labels of the audio of SRC.", "CSV")
-    jobs: int = option(1, JOBS)
-    shard: str | None = option(None, "Only the K-th of N parts; `merge` joins them.", "K/N")
-    audio_root: Path | None = option(None, "Refuse audio outside this folder, also behind links.", "DIR")
-    on_error: str = option(
-        "fail",
-        "List all bad files and write nothing, or skip them and record them in the store.",
-        choices=("fail", "skip"),
-    )
-    missing: str | Sequence[str] | None = option(None, MISSING_WORDS)
-    synonyms: str = option("merge", SYNONYMY)
-    corpus: str | None = option(None, "Which corpus SRC is; ids and speakers are names within it.", "NAME")
-    front_end: FrontEnd | None = option(None, "Sampling rate, segments and pictures.", unset="the paper's")
 
 
 @dataclass(frozen=True)

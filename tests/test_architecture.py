@@ -23,8 +23,9 @@ INNER_ROOMS = {
     "reporting": ("contents", "plots", "reports", "exports"),
 }
 ROOT_MODULES = (
-    *("architectures", "arrays", "claim", "config", "errors", "fields", "generator_config", "keywords", "metrics"),
-    *("parallel", "presets", "processes", "provenance", "rehearsal", "spelling", "verb_config", "version", "voting"),
+    *("architectures", "arrays", "claim", "classifier_config", "config", "encoding", "errors", "fields"),
+    *("generator_config", "keywords", "metrics", "parallel", "presets", "processes", "provenance"),
+    *("recording_config", "rehearsal", "spelling", "verb_config", "version", "voting"),
 )
 MOST_LINES = 300
 

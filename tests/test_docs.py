@@ -39,11 +39,24 @@ SMALL = {
     "finetune-gan --steps 0": "",
     "train-generator": "--preset smoke --steps 2 --width 1/16",
     "train-clf": "--preset smoke --steps 4",
+    "train-clf linear.safetensors": "",  # of vectors: fitted to its end
 }
 # Languages that run, and those that are only to be read.
 RUN, READ = ("sh", "python"), ("text", "csv", "ini", "diff", "")
 # What a block may need that a test does not have; it is parsed then.
-NEEDS = ("audb", "corpus", "datasets", "gpu", "iemocap", "install", "minutes", "nkululeko", "slurm", "tensorboard")
+NEEDS = (
+    "audb",
+    "corpus",
+    "datasets",
+    "gpu",
+    "hub",
+    "iemocap",
+    "install",
+    "minutes",
+    "nkululeko",
+    "slurm",
+    "tensorboard",
+)
 # In pages, `…` stands for more of the same.
 _FENCE = re.compile(r"^```(\w*)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -107,6 +120,11 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "noise").mkdir()
     soundfile.write(root / "noise" / "rain.wav", 0.1 * rng.standard_normal(64000), 16000)
     (root / "examples").symlink_to(ROOT / "examples")
+    pytest.importorskip("transformers")
+    from tiny_encoders import save_tiny
+
+    # Small, and of another family: what a page calls it does not matter.
+    save_tiny("hubert", root / "whisper-base")
     return root
 
 

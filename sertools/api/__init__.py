@@ -7,7 +7,7 @@ Errors are `SertoolsError` and name the file, the bad value and the remedy; rema
 from collections.abc import Callable
 from typing import ParamSpec
 
-from sertools.api.recordings import corpus, extract
+from sertools.api.recordings import corpus, embed, extract
 from sertools.api.scores import evaluate, score
 from sertools.api.showing import export, info, plot, report
 from sertools.api.stores import augment, merge, select, to_wav
@@ -20,6 +20,7 @@ __all__ = [
     "LONG_STEPS",
     "augment",
     "corpus",
+    "embed",
     "evaluate",
     "export",
     "extract",
@@ -43,6 +44,7 @@ Arguments = ParamSpec("Arguments")
 # Those that say what they would do before they begin.
 LONG_STEPS: tuple[Callable[..., object], ...] = (
     extract,
+    embed,
     pretrain_ae,
     finetune_gan,
     train_generator,
@@ -60,7 +62,7 @@ def rehearse(step: Callable[Arguments, object], *args: Arguments.args, **options
     Parameters
     ----------
     step : callable
-        `extract`, `pretrain_ae`, `finetune_gan`, `train_generator`, `generate`, `augment` or `train_clf`.
+        `extract`, `embed`, `pretrain_ae`, `finetune_gan`, `train_generator`, `generate`, `augment` or `train_clf`.
     *args, **options
         Its arguments.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from sertools.api.running import AnyPath, Paths, Progress, maybe, name_of, path_of, run_through, takes, writing
@@ -13,9 +15,11 @@ from sertools.errors import UsageError
 from sertools.keywords import parted
 
 if TYPE_CHECKING:
-    from sertools.api.typed import Corpus, Extract, Unpack
+    from sertools.api.typed import Corpus, Embed, Extract, Unpack
+    from sertools.corpora.sources import Listing
     from sertools.corpora.table import Recording
-    from sertools.store.extraction import ExtractProgress
+    from sertools.recording_config import Taking
+    from sertools.store.intake import ExtractProgress
 
 
 @takes("corpus")
@@ -85,15 +89,100 @@ def extract(
     SertoolsError
         If a source cannot be used; the message names file, value and remedy.
     """
-    from sertools.corpora.sources import list_recordings, listing_of
-    from sertools.corpora.table import Recording
-    from sertools.corpora.vocabulary import USUAL, vocabulary_of
     from sertools.store.extraction import extract as run
     from sertools.store.select import parse_part
 
     how, _ = parted("extract", options)
-    output, root = path_of(output), maybe(how.audio_root)
+    output = path_of(output)
     part = None if how.shard is None else parse_part(how.shard, "--shard")
+    listing = _listed(sources, how, stdin)
+    with writing(output):
+        steps = run(listing, output, how.front_end or FrontEnd(), jobs=how.jobs, shard=part, on_error=how.on_error)
+        return run_through(steps, progress)
+
+
+@takes("embed")
+def embed(
+    sources: Paths | Sequence[Recording],
+    output: AnyPath,
+    *,
+    stdin: TextIO | None = None,
+    progress: Progress[ExtractProgress] = iter,
+    **options: Unpack[Embed],
+) -> ExtractProgress | None:
+    """Turn audio into a store of vectors, by a frozen pretrained encoder.
+
+    Parameters
+    ----------
+    sources : path, paths or recordings
+        As of `extract`.
+    output : path
+        The store, written when complete; of several layers, a name with ``{layer}`` in it.
+    stdin, progress
+        As of `extract`.
+    **options
+        Those of ``sertools embed``, of which `encoder` is needed.
+
+    Returns
+    -------
+    ExtractProgress or None
+        Files and rows; None if there was no file.
+
+    Raises
+    ------
+    SertoolsError
+        If a source or the encoder cannot be used; the message names file, value and remedy.
+    """
+    from sertools.encoders.encoder import open_encoder
+    from sertools.store.select import parse_part
+    from sertools.store.vectors import embed as run
+    from sertools.training.runtime import pick_device, pick_precision
+
+    how, _ = parted("embed", options)
+    name = name_of(output)
+    layers = _layers(how.layer, name)
+    part = None if how.shard is None else parse_part(how.shard, "--shard")
+    listing = _listed(sources, how, stdin)
+    device = pick_device(how.device)
+    precision = how.precision if how.precision == "float16" else pick_precision(how.precision, device)
+    encoder = open_encoder(
+        how.encoder, layers=layers, pool=how.pool, device=device, precision=precision, sr=how.sr, padded=how.padded
+    )
+    outputs = {layer: path_of(name.replace("{layer}", str(layer))) for layer in encoder.layers}
+    with ExitStack() as stack:
+        for each in outputs.values():
+            stack.enter_context(writing(each))
+        steps = run(
+            listing, outputs, encoder, seconds=how.segment_seconds, trim_db=how.trim_db, shard=part,
+            on_error=how.on_error, on_gpu=device.type != "cpu",
+        )  # fmt: skip
+        return run_through(steps, progress)
+
+
+def _layers(text: str | None, output: str) -> list[int] | None:
+    """Read ``K[,K]``; several need a name for each."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--layer {text!r}: expected numbers such as 3 or 2,3,4")
+    layers = sorted(set(map(int, parts)))
+    if len(layers) < len(parts):
+        raise UsageError(f"--layer {text!r}: a layer is given twice")
+    if len(layers) > 1 and "{layer}" not in output:
+        raise UsageError(f"-o {output}: {len(layers)} layers need a name for each, such as -o 'emb-{{layer}}.h5'")
+    return layers
+
+
+def _listed(sources: Paths | Sequence[Recording], how: Taking, stdin: TextIO | None) -> Listing:
+    """List the recordings of sources, or those that are given."""
+    from sertools.corpora.sources import list_recordings, listing_of
+    from sertools.corpora.table import Recording
+    from sertools.corpora.vocabulary import USUAL, vocabulary_of
+    from sertools.store.guard import is_hdf5
+    from sertools.store.relisting import listing_of_store
+
+    root = maybe(how.audio_root)
     many: Sequence[AnyPath | Recording] = [sources] if isinstance(sources, (str, os.PathLike)) else sources
     recordings = [each for each in many if isinstance(each, Recording)]
     vocabulary = vocabulary_of(how.missing, how.synonyms)
@@ -105,11 +194,11 @@ def extract(
         )
     if recordings:
         listing = listing_of(recordings)
+    elif len(many) == 1 and not isinstance(many[0], Recording) and is_hdf5(Path(name_of(many[0]))):
+        if asked:
+            raise UsageError("a store brings its labels: leave out --labels, --audio-root, --missing and --synonyms")
+        listing = listing_of_store(path_of(many[0]))
     else:
         names = [name_of(each) for each in many if not isinstance(each, Recording)]
         listing = list_recordings(names, maybe(how.labels), stdin or sys.stdin, root, vocabulary)
-    if how.corpus is not None:
-        listing = listing.named(how.corpus)
-    with writing(output):
-        steps = run(listing, output, how.front_end or FrontEnd(), jobs=how.jobs, shard=part, on_error=how.on_error)
-        return run_through(steps, progress)
+    return listing if how.corpus is None else listing.named(how.corpus)

@@ -16,14 +16,32 @@ class Corpus(TypedDict, total=False):
 
 class Extract(TypedDict, total=False):
     labels: AnyPath | None
-    jobs: int
     shard: str | None
     audio_root: AnyPath | None
     on_error: str
     missing: str | Sequence[str] | None
     synonyms: str
     corpus: str | None
+    jobs: int
     front_end: FrontEnd | None
+
+class Embed(TypedDict, total=False):
+    labels: AnyPath | None
+    shard: str | None
+    audio_root: AnyPath | None
+    on_error: str
+    missing: str | Sequence[str] | None
+    synonyms: str
+    corpus: str | None
+    encoder: Required[str]
+    layer: str | None
+    pool: str
+    segment_seconds: float
+    trim_db: float
+    padded: bool
+    sr: int | None
+    device: str
+    precision: str
 
 class Select(TypedDict, total=False):
     where: Sequence[str] | None
@@ -136,6 +154,7 @@ class TrainClf(TypedDict, total=False):
     spec_augment: str | None
     cut_paste: float | None
     mixup: float | None
+    penalty: float | None
     seed: int
     device: str
     precision: str

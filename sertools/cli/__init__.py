@@ -9,6 +9,7 @@ from sertools.cli.augment import augment
 from sertools.cli.batch import batch
 from sertools.cli.command import Command
 from sertools.cli.corpus import corpus
+from sertools.cli.embed import embed
 from sertools.cli.evaluate import evaluate
 from sertools.cli.export import export
 from sertools.cli.extract import extract
@@ -32,6 +33,7 @@ from sertools.version import __version__
 VERBS = (
     corpus,
     extract,
+    embed,
     select,
     merge,
     pretrain_ae,

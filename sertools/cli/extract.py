@@ -1,12 +1,11 @@
 """``sertools extract``: audio → store."""
 
-import io
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from sertools.cli.options import argument, output
-from sertools.cli.progress import showing, voice
+from sertools.cli.options import output
+from sertools.cli.progress import showing
+from sertools.cli.sources import Sources, say_what_was_made, standard_input
 from sertools.cli.verbs import verb
 from sertools.config import FrontEnd
 from sertools.fields import keywords_of
@@ -14,7 +13,7 @@ from sertools.fields import keywords_of
 
 @verb(dry_run=True)
 def extract(
-    sources: Annotated[list[str], argument("SRC", "Audio files, folders, a labels CSV, or - for either on stdin.")],
+    sources: Sources,
     out: Annotated[Path, output("S.h5", "The store.")],
     **options: Any,
 ) -> None:
@@ -31,15 +30,12 @@ def extract(
     from sertools import api
 
     front_end = FrontEnd(**{name: options.pop(name) for name in keywords_of(FrontEnd)})
-    stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="")
     last = api.extract(
         sources,
         out,
         **options,
         front_end=front_end,
-        stdin=stdin,
+        stdin=standard_input(),
         progress=showing("extract", lambda p: (p.done, p.total, f"{p.n_rows} rows")),
     )
-    if last:
-        skipped = f", {last.n_rejected} files skipped (see `sertools info {out}`)" if last.n_rejected else ""
-        voice.say(f"{out}: {last.n_rows} rows from {last.total - last.n_rejected} recordings{skipped}")
+    say_what_was_made(out, last)

@@ -17,6 +17,7 @@ from sertools.corpora.files import check_inside, on_disk
 from sertools.corpora.table import AUDIO_SUFFIXES, HEADER, STDIN, Recording, conversion, listed, looks_like_labels
 from sertools.corpora.vocabulary import USUAL, Vocabulary, remark_alike, respelled, settle
 from sertools.errors import CorpusError, UsageError, printable
+from sertools.provenance import Input
 from sertools.spelling import is_utf_8, spelled
 
 # Named as a source they are tables, and those that are none of ours are told so.
@@ -49,6 +50,10 @@ class Listing:
         How words were read.
     corpus : str
         What `named` was given, if it was.
+    known : tuple of (str, str)
+        Of recordings that are in a store, the id and the digest of the audio there.
+    store : Input or None
+        That store.
     """
 
     recordings: list[Recording]
@@ -56,6 +61,8 @@ class Listing:
     tables: tuple[Path, ...] = ()
     vocabulary: Vocabulary = USUAL
     corpus: str = ""
+    known: tuple[tuple[str, str], ...] = ()
+    store: Input | None = None
 
     def options(self) -> dict[str, str]:
         """What was asked for beside sources, by the options' names."""

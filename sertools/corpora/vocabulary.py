@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sertools.corpora.cells import canonical_gender
 from sertools.corpora.emotions import canonical_emotion, plain_emotion
 from sertools.errors import CorpusError, one_of, printable, warn
+from sertools.recording_config import SYNONYMS
 from sertools.spelling import MISSING, alike, is_missing, is_utf_8, spelled
-from sertools.verb_config import SYNONYMS
 
 if TYPE_CHECKING:
     from sertools.corpora.table import Recording

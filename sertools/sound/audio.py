@@ -24,6 +24,7 @@ import soxr
 
 from sertools.arrays import Waveform
 from sertools.config import FrontEnd
+from sertools.encoding import RowSource
 from sertools.errors import AudioError
 from sertools.provenance import digest_bytes
 from sertools.sound.activity import speech_span
@@ -185,7 +186,7 @@ def _knows_its_length(path: Path, kind: str) -> bool:
     return b"Xing" in head or b"Info" in head
 
 
-def trimmed(utterance: UtteranceAudio, front_end: FrontEnd) -> UtteranceAudio:
+def trimmed(utterance: UtteranceAudio, front_end: RowSource) -> UtteranceAudio:
     """Leave out the silence before and after the speech, if the front end says so."""
     if not front_end.trim_db:
         return utterance

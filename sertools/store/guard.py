@@ -40,6 +40,15 @@ _NO_DAMAGE = {
 _passed: set[tuple[str, int, int, int]] = set()
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as HDF5 does."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
 def check_hdf5(path: Path, error: type[SertoolsError] = StoreError) -> None:
     """Refuse a file that is not HDF5, or whose metadata cannot be walked safely.
 
