@@ -32,6 +32,7 @@ help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
 	@echo 'make demo CORPUS=RAVDESS READER=ravdess      the same on a real corpus'
 	@echo 'make table2 CORPUS=… READER=… PROFILE=cpu    Table 2: one class reduced at a time, folds, seeds, rivals'
+	@echo 'make table2 CORPUS=… READER=… ENCODER=DIR    the same on rows of a pretrained encoder: minutes'
 	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'
 	@echo 'make ablation CORPUS=… READER=…              the paper'"'"'s four changes of BAGAN, each taken back, scored'
 	@echo 'make fig2 fig3 CORPUS=… READER=…             Figures 2 and 3: original BAGAN, proposed GAN, diffusion, real speech'

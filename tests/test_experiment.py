@@ -15,7 +15,16 @@ from sertools.balance.strategies import STRATEGIES
 from sertools.errors import SertoolsError, UsageError
 from sertools.experiment.__main__ import main
 from sertools.experiment.fragment import fragment, write
-from sertools.experiment.methods import KNOWN, METHODS, REMOVED, TABLE_2, TABLE_2_SMOKE, TABLE_3, joined
+from sertools.experiment.methods import (
+    KNOWN,
+    METHODS,
+    REMOVED,
+    TABLE_2,
+    TABLE_2_SMOKE,
+    TABLE_2_VECTORS,
+    TABLE_3,
+    joined,
+)
 from sertools.experiment.rules import Rule, Section, needed
 from sertools.experiment.seeds import PURPOSES, derived_seed
 from sertools.experiment.settings import PROFILES, SETTINGS, resolve
@@ -177,6 +186,28 @@ def test_cells_share_no_seed_and_methods_of_a_cell_share_all():
         assert seeds_of(fragment({**settings, "KEEP": keep})) == found
     # The place in the table is that of the base seed.
     assert "--tag fold=2 --tag reduced=sad --tag seed=1\n" in fragment(settings)
+
+
+def test_an_encoder_takes_the_place_of_the_pictures():
+    rules = fragment({"ENCODER": "whisper/", "CORPUS": "c", "READER": "ravdess", "PROFILE": "cpu"})
+    assert "embed $< -o $@ --encoder whisper/ --device auto --trim 35" in rules
+    assert "extract" not in rules
+    assert "build/ravdess-cpu-encoder" in rules
+    for word in ("pretrain-ae", "finetune-gan", "augment", "--spec-augment"):
+        assert word not in rules, word
+    assert set(re.findall(r"--tag method=(\S+)", rules)) == set(TABLE_2_VECTORS)
+
+
+@pytest.mark.parametrize("name", ["gauss", "CP", "specaug", "mixup+posthoc", "weighted+smote"])
+def test_methods_of_pictures_are_refused_where_rows_are_vectors(name):
+    with pytest.raises(UsageError, match=f"{re.escape(name)}: needs pictures, and the rows of ENCODER are vectors"):
+        fragment({"ENCODER": "whisper/", "METHODS": f"imbalanced {name}"})
+
+
+@pytest.mark.parametrize("goal", ["demo", "fig2", "ablation", "pictures"])
+def test_goals_of_pictures_are_refused_where_rows_are_vectors(goal):
+    with pytest.raises(UsageError, match=f"ENCODER: its rows are vectors, and {goal} is of pictures"):
+        fragment({"ENCODER": "whisper/"}, [goal])
 
 
 def test_a_file_that_no_table_needs_has_a_rule_if_it_is_asked_for():

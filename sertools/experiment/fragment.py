@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sertools.errors import SertoolsError
+from sertools.errors import SertoolsError, UsageError
 from sertools.experiment.figures import ablation, figures, pictures
 from sertools.experiment.paper_tables import corpus_stores, folds, table2, table3, table_text
 from sertools.experiment.rules import OUT, needed
@@ -49,6 +49,7 @@ cells2:
 
 cell: $(filter $(CELL)%,$(results_table2))
 """
+_OF_PICTURES = ("demo", "ablation", "fig2", "fig3", "figures", "pictures")
 _CELL_THREAD = "cell: export OMP_NUM_THREADS = 1\n"
 _FIGURES = """\
 fig2 fig3: $(READY)
@@ -87,15 +88,17 @@ def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
     plain = resolve(given)
     settings = {name: value.replace("$", "$$") for name, value in plain.items()}
     second, third = table2(settings), table3(settings)
+    drawn = not settings["ENCODER"]
+    if not drawn and (made := [goal for goal in goals if goal in _OF_PICTURES]):
+        raise UsageError(f"ENCODER: its rows are vectors, and {made[0]} is of pictures; leave it out, or make table2")
     sections = [
         corpus_stores(settings),
         *second.sections,
         table_text("table2", second, settings),
-        *([pictures(settings, second)] if settings["CLASSES"] else []),
+        *([pictures(settings, second)] if drawn and settings["CLASSES"] else []),
         *third.sections,
         table_text("table3", third, settings),
-        figures(settings),
-        ablation(settings),
+        *([figures(settings), ablation(settings)] if drawn else []),
     ]
     stores = [store for fold in folds(settings) for store in fold.stores]
     texts = [f"{OUT}/{name}.txt" for name in ("table2", "table3", "ablation")]

@@ -48,6 +48,8 @@ class Method:
         True if the model has seen the rows that were removed: no method, but what one could give at best.
     share
         True if it sets what share of their class's draws new rows get: no method, but to be joined to one.
+    pictures
+        True if its options of `train-clf` change pictures, and mean nothing for vectors.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Method:
     setting: str = ""
     oracle: bool = False
     share: bool = False
+    pictures: bool = False
 
 
 _MOVED = "--translate {train}"
@@ -94,9 +97,9 @@ METHODS = (
     Method(name="focal", group=FREE_RIVALS, options="--loss focal"),
     Method(name="logit-adjust", group=FREE_RIVALS, options="--loss logit-adjust"),
     Method(name="balanced", group=FREE_RIVALS, options=_BALANCED),
-    Method(name="specaug", group=FREE_RIVALS, options="--spec-augment strong"),
-    Method(name="cutpaste", group=FREE_RIVALS, options="--cut-paste 0.5"),
-    Method(name="mixup", group=FREE_RIVALS, options="--mixup 0.3"),
+    Method(name="specaug", group=FREE_RIVALS, options="--spec-augment strong", pictures=True),
+    Method(name="cutpaste", group=FREE_RIVALS, options="--cut-paste 0.5", pictures=True),
+    Method(name="mixup", group=FREE_RIVALS, options="--mixup 0.3", pictures=True),
     # What needs no training: gan+posthoc.
     Method(name="posthoc", group=FREE_RIVALS, evaluated="--adjust priors"),
     # `natural` makes no class larger, and goes with a loss: flow+natural+logit-adjust.
@@ -113,6 +116,8 @@ _SELECTIONS = tuple(method.name for method in METHODS if method.group == SELECTI
 # What the tables hold where METHODS is empty.
 TABLE_2 = (FULL, IMBALANCED, *_FREE, "CP", "SA", "smote", "gauss", "gan")
 TABLE_2_SMOKE = (FULL, IMBALANCED, "CP", "gauss", "gan")
+# Of vectors: in a regression with free biases, logit-adjust is posthoc, and balanced is weighted.
+TABLE_2_VECTORS = (FULL, IMBALANCED, "posthoc", "weighted")
 TABLE_3 = (
     *(IMBALANCED, *_SELECTIONS, "CP", "SA", "SAR", "SARM", "SARB", "SARS"),
     *(*_FREE, "smote", "gauss", "gan"),
@@ -163,6 +168,11 @@ class Joined:
     def shared(self) -> bool:
         """Whether new rows get a share of their class's draws."""
         return any(part.share for part in self.parts)
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether it needs pictures: vectors of an encoder are neither altered nor generated."""
+        return any(part.pictures or part.strategy or part.model for part in self.parts)
 
     @property
     def needs_reduction(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sertools.experiment.methods import FULL, TABLE_2, TABLE_2_SMOKE, TABLE_3, Joined, joined
+from sertools.errors import UsageError
+from sertools.experiment.methods import FULL, TABLE_2, TABLE_2_SMOKE, TABLE_2_VECTORS, TABLE_3, Joined, joined
 from sertools.experiment.places import Cell
 from sertools.experiment.rules import OUT, Rule, Section, by_tool, fill
 from sertools.experiment.settings import Settings
@@ -13,6 +14,8 @@ from sertools.experiment.settings import Settings
 ALL = f"{OUT}/all.h5"
 SPECS = f"{OUT}/specs.h5"
 WILD = f"{OUT}/wild"
+_EXTRACT = "extract $< -o $@ --jobs $(JOBS) {FRONT_END}"
+_EMBED = "embed $< -o $@ --encoder {ENCODER} --device {DEVICE} {FRONT_END}"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def corpus_stores(settings: Settings) -> Section:
         "The corpus",
         (
             rule,
-            by_tool(ALL, (labels,), "extract $< -o $@ --jobs $(JOBS) {FRONT_END}", settings),
+            by_tool(ALL, (labels,), _EMBED if settings["ENCODER"] else _EXTRACT, settings),
             by_tool(SPECS, (ALL,), "select $< {where} -o $@", _where(settings["EMOTIONS"])),
         ),
     )
@@ -136,10 +139,17 @@ def rows(table: str, settings: Settings) -> tuple[Joined, ...]:
     Raises
     ------
     UsageError
-        If one is unknown.
+        If one is unknown, or needs pictures where there are none.
     """
     own = TABLE_3 if table == "table3" else TABLE_2_SMOKE if settings["PROFILE"] == "smoke" else TABLE_2
+    if settings["ENCODER"]:
+        own = TABLE_2_VECTORS
     asked = [joined(name) for name in dict.fromkeys(settings["METHODS"].split() or own)]
+    for method in asked:
+        if settings["ENCODER"] and method.of_pictures:
+            raise UsageError(
+                f"METHODS: {method.name}: needs pictures, and the rows of ENCODER are vectors; leave one of both out"
+            )
     return tuple(method for method in asked if table == "table2" or not method.needs_reduction)
 
 

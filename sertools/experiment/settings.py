@@ -33,6 +33,7 @@ class Setting:
 WHAT = (
     Setting("CORPUS", "a corpus folder; empty: a corpus spoken on the spot by espeak-ng"),
     Setting("READER", "how that folder is read; see `sertools corpus --list`", "folders"),
+    Setting("ENCODER", "a pretrained encoder, as embed takes it: rows are its vectors; empty: log-mel pictures"),
     Setting("RELABEL", "emotions that count as another, such as calm=neutral"),
     Setting("PROFILE", "smoke: minutes; cpu: an hour or so on two cores; paper: the paper, for a GPU", "smoke"),
     Setting("EMOTIONS", "the classes of Table 2", "angry happy sad neutral"),
@@ -57,7 +58,7 @@ WHAT = (
 HOW = (
     Setting("OUT", "where all files go; other settings want another folder"),
     Setting("PRESET", "numbers of the training steps"),
-    Setting("FRONT_END", "options of extract"),
+    Setting("FRONT_END", "options of extract, or of embed"),
     Setting("WIDTH", "scales the filters of all nets; empty: the preset's"),
     Setting("AE_OPTS", "further options of pretrain-ae"),
     Setting("COV_OPTS", "of fit-latents"),
@@ -118,11 +119,15 @@ def resolve(given: Mapping[str, str]) -> dict[str, str]:
     one_of("PROFILE", profile, tuple(PROFILES))
     values = {**{name: setting.default for name, setting in SETTINGS.items()}, **PROFILES[profile], **own}
     corpus = values["CORPUS"]
+    encoder = values["ENCODER"]
     derived = {
-        "OUT": f"build/{values['READER'] if corpus else 'demo'}-{profile}",
+        "OUT": f"build/{values['READER'] if corpus else 'demo'}-{profile}{'-encoder' if encoder else ''}",
         "PRESET": profile,
         "NOISE": _noise_beside(corpus),
     }
+    if encoder:
+        # A regression that is fitted to its end has nothing to choose on validation rows.
+        derived |= {"FRONT_END": "--trim 35", "VAL": ""}
     values.update((name, value) for name, value in derived.items() if name not in own)
     if not values["SEEDS"]:
         raise UsageError("SEEDS: expected at least one, such as SEEDS=0")
