@@ -62,7 +62,7 @@ def largest_difference_db(ours: Path, rival: Path) -> float:
 def in_process(corpus: Path, pairs: int) -> None:
     """The work on 44.1 kHz files without starts, resampling included: ours digests and writes its rows besides."""
     recordings, front_end = read(corpus), FrontEnd()
-    rows = RowFile(corpus / "rows", corpus, 4 * front_end.n_mels * front_end.n_frames)
+    rows = RowFile(corpus / "rows", corpus, front_end.shape)
     rows.path.touch()
 
     def ours() -> None:

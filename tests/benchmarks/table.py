@@ -25,6 +25,7 @@ SCRIPTS = (
     "startup",
     "batch",
     "extraction",
+    "embedding",
     "inversion",
     "store_reading",
     "training_steps",
