@@ -126,7 +126,7 @@ def test_it_stands_beside_a_result(predicted, chain, call, tmp_path):
     (tmp_path / "rival.csv").write_text("\n".join([head, *(line for line in lines if ",05," in line)]))
     done = call("report", "gan.json", "rival.csv", "--baseline", "GAN")
     assert done.code == 0, done.err
-    assert re.search(r"^vs GAN .*\nSVM +[+-]\d+\.\d", done.out, re.MULTILINE)
+    assert re.search(r"vs GAN .*\nSVM +[+-]\d+\.\d", done.out, re.MULTILINE)
 
 
 def test_same_bytes_each_run(predicted, split, cache):

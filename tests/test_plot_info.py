@@ -277,7 +277,7 @@ def test_what_is_said_of_a_table_of_scores(documents, tmp_path, call):
     assert (found["kind"], found["layout"]) == ("report", "scores")
     assert found["methods"]["synth.h5"]["distance"] == json.loads(done.out)["rows"][0]["distance"]
     done = call("report", documents["score"], "--html", "p.html")
-    assert (done.code, "--html and --same-speakers are for results of evaluate" in done.err) == (2, True)
+    assert (done.code, "--same-speakers and --power are for results of evaluate" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["score", "summary"])
