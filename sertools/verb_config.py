@@ -35,6 +35,7 @@ PICTURES = ("spectrograms", "balance", "confusion", "comparison")
 SEED = Option("Fixes all random choices.", bounds=NOT_NEGATIVE)
 DEVICE = Option("Where to compute.", "auto|cpu|cuda")
 JOBS = Option("Number of processes.", also="-j", bounds=Bounds(1))
+SAME_SPEAKERS = Option("Speakers of one name are one person in all corpora.")
 TAGS = Option("Place in the table: method, fold, reduced, seed. Repeatable.", "KEY=VALUE", flag="--tag")
 
 
@@ -209,7 +210,7 @@ class Reporting(Checked):
     paper: bool = option(False, "Put the paper's own figures beside ours, in its layouts.")
     format: str = option("text", "How the table is written.", choices=get_args(Format))
     html: Path | None = option(None, "Also write a page with pictures that needs no other file.", "P.html")
-    same_speakers: bool = option(False, "Speakers of one name are one person in all corpora.")
+    same_speakers: bool = option(False, SAME_SPEAKERS)
     power: float | None = option(
         None, "Say instead how many speakers, folds and seeds a gain of so many points would need.", "POINTS"
     )
@@ -237,6 +238,7 @@ class Plotting(Checked):
         None, "Name of a store; give one for each, in their order.", "TEXT", flag="--name"
     )
     baseline: str | None = option(None, "What others are compared with.", "METHOD", unset="imbalanced")
+    same_speakers: bool = option(False, SAME_SPEAKERS)
     seed: int = option(0, SEED)
 
 

@@ -22,7 +22,7 @@ from sertools.errors import ModelError, SertoolsWarning, StoreError, UsageError
 from sertools.reporting.reports.layouts import render
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result
-from sertools.scoring.results.result_file import read_result
+from sertools.scoring.results.result_file import read_result, write_result
 from sertools.scoring.results.rivals import read_results
 from sertools.store.lineage import Lineage
 from sertools.store.reader import open_store
@@ -101,6 +101,25 @@ def test_the_jackknife_leaves_out_one_of_four_people():
     assert together is not None
     assert (apart.df, together.df) == (3, 1)
     assert apart.estimate == together.estimate
+
+
+def test_a_picture_counts_people_as_the_report_does(tmp_path):
+    """Two speakers are too few for an interval, four are enough: the picture shows which was meant."""
+    runs = [
+        of_corpus(make_run(method, skill=skill), corpus, audio=corpus, fold=fold)
+        for method, skill in (("imbalanced", 0.4), ("GAN", 0.8))
+        for corpus, fold in (("A", "1"), ("B", "2"))
+    ]
+    paths = []
+    for number, run in enumerate(runs):
+        paths.append(tmp_path / f"{number}.json")
+        with paths[-1].open("w", encoding="utf-8") as stream:
+            write_result(run, stream)
+    widths = []
+    for same in (False, True):
+        axes = api.plot(paths, kind="comparison", same_speakers=same).axes[0]
+        widths.append(max(float(np.ptp(line.get_xdata())) for line in axes.lines if len(line.get_xdata()) > 1))
+    assert widths[0] != widths[1]
 
 
 def test_one_name_of_two_recordings_is_refused_within_a_method():

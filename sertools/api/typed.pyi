@@ -183,6 +183,7 @@ class Plot(TypedDict, total=False):
     title: str
     names: Sequence[str] | None
     baseline: str | None
+    same_speakers: bool
     seed: int
 
 class ToWav(TypedDict, total=False):

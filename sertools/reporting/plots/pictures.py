@@ -67,7 +67,7 @@ def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
         results = [read_result(path) for path in paths]
         several = len({result.tags.get("method") for result in results}) > 1
         if how.kind == COMPARISON or (several and not how.kind):
-            return forest(summarise(results, how.baseline), title=how.title)
+            return forest(summarise(results, how.baseline, same_speakers=how.same_speakers), title=how.title)
         return _results(results, how.title)
     if found == {LOG}:
         return training_curves([(path.name, read_log(path)) for path in paths], how.title)
