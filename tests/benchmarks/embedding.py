@@ -18,7 +18,7 @@ from pairs import compare, of_ratios, peak_bytes, python, wall_seconds
 from sertools import open_store
 
 HERE = Path(__file__).parent
-N_FILES, SECONDS, SR, LAYER = 60, 3.0, 16_000, 3
+N_FILES, SECONDS, SR, LAYER = 40, 3.0, 16_000, 3
 START = "import sertools.store.vectors, transformers"
 TOLERANCE = 1e-3  # of the largest value of a row, between the stock loop and `--padded`
 os.environ["OMP_NUM_THREADS"] = "1"

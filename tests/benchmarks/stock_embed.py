@@ -14,7 +14,7 @@ from transformers import WhisperFeatureExtractor, WhisperForAudioClassification
 torch.set_num_threads(1)
 corpus, output, folder, layer = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 extractor = WhisperFeatureExtractor.from_pretrained(folder)
-encoder = WhisperForAudioClassification.from_pretrained(folder).encoder.eval()
+encoder = WhisperForAudioClassification.from_pretrained(folder).encoder.float().eval()
 rows = []
 with torch.inference_mode():
     for path in sorted(corpus.rglob("*.wav")):
