@@ -105,6 +105,34 @@ def test_a_recording_that_has_changed_is_refused(tiny_corpus: Path, encoder: Pat
         sertools.embed(tmp_path / "s.h5", tmp_path / "e.h5", encoder=str(encoder))
 
 
+def test_the_store_that_is_read_is_never_written_over(tiny_store: Path, encoder: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_store, tmp_path / "s.h5")
+    select(tiny_store, tmp_path / "v.h5", where=["emotion=sad"])
+    before = (tmp_path / "s.h5").read_bytes()
+    with pytest.raises(UsageError, match=r"s\.h5"):
+        sertools.embed(tmp_path / "s.h5", tmp_path / "s.h5", encoder=str(encoder))
+    assert (tmp_path / "s.h5").read_bytes() == before
+    with pytest.raises(UsageError, match=tiny_store.name):
+        sertools.embed(tmp_path / "v.h5", tiny_store, encoder=str(encoder))
+    assert open_store(tiny_store).contents.front_end.kind == "spectrograms"
+
+
+def test_a_store_is_no_audio_for_extract(tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(sertools.SertoolsError, match=tiny_store.name):
+        sertools.extract(tiny_store, tmp_path / "x.h5")
+
+
+def test_the_printed_command_says_how_rows_were_made(tiny_corpus: Path, tmp_path: Path) -> None:
+    whisper = save_tiny("whisper", tmp_path / "whisper")
+    options = {"layer": "1", "pool": "mean-std", "segment_seconds": 1.0, "trim_db": 30.0, "padded": True}
+    sertools.embed(tiny_corpus / "sad", tmp_path / "e.h5", encoder=str(whisper), **options)
+    [command] = sertools.info(tmp_path / "e.h5")["commands"]
+    words = "--layer 1 --pool mean-std --seconds 1.0 --trim 30.0 --padded"
+    for word in (*words.split(" --")[1:], '--encoder "$ENCODER'):
+        assert word in command
+    assert "#" not in command
+
+
 def test_made_rows_have_no_recording(tiny_store: Path, encoder: Path, tmp_path: Path) -> None:
     sertools.augment(tiny_store, tmp_path / "cp.h5", strategy="CP")
     with pytest.raises(StoreError, match=r"cp\.h5: \d+ rows were made \(\w+\), not recorded"):

@@ -115,7 +115,7 @@ def embed(
     Parameters
     ----------
     sources : path, paths or recordings
-        As of `extract`.
+        As of `extract`; or a store, which stands for its recordings.
     output : path
         The store, written when complete; of several layers, a name with ``{layer}`` in it.
     stdin, progress
@@ -136,13 +136,13 @@ def embed(
     from sertools.encoders.encoder import open_encoder
     from sertools.store.select import parse_part
     from sertools.store.vectors import embed as run
-    from sertools.training.runtime import pick_device, pick_precision
+    from sertools.training.runtime import computed_on, pick_device, pick_precision
 
     how, _ = parted("embed", options)
     name = name_of(output)
     layers = _layers(how.layer, name)
     part = None if how.shard is None else parse_part(how.shard, "--shard")
-    listing = _listed(sources, how, stdin)
+    listing = _listed(sources, how, stdin, stores=True)
     device = pick_device(how.device)
     precision = how.precision if how.precision == "float16" else pick_precision(how.precision, device)
     encoder = open_encoder(
@@ -154,7 +154,7 @@ def embed(
             stack.enter_context(writing(each))
         steps = run(
             listing, outputs, encoder, seconds=how.segment_seconds, trim_db=how.trim_db, shard=part,
-            on_error=how.on_error, on_gpu=device.type != "cpu",
+            on_error=how.on_error, on_gpu=device.type != "cpu", computed=computed_on(device, precision),
         )  # fmt: skip
         return run_through(steps, progress)
 
@@ -174,8 +174,10 @@ def _layers(text: str | None, output: str) -> list[int] | None:
     return layers
 
 
-def _listed(sources: Paths | Sequence[Recording], how: Taking, stdin: TextIO | None) -> Listing:
-    """List the recordings of sources, or those that are given."""
+def _listed(
+    sources: Paths | Sequence[Recording], how: Taking, stdin: TextIO | None, *, stores: bool = False
+) -> Listing:
+    """List the recordings of sources, of one store if `stores` allows it, or those that are given."""
     from sertools.corpora.sources import list_recordings, listing_of
     from sertools.corpora.table import Recording
     from sertools.corpora.vocabulary import USUAL, vocabulary_of
@@ -194,7 +196,7 @@ def _listed(sources: Paths | Sequence[Recording], how: Taking, stdin: TextIO | N
         )
     if recordings:
         listing = listing_of(recordings)
-    elif len(many) == 1 and not isinstance(many[0], Recording) and is_hdf5(Path(name_of(many[0]))):
+    elif stores and len(many) == 1 and not isinstance(many[0], Recording) and is_hdf5(Path(name_of(many[0]))):
         if asked:
             raise UsageError("a store brings its labels: leave out --labels, --audio-root, --missing and --synonyms")
         listing = listing_of_store(path_of(many[0]))

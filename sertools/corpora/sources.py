@@ -45,7 +45,7 @@ class Listing:
     root : Path
         The deepest folder above all of them: the corpus root.
     tables : tuple of Path
-        Labels CSVs that were read.
+        Labels CSVs that were read, or the files of a store.
     vocabulary : Vocabulary
         How words were read.
     corpus : str

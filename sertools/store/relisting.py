@@ -49,4 +49,7 @@ def listing_of_store(path: Path) -> Listing:
             )
         )
         known.append((row["id"], row["digest"]))
-    return Listing(recordings, store.audio_root, known=tuple(known), store=contents.as_input())
+    read = (path, *(source.path for source in store.row_map.sources))
+    return Listing(
+        recordings, store.audio_root, tuple(dict.fromkeys(read)), known=tuple(known), store=contents.as_input()
+    )

@@ -7,6 +7,7 @@ encoded at a time, so that its row does not depend on what stands beside it; a l
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -68,6 +69,7 @@ def embed(
     shard: tuple[int, int] | None = None,
     on_error: str = "fail",
     on_gpu: bool = False,
+    computed: Mapping[str, object] | None = None,
 ) -> Iterator[ExtractProgress]:
     """Encode recordings; yields its progress, and the stores are complete when the iterator ends.
 
@@ -83,6 +85,8 @@ def embed(
         As of `extraction.extract`.
     on_gpu
         Whether recordings are gathered, so that equal lengths share a batch.
+    computed
+        What a history says of where the encoder ran, as `training.runtime.computed_on` has it.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def embed(
     intakes = {layer: Intake(listing, output, shard, on_error) for layer, output in outputs.items()}
     some = next(iter(intakes.values()))
     recordings = [job.recording for job in some.jobs]
-    begin(next(iter(outputs.values())), lambda: _plan(listing, recordings, outputs, encoder, front_ends))
+    begin(next(iter(outputs.values())), lambda: _plan(listing, some, outputs, encoder, front_ends))
     with ExitStack() as stack:
         spools = {layer: stack.enter_context(Spool(output, front_ends[layer])) for layer, output in outputs.items()}
         any_layer = next(iter(front_ends.values()))
@@ -107,11 +111,14 @@ def embed(
                 made = [next(rows) for _ in read.pieces]
                 for layer, intake in intakes.items():
                     digests = [digest for row in made for digest in spools[layer].add(row[layer][None])]
-                    intake.put(_extracted(read, digests, encoder.sr))
+                    intake.put(_made(read, digests, encoder.sr))
                 yield some.progress
         contents = {
             layer: intake.contents(
-                "embed", front_ends[layer], _options(front_ends[layer]), {"encoder": Input(encoder.identity.digest)}
+                "embed",
+                front_ends[layer],
+                {**_options(front_ends[layer]), **(computed or {})},
+                {"encoder": Input(encoder.identity.digest)},
             )
             for layer, intake in intakes.items()
         }
@@ -154,7 +161,7 @@ def _read(recording: Recording, encoder: FrozenEncoder, front_end: Encoding) -> 
     return _Read(utterance, tuple(edges[:-1]), pieces)
 
 
-def _extracted(read: _Read, digests: list[str], sr: int) -> Made:
+def _made(read: _Read, digests: list[str], sr: int) -> Made:
     utterance = read.utterance
     if utterance is None:
         return Made(None, read.reason)
@@ -171,30 +178,36 @@ def _options(front_end: Encoding) -> dict[str, object]:
     usual = Encoding()
     asked = {name: getattr(front_end, name) for name in ("pool", "segment_seconds", "trim_db")}
     options = {name: value for name, value in asked.items() if value != getattr(usual, name)}
-    return {"layer": front_end.layer, **({"name": front_end.name} if front_end.name else {}), **options}
+    padded = {"padded": True} if json.loads(front_end.numbers).get("padded") else {}
+    # A network of transformers knows its own rate.
+    rate = {"sr": front_end.sr} if front_end.family == "onnx" else {}
+    return {"layer": front_end.layer, **padded, **rate, **options}
 
 
 def _plan(
     listing: Listing,
-    recordings: Sequence[Recording],
+    intake: Intake,
     outputs: Mapping[int, Path],
     encoder: FrozenEncoder,
     front_ends: Mapping[int, Encoding],
 ) -> Plan:
     """Say what would be encoded, by a few recordings spread over all."""
-    front_end = next(iter(front_ends.values()))
-    tried = [recordings[at] for at in np.unique(np.linspace(0, len(recordings) - 1, _TRIED).astype(int))]
+    front_end, jobs = next(iter(front_ends.values())), intake.jobs
+    tried = [jobs[at] for at in np.unique(np.linspace(0, len(jobs) - 1, min(len(jobs), _TRIED)).astype(int))]
     reads: list[_Read] = []
 
     def encode() -> None:
-        reads.extend(_read(recording, encoder, front_end) for recording in tried)
+        reads.extend(_read(job.recording, encoder, front_end) for job in tried)
         encoder.rows_of([piece for read in reads for piece in read.pieces])
 
-    seconds = seconds_of(encode) * len(recordings) / max(1, len(tried))
-    count = round(len(recordings) * sum(len(read.pieces) for read in reads) / max(1, len(reads)))
+    seconds = seconds_of(encode) * len(jobs) / max(1, len(tried))
+    intake.refuse(
+        [{"path": job.path, "reason": read.reason} for job, read in zip(tried, reads, strict=True) if read.reason]
+    )
+    count = round(len(jobs) * sum(len(read.pieces) for read in reads) / max(1, len(reads)))
     return Plan(
         reads=(
-            f"{len(recordings)} recordings below {listing.root}",
+            f"{len(jobs)} recordings below {listing.root}",
             *(f"labels from {table}" for table in listing.tables),
         ),
         work=f"encode about {count} rows of {encoder.dim} values, layer {', '.join(map(str, outputs))}",
