@@ -225,6 +225,7 @@ def test_pictures_are_not_for_vectors_nor_vectors_for_pictures(
         ["train-generator", embedded, "-o", "g", "--kind", "cvae"],
         ["augment", embedded, "-o", "a.h5", "--strategy", "SARS"],
         ["to-wav", embedded, "-o", "wavs"],
+        ["score", embedded, embedded],
         ["plot", embedded, "-o", "p.png"],
     ):
         done = call(*line)

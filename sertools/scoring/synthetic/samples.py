@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sertools.arrays import Index, IntArray
 from sertools.errors import LineageError, StoreError
-from sertools.store.format import same_front_end
+from sertools.store.format import pictures_of, same_front_end
 from sertools.training.batches import Rows, open_rows
 
 LEAST_ROWS = 30  # of a class on each side: below, even an unbiased distance is mostly noise (KID ±.04 at 20 rows)
@@ -133,6 +133,7 @@ def open_samples(real_path: Path, synth_path: Path, heldout_path: Path | None, s
         If held-out utterances are in REAL, or shaped the generated rows.
     """
     real, synth = open_rows([real_path]), open_rows([synth_path])
+    pictures_of(real.front_end, real.name)
     classes = real.classes()
     same_front_end(real.front_end, synth.front_end, real.name, synth.name)
     synth.labels(classes)
