@@ -26,7 +26,7 @@ from sertools.fields import NOT_NEGATIVE, REQUIRED, Bounds, Option, option
 from sertools.generator_config import GUIDANCE, KINDS, STRENGTH, DiffusionConfig
 from sertools.presets import PRESETS
 
-Layout = Literal["summary", "table2", "table3"]
+Layout = Literal["summary", "table2", "table3", "corpora"]
 Format = Literal["text", "markdown", "latex", "csv", "json"]
 GROUPINGS = ("speaker", "session", "utterance")
 PICTURES = ("spectrograms", "balance", "confusion", "comparison")
@@ -206,7 +206,11 @@ class Reporting(Checked):
     """What `report` shows."""
 
     baseline: str | None = option(None, "What the others are compared with.", "METHOD", unset="imbalanced")
-    layout: str = option("summary", "Our table, or the paper's Table 2 or 3.", choices=get_args(Layout))
+    layout: str = option(
+        "summary",
+        "Our table; the paper's Table 2 or 3; differences on several corpora and their mean.",
+        choices=get_args(Layout),
+    )
     paper: bool = option(False, "Put the paper's own figures beside ours, in its layouts.")
     format: str = option("text", "How the table is written.", choices=get_args(Format))
     html: Path | None = option(None, "Also write a page with pictures that needs no other file.", "P.html")
@@ -217,8 +221,8 @@ class Reporting(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.paper and self.layout == "summary":
-            raise UsageError("--paper: the summary is not a table of the paper; use --layout table2 or table3")
+        if self.paper and self.layout in ("summary", "corpora"):
+            raise UsageError(f"--paper: {self.layout} is not a table of the paper; use --layout table2 or table3")
 
 
 @dataclass(frozen=True)

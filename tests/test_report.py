@@ -423,9 +423,9 @@ def test_an_unknown_format_is_refused() -> None:
         (["--format", "html"], "--format 'html': expected one of text, markdown, latex, csv, json"),
         (
             ["--layout", "table4"],
-            "--layout 'table4': expected one of summary, table2, table3; did you mean 'table3'?",
+            "--layout 'table4': expected one of summary, table2, table3, corpora; did you mean 'table3'?",
         ),
-        (["--paper"], "--paper: the summary is not a table of the paper; use --layout table2 or table3"),
+        (["--paper"], "--paper: summary is not a table of the paper; use --layout table2 or table3"),
     ],
 )
 def test_an_unknown_option_is_refused_before_any_file_is_read(

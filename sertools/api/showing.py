@@ -37,14 +37,16 @@ def report(results: Paths, **options: Unpack[Report]) -> str:
         If a file cannot be read, or the results cannot stand in one table.
     """
     from sertools.provenance import atomic_output, refuse_clobber
+    from sertools.reporting.reports.corpora_table import render_corpora
     from sertools.reporting.reports.layouts import render
     from sertools.reporting.reports.power_table import render_plan
     from sertools.reporting.reports.score_table import compare_scores, is_score
+    from sertools.scoring.comparing.corpora import over_corpora
     from sertools.scoring.comparing.summary import summarise
     from sertools.scoring.results.rivals import read_results
 
     how, _ = parted("report", options)
-    if how.baseline is not None and how.layout != "summary" and how.html is None:
+    if how.baseline is not None and how.layout not in ("summary", "corpora") and how.html is None:
         raise UsageError(f"--baseline: {how.layout} compares nothing; leave it out, or use --layout summary")
     paths, page = paths_of(results), maybe(how.html)
     if page is not None:
@@ -57,6 +59,10 @@ def report(results: Paths, **options: Unpack[Report]) -> str:
             raise UsageError("--baseline, --layout, --html, --same-speakers and --power are for results of evaluate")
         return compare_scores(paths, how.format)
     read = read_results(paths)
+    if how.layout == "corpora":
+        if page is not None:
+            raise UsageError("--html: a page is of one corpus; leave it out, or leave --layout out")
+        return render_corpora(over_corpora(read, how.baseline, same_speakers=how.same_speakers), how.format)
     if how.power is not None:
         return render_plan(read, how.power, how.baseline, how.format, same_speakers=how.same_speakers)
     found = summarise(read, how.baseline, same_speakers=how.same_speakers)

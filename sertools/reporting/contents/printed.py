@@ -63,8 +63,10 @@ def _score(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _report(document: Mapping[str, Any]) -> dict[str, Any]:
     layout = _text(document["layout"])
-    of_results = layout != "scores"
+    of_results = layout not in ("scores", "corpora")
     name, figures = ("method", _summary) if layout == "summary" else ("dataset", _figures)
+    if layout == "corpora":
+        figures = _over_corpora
     return {
         "layout": layout,
         **({name: _number(document[name]) for name in _COUNTS} if of_results else {}),
@@ -108,13 +110,22 @@ def damaged(path: Path, error: Exception, kind: str) -> ModelError:
 def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     """Scores in percent, and the difference of the UAR from the baseline with its interval."""
     scores: dict[str, Any] = {name: _optional(row[name]) for name in _SUMMARY}
-    bounds: Sequence[float | None] = [_optional(row["difference"][part]) for part in ("estimate", "low", "high")]
-    estimate, low, high = bounds
-    if estimate is not None:
-        scores["difference"] = f"{estimate:+.1f}" + (
-            f" [{low:+.1f}, {high:+.1f}]" if low is not None and high is not None else ""
-        )
+    scores["difference"] = _difference(row["difference"])
     return {name: value for name, value in scores.items() if value is not None}
+
+
+def _difference(found: Mapping[str, Any]) -> str | None:
+    """Estimate and bounds in points; None where there is no estimate."""
+    bounds: Sequence[float | None] = [_optional(found[part]) for part in ("estimate", "low", "high")]
+    estimate, low, high = bounds
+    if estimate is None:
+        return None
+    return f"{estimate:+.1f}" + (f" [{low:+.1f}, {high:+.1f}]" if low is not None and high is not None else "")
+
+
+def _over_corpora(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The mean over the corpora of what methods are judged by, with its interval."""
+    return {"difference": _difference(row["primary_mean"])}
 
 
 def _figures(row: Mapping[str, Any]) -> dict[str, Any]:

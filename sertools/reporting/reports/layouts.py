@@ -18,7 +18,7 @@ from sertools.reporting.reports.tables import difference_tables, score_table, su
 from sertools.scoring.comparing.comparison import Report, Row
 from sertools.verb_config import Format, Layout
 
-N_NAMES: dict[Layout, int] = {"summary": 1, "table2": 1, "table3": 2}  # columns of names
+N_NAMES: dict[Layout, int] = {"summary": 1, "table2": 1, "table3": 2, "corpora": 1}  # columns of names
 # Every method with a place of its own, in the paper's order and then in ours, and its category in Table 3.
 _CATEGORY = {
     FULL: NO_CATEGORY,

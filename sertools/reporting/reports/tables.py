@@ -47,9 +47,9 @@ def _judged(report: Report) -> TextTable:
     classifiers = [row.auc_difference if report.reduced else row.difference for row in rows]
     columns = [
         [f"{report.primary} vs {report.baseline}", *(row.method for row in rows)],
-        [NEW_TRAINING, *(_interval(row.anew_difference, "+") for row in rows)],
-        ["p (Holm)", *(_p_value(row.p_holm) for row in rows)],
-        [NEW_SPEAKERS, *(_interval(interval, "+") for interval in classifiers)],
+        [NEW_TRAINING, *(interval_text(row.anew_difference, "+") for row in rows)],
+        ["p (Holm)", *(p_value_text(row.p_holm) for row in rows)],
+        [NEW_SPEAKERS, *(interval_text(interval, "+") for interval in classifiers)],
     ]
     return [list(line) for line in zip(*columns, strict=True)]
 
@@ -85,11 +85,11 @@ def _differences(report: Report) -> TextTable:
     rows = [row for row in report.rows if row.method != report.baseline]
     columns = [[f"{NEW_SPEAKERS}, vs {report.baseline}", *(row.method for row in rows)]]
     if report.reduced:
-        columns.append(["UAR", *(_interval(row.difference, "+") for row in rows)])
+        columns.append(["UAR", *(interval_text(row.difference, "+") for row in rows)])
     if report.adjusted:
-        columns.append(["adj. UAR", *(_interval(row.adjusted_difference, "+") for row in rows)])
+        columns.append(["adj. UAR", *(interval_text(row.adjusted_difference, "+") for row in rows)])
     if any(row.closure for row in rows):
-        columns.append(["gap closed", *(_interval(row.closure, "") for row in rows)])
+        columns.append(["gap closed", *(interval_text(row.closure, "") for row in rows)])
     return [list(line) for line in zip(*columns, strict=True)]
 
 
@@ -110,12 +110,14 @@ def _record(report: Report, row: Row) -> dict[str, Any]:
     return record
 
 
-def _interval(interval: Interval | None, sign: str) -> str:
+def interval_text(interval: Interval | None, sign: str) -> str:
+    """Estimate and bounds in percent; the estimate alone where there are none."""
     if interval is None:
         return DASH
     low, high = (percent(bound, sign=sign) for bound in (interval.low, interval.high))
     return percent(interval.estimate, sign=sign) + (f" [{low}, {high}]" if DASH not in (low, high) else "")
 
 
-def _p_value(p: float) -> str:
+def p_value_text(p: float) -> str:
+    """Three digits; a dash where there is no test."""
     return DASH if isnan(p) else f"{p:.3f}" if p >= 0.0005 else "<0.001"

@@ -61,8 +61,10 @@ class Row:
     anew_difference : Interval or None
         Of the reduced class's AUC, or of the UAR where none is reduced: of this method, on new training sets and
         speakers.
+    anew_uar_difference : Interval or None
+        The same of the UAR, whatever is reduced.
     p, p_holm : float
-        Of that difference, and corrected for the number of methods compared; NaN if there is no test.
+        Of `anew_difference`, and corrected for the number of methods compared; NaN if there is no test.
     lacks : str
         Why there is none; empty for the baseline too.
     closure : Interval or None
@@ -98,6 +100,7 @@ class Row:
     auc_difference: Interval | None
     adjusted_difference: Interval | None
     anew_difference: Interval | None
+    anew_uar_difference: Interval | None
     p: float
     p_holm: float
     lacks: str

@@ -34,6 +34,8 @@ class Differences:
         As `uar`, each at its own operating point, which is kept as it is when a speaker is left out.
     anew : Interval or None
         What the method does when it is trained anew: of the reduced class's AUC, or of the UAR where none is reduced.
+    anew_uar : Interval or None
+        The same of the UAR, whatever is reduced.
     p : float [range=0…1]
         Of that difference; NaN if there is no test.
     lacks : str
@@ -45,11 +47,14 @@ class Differences:
     auc: Interval | None
     adjusted_uar: Interval | None
     anew: Interval | None
+    anew_uar: Interval | None
     p: float
     lacks: str
 
 
-NO_DIFFERENCES = Differences(uar=None, recall=None, auc=None, adjusted_uar=None, anew=None, p=nan, lacks="")
+NO_DIFFERENCES = Differences(
+    uar=None, recall=None, auc=None, adjusted_uar=None, anew=None, anew_uar=None, p=nan, lacks=""
+)
 
 
 def paired_differences(
@@ -88,6 +93,9 @@ def paired_differences(
         auc=_known(jackknife_interval(found.estimate, found.left_out)) if reduced else None,
         adjusted_uar=_difference(pooled_counts([own, baseline], adjusted=True), pooled_uar) if adjusted else None,
         anew=_known(anew),
+        anew_uar=_known(
+            trained_anew(uar_endpoint(own, baseline, cells, counts, known=bool(_speakers(own, cells))))[0]
+        ),
         p=p,
         lacks=found.lacks(),
     )

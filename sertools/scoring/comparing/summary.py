@@ -246,6 +246,7 @@ def _row(
         auc_difference=found.auc,
         adjusted_difference=found.adjusted_uar,
         anew_difference=found.anew,
+        anew_uar_difference=found.anew_uar,
         p=found.p,
         p_holm=nan,
         lacks=found.lacks,
