@@ -17,7 +17,8 @@ SPECTROGRAMS = "spectrograms"
 FITS = ("pad", "exact", "resize")
 TAILS = ("pad", "overlap")
 PADS = ("silence", "loop")
-COVARIANCES = ("empirical", "ledoit-wolf", "oas", "pooled", "diagonal")
+COVARIANCES = ("empirical", "ledoit-wolf", "oas", "pooled", "tied", "diagonal")
+LARGEST_LATENT = 4096
 SAMPLINGS = ("shuffled", "balanced")
 D_NORMS, D_STEPS = ("bn", "none"), ("joint", "two")
 PRECISIONS = ("auto", "float32", "bf16")
@@ -151,10 +152,15 @@ class NetConfig(Checked):
 
     # 1 is the paper
     width: float = option(1.0, WIDTH)
-    # §2.2; "pca": principal components in place of a trained autoencoder
-    latent: str = option("conv", "A trained autoencoder, or principal components.", choices=LATENTS)
+    # §2.2; "pca": principal components in place of a trained autoencoder; "identity": vectors are latents themselves
+    latent: str = option(
+        "conv",
+        "A trained autoencoder, principal components, or vectors as they are.",
+        choices=LATENTS,
+        unset="conv, of vectors identity",
+    )
     # §2.2
-    latent_size: int = option(100, "Size of a latent.", "N", bounds=Bounds(1, 4096))
+    latent_size: int = option(100, "Size of a latent.", "N", bounds=Bounds(1, LARGEST_LATENT))
     # §2.4 (a)
     up: str = option("transposed", "How the generator doubles the size.", choices=UPSAMPLINGS, unset="of --arch")
     # §2.4 (b)

@@ -60,7 +60,9 @@ class Selecting(Checked):
 class Fitting(Checked):
     """How `fit-latents` models classes."""
 
-    cov: str = option("empirical", "How a covariance is estimated.", choices=COVARIANCES)
+    cov: str = option(
+        "empirical", "How a covariance is estimated; tied: one that all classes share.", choices=COVARIANCES
+    )
     device: str = option("auto", DEVICE)
 
 
@@ -130,7 +132,8 @@ class Generating(Checked):
     translate: Path | None = option(None, "Move real rows of other classes into the wanted one.", "TRAIN.h5")
     paste: bool = option(False, "With --translate: paste a region of a real row of the class into each row.")
     within_speaker: bool = option(
-        False, "With --translate and a GAN: leave each speaker's own offset out of the map."
+        False,
+        "With --translate and a GAN: leave each speaker's own offset, as the other classes tell it, out of the map.",
     )
     strength: float | None = option(
         None,

@@ -221,7 +221,7 @@ def test_pictures_are_not_for_vectors_nor_vectors_for_pictures(
     with pytest.raises(StoreError, match=r"its rows are embeddings, those of .* are spectrograms"):
         merge([tiny_store, embedded], tmp_path / "m.h5")
     for line in (
-        ["pretrain-ae", embedded, "-o", "ae"],
+        ["pretrain-ae", embedded, "-o", "ae", "--latent", "conv"],
         ["train-generator", embedded, "-o", "g", "--kind", "cvae"],
         ["augment", embedded, "-o", "a.h5", "--strategy", "SARS"],
         ["to-wav", embedded, "-o", "wavs"],

@@ -81,7 +81,7 @@ def test_few_rows_span_one_direction_less_and_that_is_reported(cloud):
 def test_factors_give_back_the_covariance(cloud):
     for method in COVARIANCES:
         gaussians = fit_gaussians(*cloud, method)
-        factors = gaussians.factors()
+        factors = gaussians.factors
         np.testing.assert_allclose(factors @ factors.transpose(0, 2, 1), gaussians.covariance, atol=1e-9)
 
 
@@ -127,7 +127,9 @@ def test_a_class_of_one_row_and_an_unknown_method_are_refused(cloud, tmp_path):
         # Before anything is read.
         lambda: fit_latents(tmp_path / "no.ae", [tmp_path / "no.h5"], tmp_path / "l.h5", "full", CPU),
     ):
-        with pytest.raises(UsageError, match="'full': expected one of empirical, ledoit-wolf, oas, pooled, diagonal"):
+        with pytest.raises(
+            UsageError, match="'full': expected one of empirical, ledoit-wolf, oas, pooled, tied, diagonal"
+        ):
             attempt()
 
 

@@ -162,7 +162,9 @@ def test_the_chain_goes_on_without_a_discriminator(linear, tmp_path):
 
 
 def test_components_cannot_be_trained(chain, linear, tmp_path):
-    with pytest.raises(UsageError, match=r"is a PCA, which cannot be trained; give --steps 0, or .* --latent conv"):
+    with pytest.raises(
+        UsageError, match=r"is of --latent pca, which cannot be trained; give --steps 0, or .* --latent conv"
+    ):
         finetune(linear / "pca", linear / "latents.h5", [chain.train], tmp_path / "gan")
 
 

@@ -41,7 +41,7 @@ def test_every_row_starts_equally_often() -> None:
 def test_a_class_of_one_row_has_no_neighbours() -> None:
     smote = LatentSmote(np.zeros((3, 2)), ["a", "a", "b"], ["a", "b"])
     assert (smote.sample(0, 3, np.random.default_rng(0)) == 0).all()
-    with pytest.raises(StoreError, match="1 row has no neighbours"):
+    with pytest.raises(StoreError, match="class 'b' has 1 row, and SMOTE draws between two at the least"):
         smote.sample(1, 1, np.random.default_rng(0))
 
 

@@ -88,11 +88,14 @@ def test_no_variance_at_all_moves_nothing():
 
 
 def test_an_offset_is_the_speakers_alone():
-    means, offsets = {"a": 10.0, "b": -4.0}, {"x": 1.0, "y": -1.0}
-    pairs = [(c, s) for c in "ab" for s in "xy" for _ in range(3)]
-    latents = np.array([[means[c] + offsets[s]] for c, s in pairs])
-    found = speaker_offsets(latents, [c for c, _ in pairs], [s for _, s in pairs])
-    np.testing.assert_allclose(found[:, 0], [offsets[s] for _, s in pairs])
+    means, offsets = np.array([10.0, -4.0, 7.0]), np.array([1.0, -1.0, 5.0])
+    pairs = np.array([(c, s) for c in (0, 1) for s in (0, 1) for _ in range(3)] + [(2, 0)] * 2 + [(2, 2)])
+    labels, speakers = pairs.T
+    latents = (means[labels] + offsets[speakers])[:, None]
+    # What the wanted class holds is of no account, and of a speaker who says nothing else nothing is known.
+    latents[labels == 2] += 100
+    found = speaker_offsets(latents, labels, speakers, 2)
+    np.testing.assert_allclose(found[:, 0], np.array([1.0, -1.0, 0.0])[speakers], atol=1e-12)
 
 
 def test_rows_are_the_source_plus_the_change_of_the_decoded_latents(chain, gan, tmp_path):

@@ -41,7 +41,7 @@ def fit_latents(
     Raises
     ------
     SertoolsError
-        If the files do not go together, or a class has fewer than two rows.
+        If the files do not go together, or a class has too few rows for its covariance.
     """
     from sertools.training.latents import FEW_ROWS
     from sertools.training.latents import fit_latents as fit
@@ -55,7 +55,7 @@ def fit_latents(
     if few and how.cov == "empirical":
         warnings.warn(
             f"fewer than {FEW_ROWS} rows for {gaussians.mean.shape[1]} dimensions in {', '.join(few)}; "
-            "--cov pooled is steadier",
+            "--cov pooled or tied is steadier",
             SertoolsWarning,
             stacklevel=2,
         )
@@ -66,7 +66,7 @@ def fit_latents(
 def generate(
     gan: AnyPath, output: AnyPath, *, progress: Progress[GenerateProgress] = iter, **options: Unpack[Generate]
 ) -> Mapping[str, int]:
-    """Generate spectrograms of chosen classes (§2.2).
+    """Generate rows of chosen classes (§2.2).
 
     Parameters
     ----------

@@ -66,17 +66,20 @@ def pretrain_ae(
     SertoolsError
         If options contradict each other, the stores do not go together, or a loss is not finite.
     """
+    from sertools.encoding import EMBEDDINGS
+    from sertools.store.reader import hdf5_kind
     from sertools.training.autoencoder import pretrain_autoencoder
     from sertools.training.checkpoint import load_header
 
-    if options.get("latent") == "pca":
-        for name, keyword in keywords("pretrain-ae").items():
-            is_number = (keyword.stages or name == "arch") and not name.startswith("latent")
-            if is_number and options.get(name, keyword.default) != keyword.default:
-                raise UsageError(f"{keyword.flag}: nothing is trained with --latent pca; leave it out")
+    paths, latent = paths_of(stores), options.get("latent")
+    if latent in ("pca", "identity"):
+        _refuse_numbers(options, latent)
 
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
-        return pretrain_autoencoder(paths_of(stores), run, config, maybe(how.val))
+        if latent is None and paths and hdf5_kind(paths[0]) == EMBEDDINGS:
+            _refuse_numbers(options, "identity")
+            config = dataclasses.replace(config, net=dataclasses.replace(config.net, latent="identity"))
+        return pretrain_autoencoder(paths, run, config, maybe(how.val))
 
     _train("pretrain-ae", output, options, learn, stop, tell, progress)
     facts = load_header(path_of(output)).facts
@@ -87,6 +90,16 @@ def pretrain_ae(
             stacklevel=2,
         )
     return facts
+
+
+def _refuse_numbers(options: Mapping[str, Any], latent: str) -> None:
+    """Refuse numbers of a training where there is none; a size is of components alone."""
+    for name, keyword in keywords("pretrain-ae").items():
+        is_number = (keyword.stages and name != "latent") or name == "arch"
+        if latent == "pca" and name == "latent_size":
+            continue
+        if is_number and options.get(name, keyword.default) != keyword.default:
+            raise UsageError(f"{keyword.flag}: nothing is trained with --latent {latent}; leave it out")
 
 
 @takes("finetune-gan")

@@ -17,7 +17,7 @@ def generate(
     out: Annotated[Path, output("SYNTH.h5", "The generated rows.")],
     **options: Any,
 ) -> None:
-    """Generate spectrograms of chosen classes.
+    """Generate rows of chosen classes.
 
     Give one of --balance, --per-class and --count. A GAN's latents are drawn from
     the class Gaussians, or by --smote. With --translate nothing is drawn: rows of

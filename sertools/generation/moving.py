@@ -15,18 +15,19 @@ from torch import Tensor
 from sertools.arrays import Index, Pictures
 from sertools.nets.cvae import Cvae
 from sertools.nets.edm import Edm
+from sertools.training.drawing import without_channel
 
 
 class Mover(Protocol):
     """Anything that can say how a row would change if it were of another class."""
 
     def change(self, x: Tensor, places: Index, labels: Index, number: int) -> Pictures:
-        """Say what to add to rows, so that they are of a class [shape=(n, n_mels, n_frames)].
+        """Say what to add to rows, so that they are of a class [shape=(n, *Shape)].
 
         Parameters
         ----------
         x
-            The rows [shape=(n, 1, n_mels, n_frames), in [-1, 1]].
+            The scaled rows [shape=(n, *net_shape)].
         places
             Where they stand among the store's real rows [shape=(n,)].
         labels
@@ -50,7 +51,7 @@ class ClassSwitch:
         made = [
             net.decoder(torch.cat([z, net.embedding(told)], dim=1)) for told in (torch.full_like(own, number), own)
         ]
-        return _picture(made[0] - made[1])
+        return without_channel(made[0] - made[1])
 
 
 class Flow:
@@ -73,9 +74,4 @@ class Flow:
         made = self._net.carry(
             x, own, number, strength=self._strength, guidance=self._guidance, n_steps=self._n_steps
         )
-        return _picture(made)
-
-
-def _picture(change: Tensor) -> Pictures:
-    pictures: Pictures = change[:, 0].cpu().contiguous().numpy()
-    return pictures
+        return without_channel(made)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from sertools.encoding import Encoding
 from sertools.errors import UsageError
 from sertools.generation.moving import ClassSwitch, Flow, Mover
 from sertools.generation.smote import fit_smote
@@ -110,7 +111,7 @@ def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
         If a way belongs to another kind of generator.
     """
     header = load_header(path, GAN, *KINDS)
-    _check(path, header.kind, ways)
+    _check(path, header, ways)
     given = ways.smote or (ways.translation and ways.translation.train)
     rows = open_rows([given]) if given else None
     if rows:
@@ -127,10 +128,12 @@ def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
     return Opened(header, source, inputs, options | computed_on(device), word, lineage, tuple(files))
 
 
-def _check(path: Path, kind: str, ways: Ways) -> None:
-    translation = ways.translation
+def _check(path: Path, header: Header, ways: Ways) -> None:
+    kind, translation = header.kind, ways.translation
     if ways.smote and translation:
         raise UsageError("--smote and --translate: give one of them")
+    if translation and translation.paste and isinstance(header.front_end, Encoding):
+        raise UsageError(f"--paste: pastes regions of pictures, and the rows of {path} are vectors; leave it out")
     if kind != GAN and (ways.smote or (translation and translation.within_speaker)):
         option = "--smote" if ways.smote else "--within-speaker"
         raise UsageError(f"{option}: needs the latents of a GAN, and {path} is a {kind} file")
@@ -154,8 +157,8 @@ def _from_gan(path: Path, header: Header, ways: Ways, rows: Rows | None, device:
     how = ways.translation
     if how is None:
         return FromLatents(fit_smote(path, header, rows, device), generator, device), {}, "smote-"
-    shrink = header.facts.get("cov") == "empirical"
-    mover = GaussianMap(load_encoder(path, header), generator, gaussians, device, shrink=shrink)
+    method = str(header.facts.get("cov"))
+    mover = GaussianMap(load_encoder(path, header), generator, gaussians, device, method=method)
     if how.within_speaker:
         mover.centre(rows, header)
     options: dict[str, object] = {"paste": how.paste, "within_speaker": how.within_speaker}

@@ -112,7 +112,7 @@ def generate(
         for number, emotion in enumerate(header.classes):
             in_class = 0
             for drawn in opened.source.blocks(number, counts.get(emotion, 0), seed):
-                digests = spool.add(header.scaler.unscale(drawn.pictures))
+                digests = spool.add(header.scaler.unscale(header.scaler.clip(drawn.pictures)))
                 # Tables at once: of a million rows they hold half a gigabyte, where dictionaries would hold one.
                 segments.append(_segments(drawn, digests, done, header.front_end))
                 ids = [f"generated/{run_name}/{emotion}/{in_class + i:06d}" for i in range(len(digests))]

@@ -37,6 +37,7 @@ class LatentSmote:
 
     def __init__(self, latents: Matrix, labels: Sequence[str], classes: Sequence[str]) -> None:
         names = np.asarray(labels)
+        self._classes = tuple(classes)
         self._points = [latents[names == name] for name in classes]
         self._neighbours = [_nearest(points) for points in self._points]
 
@@ -50,7 +51,10 @@ class LatentSmote:
         """
         points, neighbours = self._points[number], self._neighbours[number]
         if len(points) < 2:
-            raise StoreError(f"a class of {len(points)} row has no neighbours to draw between; two are needed")
+            raise StoreError(
+                f"class {self._classes[number]!r} has {len(points)} row, and SMOTE draws between two at the least; "
+                "leave out --smote, or move rows of other classes by --translate"
+            )
         start = np.concatenate([rng.permutation(len(points)) for _ in range(-(-count // len(points)))])[:count]
         other = neighbours[start, rng.integers(neighbours.shape[1], size=count)]
         share = rng.random((count, 1))

@@ -24,7 +24,7 @@ from sertools.provenance import canonical_json
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
 from sertools.training.cut_paste import draw_region
-from sertools.training.drawing import BLOCK, Drawn
+from sertools.training.drawing import BLOCK, Drawn, without_channel
 from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.runtime import mixed_seed
 
@@ -40,7 +40,8 @@ class Translation:
     paste
         Whether a region of a real row of the wanted class is pasted into each.
     within_speaker
-        Of a GAN: whether every speaker's own offset is taken out before the map, and put back after.
+        Of a GAN: whether every speaker's own offset, told by his rows of other classes than the wanted one, is taken
+        out before the map, and put back after.
     strength
         Of a diffusion model: how far towards noise a row goes, as a share of the noise levels.
     """
@@ -99,9 +100,10 @@ class Translator:
         chosen: Index = others[balanced_indices(classes, count, 0, mixed_seed(seed, "translate", number))]
         n_distinct = len(np.unique(chosen))
         if n_distinct < count and not self._pastes:
+            remedy = "ask for fewer" + ", or vary them by --paste" * (not self._rows.are_vectors)
             warnings.warn(
                 f"{self._rows.name}: {count} rows of {name!r} come from {n_distinct} of other classes, some more "
-                "than once; ask for fewer, or vary them by --paste",
+                f"than once; {remedy}",
                 SertoolsWarning,
                 stacklevel=4,
             )
@@ -121,8 +123,8 @@ class Translator:
         """Move rows into a class, and keep of them what the generator does not hold."""
         x = self._rows.tensor(self._real[sources], self._header.scaler, self._device)
         change = self._mover.change(x, sources, self._labels[sources], number)
-        pictures: Pictures = np.clip(x[:, 0].cpu().numpy() + change, -1.0, 1.0)
-        return pictures
+        moved: Pictures = without_channel(x) + change
+        return moved
 
     def _columns(self, sources: Index) -> dict[str, list[Any]]:
         rows = self._real[sources]

@@ -6,7 +6,7 @@ Cuturi 2019, remark 2.31). The paper does not do this.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,13 +27,15 @@ def transport_matrix(source: Matrix, target: Matrix) -> Matrix:
     """Matrix A of the optimal-transport map between two centred Gaussians: A·source·A = target.
 
     A = S⁻½ (S½ T S½)½ S⁻½, symmetric and positive semidefinite. Directions along which the source has no variance
-    hold nothing to carry, and are left as they are.
+    hold nothing to carry, and are left as they are. Between equal covariances it is the identity.
 
     Parameters
     ----------
     source, target
         Covariances S and T [shape=(d, d)].
     """
+    if np.array_equal(source, target):
+        return np.eye(len(source))
     values, vectors = np.linalg.eigh(source)
     varying = values > _SINGULAR * max(float(values[-1]), np.finfo(float).tiny)
     along, still = vectors[:, varying], vectors[:, ~varying]
@@ -50,20 +52,43 @@ def _root(matrix: Matrix) -> Matrix:
     return root
 
 
-def speaker_offsets(latents: Matrix, labels: Sequence[str], speakers: Sequence[str]) -> Matrix:
+def speaker_offsets(latents: Matrix, labels: Index, speakers: Index, wanted: int) -> Matrix:
     """How far each row's speaker lies from the means of the classes, on average [shape=(N, latent_size)].
 
-    The classes' means come off first, so that a speaker is no further away because some classes are missing.
+    The classes' means come off first, so that a speaker is no further away because some classes are missing. Rows of
+    the wanted class have no say: with a few of them, what is asked for would be taken for their speakers' own.
+
+    Parameters
+    ----------
+    labels, speakers
+        Numbers of each row's class and speaker [shape=(N,)].
+    wanted
+        The class that has no say; a speaker of whom nothing else is known has the offset 0.
     """
-    return _group_means(latents - _group_means(latents, labels), speakers)
+    said = labels != wanted
+    offsets = np.zeros((speakers.max() + 1, latents.shape[1]))
+    residuals = latents[said] - _means(latents[said], labels[said])[labels[said]]
+    own = _means(residuals, speakers[said])
+    offsets[: len(own)] = own
+    found: Matrix = offsets[speakers]
+    return found
 
 
-def _group_means(values: Matrix, groups: Sequence[str]) -> Matrix:
-    names, group = np.unique(groups, return_inverse=True)
-    sums = np.zeros((len(names), values.shape[1]))
-    np.add.at(sums, group, values)
-    means: Matrix = (sums / np.bincount(group)[:, None])[group]
+def _means(values: Matrix, groups: Index) -> Matrix:
+    """Mean of each numbered group; 0 where it has no row."""
+    sums = np.zeros((groups.max(initial=-1) + 1, values.shape[1]))
+    np.add.at(sums, groups, values)
+    means: Matrix = sums / np.maximum(np.bincount(groups), 1)[:, None]
     return means
+
+
+@dataclass(frozen=True)
+class _Speech:
+    """Latents of real rows, and who says them as what."""
+
+    latents: Matrix
+    labels: Index
+    speakers: Index
 
 
 class GaussianMap:
@@ -73,20 +98,25 @@ class GaussianMap:
     ----------
     gaussians
         The GAN's, in whose latent space rows are moved.
-    shrink
-        Whether their covariances are still to be shrunk to the one within classes: few rows span few directions.
+    method
+        How their covariances were estimated. Empirical ones are still to be shrunk to the one within classes: few
+        rows span few directions.
     """
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, gaussians: ClassGaussians, device: torch.device, *, shrink: bool
+        self, encoder: nn.Module, decoder: nn.Module, gaussians: ClassGaussians, device: torch.device, *, method: str
     ) -> None:
         self._encoder, self._decoder, self._device = encoder.to(device), decoder, device
-        self._gaussians = pooled(gaussians) if shrink else gaussians
-        self._offsets: Matrix | None = None
+        self._gaussians = pooled(gaussians) if method == "empirical" else gaussians
+        self._method = "tied" if method == "tied" else "pooled"
+        self._speech: _Speech | None = None
+        self._centred: dict[int, tuple[ClassGaussians, Matrix]] = {}
         self._matrices: dict[tuple[int, int], Matrix] = {}
 
     def centre(self, rows: Rows, header: Header) -> None:
-        """Take every speaker's own offset out of the latents, and fit the Gaussians to what is left.
+        """From now on take every speaker's own offset out of the latents, and fit the Gaussians to what is left.
+
+        The offsets are those that the classes other than the wanted one tell; see `speaker_offsets`.
 
         Parameters
         ----------
@@ -98,7 +128,7 @@ class GaussianMap:
         Raises
         ------
         StoreError
-            If a real row has no speaker, or a class has fewer than two.
+            If a real row has no speaker, a class has no row, or all have one.
         """
         real = np.flatnonzero(rows.origin == "real")
         speakers = rows.full_names("speaker")[rows.utterance][real]
@@ -114,27 +144,41 @@ class GaussianMap:
                 f"{rows.name}: has no real row of {lacking[0]!r}, which --within-speaker needs; leave that out"
             )
         latents = encode(self._encoder, rows, header.scaler, self._device)[real]
-        self._offsets = speaker_offsets(latents, names, speakers.tolist())
+        labels = rows.labels(header.classes)[real]
+        self._speech = _Speech(latents, labels, np.unique(speakers, return_inverse=True)[1])
         try:
-            self._gaussians = fit_gaussians(latents - self._offsets, names, "pooled")
+            self._without_speakers(0)
         except StoreError as error:
             raise StoreError(f"{rows.name}: {error}") from error
+
+    def _without_speakers(self, number: int) -> tuple[ClassGaussians, Matrix]:
+        """Gaussians without the speakers' offsets, and the offset of each real row, for a wanted class."""
+        speech = self._speech
+        assert speech is not None
+        if number not in self._centred:
+            offsets = speaker_offsets(speech.latents, speech.labels, speech.speakers, number)
+            names = [self._gaussians.classes[label] for label in speech.labels]
+            self._centred[number] = fit_gaussians(speech.latents - offsets, names, self._method), offsets
+        return self._centred[number]
 
     def change(self, x: Tensor, places: Index, labels: Index, number: int) -> Pictures:
         """Difference of two decoded latents: the moved one and the row's own."""
         z = self._encoder(x).double().cpu().numpy()
-        mean = self._gaussians.mean
-        offset = np.zeros_like(z) if self._offsets is None else self._offsets[places]
+        gaussians, offset = self._gaussians, np.zeros_like(z)
+        if self._speech:
+            gaussians, offsets = self._without_speakers(number)
+            offset = offsets[places]
+        mean = gaussians.mean
         moved = np.empty_like(z)
         for source in np.unique(labels).tolist():
             here = labels == source
             # Symmetric: from the right as from the left.
-            centred = (z[here] - offset[here] - mean[source]) @ self._matrix(source, number)
+            centred = (z[here] - offset[here] - mean[source]) @ self._matrix(gaussians, source, number)
             moved[here] = mean[number] + centred + offset[here]
         return decode_latents(self._decoder, moved, self._device) - decode_latents(self._decoder, z, self._device)
 
-    def _matrix(self, source: int, target: int) -> Matrix:
+    def _matrix(self, gaussians: ClassGaussians, source: int, target: int) -> Matrix:
         if (source, target) not in self._matrices:
-            covariance = self._gaussians.covariance
+            covariance = gaussians.covariance
             self._matrices[source, target] = transport_matrix(covariance[source], covariance[target])
         return self._matrices[source, target]

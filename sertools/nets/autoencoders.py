@@ -1,4 +1,4 @@
-"""Autoencoders by name: ``conv`` is Figure 1, ``pca`` its linear rival; files of both are used alike."""
+"""Autoencoders by name: ``conv`` is Figure 1, ``pca`` its linear rival, ``identity`` none; files are used alike."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from torch import nn
 from sertools.arrays import Shape
 from sertools.config import NetConfig
 from sertools.nets.gan import Autoencoder, Encoder, Generator
-from sertools.nets.linear import LinearAutoencoder, LinearDecoder, LinearEncoder
+from sertools.nets.linear import IdentityAutoencoder, LinearAutoencoder, LinearDecoder, LinearEncoder
 
-AnyAutoencoder = Autoencoder | LinearAutoencoder
+AnyAutoencoder = Autoencoder | LinearAutoencoder | IdentityAutoencoder
 
 
 def build_autoencoder(shape: Shape, config: NetConfig) -> AnyAutoencoder:
     """Build the autoencoder that `config.latent` names, one of ``architectures.LATENTS``."""
+    if config.latent == "identity":
+        return IdentityAutoencoder()
     return LinearAutoencoder(shape, config.latent_size) if config.latent == "pca" else Autoencoder(shape, config)
 
 
 def build_encoder(shape: Shape, config: NetConfig) -> nn.Module:
-    """Build its encoder alone: picture [shape=(B, 1, n_mels, n_frames)] → latent [shape=(B, latent_size)]."""
+    """Build its encoder alone: rows [shape=(B, *net_shape)] → latents [shape=(B, latent_size)]."""
+    if config.latent == "identity":
+        return nn.Identity()
     return LinearEncoder(shape, config.latent_size) if config.latent == "pca" else Encoder(shape, config)
 
 
 def build_decoder(shape: Shape, config: NetConfig) -> nn.Module:
     """Build its decoder alone, which is the generator of a GAN file."""
+    if config.latent == "identity":
+        return nn.Identity()
     return LinearDecoder(shape, config.latent_size) if config.latent == "pca" else Generator(shape, config)

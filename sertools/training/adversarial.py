@@ -188,13 +188,13 @@ def finetune_gan(
     StoreError
         If the stores' classes or front end differ from the latents'.
     UsageError
-        If the autoencoder is a PCA, and there are steps to train; or if options contradict each other.
+        If the autoencoder was not trained, and there are steps to train; or if options contradict each other.
     """
     ae, encoder, decoder = load_autoencoder(autoencoder_path)
     if config.steps and not isinstance(decoder, Generator):
         raise UsageError(
-            f"{autoencoder_path}: is a PCA, which cannot be trained; give --steps 0, or start from an autoencoder "
-            "of `pretrain-ae --latent conv`"
+            f"{autoencoder_path}: is of --latent {ae.net.latent}, which cannot be trained; give --steps 0, or start "
+            "from an autoencoder of `pretrain-ae --latent conv`"
         )
     latents = load_latents(latents_path)
     # G and D inherit the sizes of the autoencoder they start from, and how D is fed where nothing else is said.
@@ -204,6 +204,7 @@ def finetune_gan(
     task = open_task(
         *("finetune-gan", options, run, train_paths, val_path),
         parents={"autoencoder": (autoencoder_path, ae), "latents": (latents_path, latents)},
+        vectors=True,
     )
     if latents.autoencoder_digest != task.inputs["autoencoder"]:
         raise ModelError(f"{latents_path}: was fitted with another autoencoder than {autoencoder_path}; fit it again")
@@ -231,7 +232,7 @@ def finetune_gan(
         # Left as it was, so that `generate` can place real rows among the latents.
         **prefixed(encoder, "encoder."),
         "latents.mean": torch.from_numpy(gaussians.mean),
-        "latents.covariance": torch.from_numpy(gaussians.covariance),
+        "latents.covariance": torch.tensor(gaussians.distinct),
     }
     facts = {"n_rows": len(task.rows), "latent_rows": list(gaussians.n_rows), "cov": latents.method, **facts}
     task.save(KIND, tensors, facts, classes=gaussians.classes)

@@ -1,11 +1,13 @@
 """Pretraining of the autoencoder (§2.2, Autoencoder Training): MSE, Adam, no class knowledge.
 
-Or no training at all: principal components. Every file says how its reconstruction compares with theirs.
+Or no training at all: principal components, or vectors as they are. Every file says how its reconstruction compares
+with principal components.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,11 +19,11 @@ from torch import Tensor, nn
 
 from sertools.architectures import LATENTS
 from sertools.arrays import Index
-from sertools.config import AutoencoderConfig, NetConfig
+from sertools.config import LARGEST_LATENT, AutoencoderConfig, NetConfig
 from sertools.errors import StoreError, one_of
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
 from sertools.nets.gan import Autoencoder
-from sertools.nets.linear import LinearAutoencoder
+from sertools.nets.linear import IdentityAutoencoder, LinearAutoencoder
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header, load_model, prefixed, rebuild
 from sertools.training.distributed import parallel, spread
@@ -78,39 +80,47 @@ def pretrain_autoencoder(
     Parameters
     ----------
     config
-        With `net.latent` ``pca``, the principal components are the autoencoder: there are no steps, and no draws.
+        With `net.latent` ``pca``, the principal components are the autoencoder; with ``identity`` there is none, and
+        latents are standardised vectors: there are no steps, and no draws.
     val_path
-        A store to choose the weights on (lowest reconstruction error); without it the last ones are kept. Nothing
-        is chosen of a PCA, so that there it only measures.
+        A store to choose the weights on (lowest reconstruction error); without it the last ones are kept. Where there
+        are no steps nothing is chosen, and it only measures.
 
     Raises
     ------
     LineageError
         If the validation store holds utterances that are trained on.
     StoreError
-        If the rows span fewer directions than a PCA is to have.
+        If the rows span fewer directions than a PCA is to have, are pictures that were to be latents as they are, or
+        vectors that were to be trained on.
     UsageError
         If there is no such kind of latents.
     """
     one_of("--latent", config.net.latent, LATENTS)
-    whole = dataclasses.asdict(config)
-    pca = config.net.latent == "pca"
-    options = {name: whole["net"][name] for name in ("latent", "latent_size")} if pca else whole
-    task = open_task("pretrain-ae", options, run, train_paths, val_path)
+    whole, latent, size = dataclasses.asdict(config), config.net.latent, config.net.latent_size
+    # Nothing else of a preset's net is in what was not trained.
+    own: dict[str, dict[str, object]] = {
+        "pca": {"latent": latent, "latent_size": size},
+        "identity": {"latent": latent},
+    }
+    task = open_task("pretrain-ae", own.get(latent, whole), run, train_paths, val_path, vectors=latent in own)
     facts: dict[str, object] = {"n_rows": len(task.rows)}
     net: AnyAutoencoder
-    if pca:
-        work = f"make {config.net.latent_size} principal components, if the rows span as many"
+    if latent == "pca":
+        work = f"make {size} principal components, if the rows span as many"
         without_steps(task.rows, work, run.output, run.log_path)
-        net = _whole_pca(task, config.net.latent_size)
+        net = _whole_pca(task, size)
+    elif latent == "identity":
+        size = _size_as_it_is(task.rows)
+        without_steps(task.rows, "take the standardised values for latents", run.output, run.log_path)
+        net = IdentityAutoencoder()
     else:
         trainer = AutoencoderTrainer(task, config)
         yield from task.train(trainer)
         facts |= trainer.facts()
         net = trainer.net
         net.load_state_dict(trainer.chosen())
-    # Nothing else of a preset's net is in a PCA.
-    described = {"net": dataclasses.asdict(NetConfig(**options))} if pca else whole
+    described = {"net": dataclasses.asdict(NetConfig(latent=latent, latent_size=size))} if latent in own else whole
     task.save(KIND, prefixed(net, ""), facts | _beside_pca(net, task), config=described)
 
 
@@ -127,6 +137,18 @@ def _whole_pca(task: Task, size: int) -> LinearAutoencoder:
     return net
 
 
+def _size_as_it_is(rows: Rows) -> int:
+    """Length of latents that are the rows themselves."""
+    size = math.prod(rows.shape)
+    if rows.are_vectors and size <= LARGEST_LATENT:
+        return size
+    what = "" if rows.are_vectors else "pictures, "
+    raise StoreError(
+        f"{rows.name}: --latent identity is for vectors of up to {LARGEST_LATENT:,} values, and its rows are "
+        f"{what}{size:,} each; give --latent pca"
+    )
+
+
 def _beside_pca(net: AnyAutoencoder, task: Task) -> dict[str, object]:
     """Measure the autoencoder and as many principal components on the same rows."""
     rows, val, scaler, device = task.rows, task.val, task.scaler, task.run.device
@@ -136,7 +158,7 @@ def _beside_pca(net: AnyAutoencoder, task: Task) -> dict[str, object]:
     where = "validation" if val else "training"
     mse = reconstruction_mse(net, judged, scaler, device, index)
     facts: dict[str, object] = {"mse_rows": where, "mse": round(mse, 6)}
-    if isinstance(net, LinearAutoencoder):
+    if not isinstance(net, Autoencoder):
         return facts
     rival = fit_pca(rows, scaler, net.encoder.head.out_features)
     size = len(rival.encoder.components)
@@ -151,10 +173,10 @@ def _beside_pca(net: AnyAutoencoder, task: Task) -> dict[str, object]:
 def reconstruction_mse(
     net: AnyAutoencoder, rows: Rows, scaler: Scaler, device: torch.device, index: Index | None = None
 ) -> float:
-    """Mean squared error of the reconstruction of some rows, or of all, in eval mode, on the [-1, 1] scale."""
+    """Mean squared error of the reconstruction of some rows, or of all, in eval mode, as they are scaled."""
     net.eval()
     total = sum(float(F.mse_loss(net(x), x, reduction="sum")) for x in rows.evaluated(scaler, device, index))
-    return total / ((len(rows) if index is None else len(index)) * rows.shape[0] * rows.shape[1])
+    return total / ((len(rows) if index is None else len(index)) * math.prod(rows.shape))
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sertools.arrays import Index, Pictures, Shape
+from sertools.arrays import Index, Pictures, Shape, net_shape
 from sertools.encoding import Encoding, RowSource
 from sertools.errors import StoreError
 from sertools.nets.devices import onto
@@ -171,7 +171,7 @@ class Rows:
             yield self.pictures(index[first : first + _BLOCK_ROWS])
 
     def tensor(self, index: Index, scaler: Scaler, device: torch.device) -> torch.Tensor:
-        """Return scaled rows on the device: vectors, or pictures of one channel [shape=(n, 1, n_mels, n_frames)]."""
+        """Return scaled rows on the device: vectors, or pictures of one channel [shape=(n, *net_shape)]."""
         kept = self._kept(scaler, device)
         if kept is not None:
             return kept[onto(device, torch.from_numpy(index))]
@@ -186,7 +186,7 @@ class Rows:
     def read(self, index: Index, scaler: Scaler) -> torch.Tensor:
         """Read scaled rows from the stores, whether or not they stay somewhere."""
         scaled = scaler.scale(self.pictures(index))
-        return torch.from_numpy(scaled if self.are_vectors else scaled[:, None])
+        return torch.from_numpy(scaled.reshape(len(scaled), *net_shape(self.shape)))
 
     def stay(self, scaler: Scaler, device: torch.device) -> bool:
         """Whether the rows stay on the device; the first to ask has them read if there is room."""
@@ -200,7 +200,7 @@ class Rows:
         return self._resident[1]
 
     def _read_all(self, scaler: Scaler, device: torch.device) -> torch.Tensor:
-        kept = torch.empty(len(self), *(() if self.are_vectors else (1,)), *self.shape, device=device)
+        kept = torch.empty(len(self), *net_shape(self.shape), device=device)
         for first in range(0, len(self), _BLOCK_ROWS):
             block = np.arange(len(self))[first : first + _BLOCK_ROWS]
             kept[first : first + len(block)] = self.read(block, scaler)

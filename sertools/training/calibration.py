@@ -30,7 +30,7 @@ class LatentSampler:
     def __init__(self, gaussians: ClassGaussians, device: torch.device) -> None:
         self.classes, self.n_classes = gaussians.classes, len(gaussians.classes)
         self._mean = torch.from_numpy(gaussians.mean).float().to(device)
-        self._factors = torch.from_numpy(gaussians.factors()).float().to(device)
+        self._factors = torch.tensor(gaussians.factors).float().to(device)
         self._device = device
 
     def uniform_labels(self, count: int) -> Tensor:

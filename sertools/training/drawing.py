@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sertools.arrays import Matrix, Pictures
 
@@ -22,7 +22,7 @@ class Drawn:
     Attributes
     ----------
     pictures
-        Scaled [shape=(n, n_mels, n_frames), in [-1, 1]].
+        Scaled [shape=(n, *Shape)]; pictures that leave [-1, 1] are clipped when they are written.
     columns
         What the segment table says of each beyond the usual [each of length n].
     """
@@ -56,11 +56,16 @@ class FromLatents:
         rng = np.random.default_rng([seed, number])
         for first in range(0, count, BLOCK):
             z = self._sampler.sample(number, min(BLOCK, count - first), rng)
-            yield Drawn(np.clip(decode_latents(self._decoder, z, self._device), -1.0, 1.0))
+            yield Drawn(decode_latents(self._decoder, z, self._device))
 
 
 @torch.inference_mode()
 def decode_latents(decoder: nn.Module, z: Matrix, device: torch.device) -> Pictures:
-    """Decode latents [shape=(n, latent_size)] to scaled pictures [shape=(n, n_mels, n_frames)]."""
-    made: Pictures = decoder(torch.from_numpy(z).float().to(device))[:, 0].cpu().contiguous().numpy()
-    return made
+    """Decode latents [shape=(n, latent_size)] to scaled rows [shape=(n, *Shape)]."""
+    return without_channel(decoder(torch.from_numpy(z).float().to(device)))
+
+
+def without_channel(rows: Tensor) -> Pictures:
+    """Take rows from a net [shape=(n, *net_shape)] as a store holds them [shape=(n, *Shape)]."""
+    plain: Pictures = (rows[:, 0] if rows.dim() == 4 else rows).cpu().contiguous().numpy()
+    return plain

@@ -10,7 +10,7 @@ from torch import nn
 from sertools.errors import ModelError
 from sertools.nets.autoencoders import build_decoder, build_encoder
 from sertools.training.checkpoint import Header, load_model, rebuild
-from sertools.training.latents import ClassGaussians
+from sertools.training.latents import ClassGaussians, of_each
 
 KIND = "gan"
 
@@ -30,11 +30,14 @@ def load_generator(path: Path) -> tuple[Header, nn.Module, ClassGaussians]:
         n_rows = tuple(int(n) for n in header.facts["latent_rows"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: lacks its latents; train it again, or restore a copy") from error
-    n, size = len(header.classes), header.net.latent_size
-    fits = mean.shape == (n, size) and covariance.shape == (n, size, size)
+    try:
+        gaussians = ClassGaussians(header.classes, mean, of_each(covariance, header.classes, mean), n_rows)
+        fits = mean.shape[1] == header.net.latent_size
+    except ValueError:
+        fits = False
     if not fits or not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ModelError(f"{path}: its latents do not fit its classes; train it again, or restore a copy")
-    return header, generator.eval(), ClassGaussians(header.classes, mean, covariance, n_rows)
+    return header, generator.eval(), gaussians
 
 
 def load_encoder(gan_path: Path, header: Header) -> nn.Module:

@@ -2,7 +2,7 @@
 
 Each class is a multivariate normal with the mean and covariance of its training rows' latents. The paper's is
 the empirical covariance; a class of fewer rows than latent dimensions spans only so many directions less one, so
-rank and condition are reported, and shrunk estimates can be chosen.
+rank and condition are reported, and shrunk estimates can be chosen, or one that all classes share.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -53,7 +54,7 @@ class ClassGaussians:
     mean
         [shape=(n_classes, latent_size)]
     covariance
-        [shape=(n_classes, latent_size, latent_size)]
+        [shape=(n_classes, latent_size, latent_size)]; of one matrix, where all classes share it, a broadcast view.
     n_rows
         Rows each was estimated from.
     """
@@ -63,29 +64,43 @@ class ClassGaussians:
     covariance: Matrix
     n_rows: tuple[int, ...]
 
+    @cached_property
+    def distinct(self) -> Matrix:
+        """The covariances without repetition: one where all classes share it [shape=(1 or n_classes, d, d)]."""
+        shared = (self.covariance == self.covariance[0]).all()
+        return self.covariance[:1] if shared else self.covariance
+
     @property
     def rank(self) -> tuple[int, ...]:
         """Rank of each covariance."""
-        return tuple(int(np.linalg.matrix_rank(c, hermitian=True)) for c in self.covariance)
+        size = np.abs(self._values)
+        above = size > size.max(axis=1, keepdims=True) * size.shape[1] * np.finfo(float).eps
+        return tuple(np.broadcast_to(above.sum(axis=1), len(self.classes)).tolist())
 
     @property
     def condition(self) -> tuple[float, ...]:
         """Largest over smallest eigenvalue; infinite where the covariance is singular."""
-        values = [np.linalg.eigvalsh(c) for c in self.covariance]
-        full = [r == self.mean.shape[1] for r in self.rank]
+        values = np.broadcast_to(self._values, self.mean.shape)
+        full = [rank == self.mean.shape[1] for rank in self.rank]
         return tuple(float(v[-1] / v[0]) if ok else float("inf") for v, ok in zip(values, full, strict=True))
 
+    @cached_property
     def factors(self) -> Matrix:
         """A with A·Aᵀ = covariance, from the eigenvectors: a singular covariance does no harm."""
-        values, vectors = np.linalg.eigh(self.covariance)
+        values, vectors = np.linalg.eigh(self.distinct)
         factors: Matrix = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-        return factors
+        return np.broadcast_to(factors, self.covariance.shape)
 
     def sample(self, number: int, count: int, rng: np.random.Generator) -> Matrix:
         """Draw latents of class `number` [shape=(count, latent_size)]."""
         noise = rng.standard_normal((count, self.mean.shape[1]))
-        latents: Matrix = self.mean[number] + noise @ self.factors()[number].T
+        latents: Matrix = self.mean[number] + noise @ self.factors[number].T
         return latents
+
+    @cached_property
+    def _values(self) -> Matrix:
+        """Eigenvalues of `distinct`, rising."""
+        return np.linalg.eigvalsh(self.distinct).astype(np.float64)
 
 
 def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassGaussians:
@@ -99,7 +114,7 @@ def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassG
         Class of each row.
     method
         ``empirical`` (the paper), ``ledoit-wolf``, ``oas``, ``pooled`` (n/(n+50) of the class's own and the rest
-        of the covariance within all classes), ``diagonal``.
+        of the covariance within all classes), ``tied`` (that within all classes, for each), ``diagonal``.
 
     Raises
     ------
@@ -113,14 +128,17 @@ def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassG
     classes = tuple(sorted(set(names.tolist())))
     groups = [latents[names == name] for name in classes]
     lone = [name for name, group in zip(classes, groups, strict=True) if len(group) < 2]
-    if lone and (method != "pooled" or len(lone) == len(classes)):
+    if lone and (method not in ("pooled", "tied") or len(lone) == len(classes)):
         remedy = f"leave it out with `select --where emotion!={lone[0]}`"
         if len(lone) < len(classes):
-            remedy = f"take it from the other classes with --cov pooled, or {remedy}"
+            remedy = f"take it from the other classes with --cov tied or --cov pooled, or {remedy}"
         raise StoreError(f"class {lone[0]!r} has 1 row; a covariance needs at least two: {remedy}")
     mean = np.stack([group.mean(axis=0) for group in groups])
+    n_rows = tuple(len(group) for group in groups)
+    if method == "tied":
+        return ClassGaussians(classes, mean, of_each(_within(groups)[None], classes, mean), n_rows)
     own = np.stack([_covariance(group, method) for group in groups])
-    gaussians = ClassGaussians(classes, mean, own, tuple(len(group) for group in groups))
+    gaussians = ClassGaussians(classes, mean, own, n_rows)
     return pooled(gaussians) if method == "pooled" else gaussians
 
 
@@ -134,6 +152,13 @@ def pooled(gaussians: ClassGaussians) -> ClassGaussians:
     within = np.tensordot(degrees / degrees.sum(), gaussians.covariance, axes=1)
     weight = np.where(degrees > 0, n_rows / (n_rows + POOL_STRENGTH), 0.0)[:, None, None]
     return dataclasses.replace(gaussians, covariance=weight * gaussians.covariance + (1.0 - weight) * within)
+
+
+def _within(groups: Sequence[Matrix]) -> Matrix:
+    """Covariance within all classes, as linear discriminant analysis has it."""
+    centred = np.concatenate([group - group.mean(axis=0) for group in groups])
+    within: Matrix = centred.T @ centred / (len(centred) - len(groups))
+    return within
 
 
 def _covariance(group: Matrix, method: str) -> Matrix:
@@ -175,7 +200,9 @@ def fit_latents(
     one_of("--cov", method, COVARIANCES)
     header, encoder, _ = load_autoencoder(autoencoder_path)
     parents = {"autoencoder": (autoencoder_path, header)}
-    task = open_task("fit-latents", {"cov": method}, Run(output, device=device), train_paths, parents=parents)
+    task = open_task(
+        "fit-latents", {"cov": method}, Run(output, device=device), train_paths, parents=parents, vectors=True
+    )
     rows = task.rows
     rows.classes()
     rows.check_scale(header.scaler, autoencoder_path)
@@ -189,6 +216,20 @@ def fit_latents(
     return gaussians
 
 
+def of_each(covariance: Matrix, classes: Sequence[str], mean: Matrix) -> Matrix:
+    """Give each class its covariance, where a file holds one for each, or one for all.
+
+    Raises
+    ------
+    ValueError
+        If sizes do not fit.
+    """
+    n, size = mean.shape
+    if covariance.shape not in ((n, size, size), (1, size, size)) or len(classes) != n:
+        raise ValueError("mean, covariance and classes differ in size")
+    return np.broadcast_to(covariance, (n, size, size))
+
+
 def _write(path: Path, latents: Latents) -> None:
     gaussians = latents.gaussians
     with hdf5_output(path) as file:
@@ -198,7 +239,7 @@ def _write(path: Path, latents: Latents) -> None:
         file.create_dataset("classes", **text_column(list(gaussians.classes)), track_times=False)
         for name, values in (
             ("mean", gaussians.mean),
-            ("covariance", gaussians.covariance),
+            ("covariance", gaussians.distinct),
             ("n_rows", np.array(gaussians.n_rows, dtype="<i8")),
             ("rank", np.array(gaussians.rank, dtype="<i8")),
             ("condition", np.array(gaussians.condition)),
@@ -218,15 +259,10 @@ def load_latents(path: Path) -> Latents:
     try:
         with h5py.File(path, "r", locking=False) as file:
             check_file_kind(file, path, [KIND], VERSION)
-            gaussians = ClassGaussians(
-                tuple(decode_text(file["classes"][:]).tolist()),
-                file["mean"][:].astype(np.float64),
-                file["covariance"][:].astype(np.float64),
-                tuple(int(n) for n in file["n_rows"][:]),
-            )
-            n, size = gaussians.mean.shape
-            if gaussians.covariance.shape != (n, size, size) or len(gaussians.classes) != n:
-                raise ValueError("mean, covariance and classes differ in size")
+            classes = tuple(decode_text(file["classes"][:]).tolist())
+            mean, covariance = file["mean"][:].astype(np.float64), file["covariance"][:].astype(np.float64)
+            n_rows = tuple(int(n) for n in file["n_rows"][:])
+            gaussians = ClassGaussians(classes, mean, of_each(covariance, classes, mean), n_rows)
             if not (np.isfinite(gaussians.mean).all() and np.isfinite(gaussians.covariance).all()):
                 raise ValueError("NaN or infinite values")
             return Latents(

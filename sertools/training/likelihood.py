@@ -36,7 +36,7 @@ from sertools.processes import check_alone
 from sertools.training.batches import EVALUATION_BATCH, Rows
 from sertools.training.calibration import calibrate
 from sertools.training.checkpoint import Header, load_header, load_model, prefixed, rebuild
-from sertools.training.drawing import BLOCK, Drawn
+from sertools.training.drawing import BLOCK, Drawn, without_channel
 from sertools.training.ema import Average
 from sertools.training.health import GeneratorWatch
 from sertools.training.loop import Health, Record, Run
@@ -217,7 +217,7 @@ class FromNoise:
             made = self._net.sample(
                 noise.to(self._device), labels.to(self._device), guidance=self._guidance, n_steps=self._n_steps
             )
-            yield Drawn(np.clip(made[:, 0].cpu().contiguous().numpy(), -1.0, 1.0))
+            yield Drawn(without_channel(made))
 
 
 def load_net(path: Path) -> tuple[Header, GeneratorNet]:

@@ -1,4 +1,4 @@
-"""Principal components of a training set's scaled pictures, by dense algebra or in a few passes over the file.
+"""Principal components of a training set's scaled rows, by dense algebra or in a few passes over the file.
 
 Exact where the rows fit into memory and are not too many. Beyond that, block power iteration from a fixed random
 start (Halko, Martinsson and Tropp 2011, algorithm 4.4), which holds one block of rows and one thin matrix. Same rows,
@@ -7,6 +7,7 @@ same components, whatever the seed of a run: the sign of each is fixed by its la
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from sertools.nets.linear import LinearAutoencoder
 from sertools.training.batches import Rows
 from sertools.training.scaling import Scaler
 
-EXACT_VALUES = 1 << 24  # pixels held at once: 128 MiB as float64, 1,024 rows at 128×128
+EXACT_VALUES = 1 << 24  # values held at once: 128 MiB as float64, 1,024 rows at 128×128
 EXACT_SIZE = 2048  # of the Gram matrix, whose decomposition grows with the cube: twice as large takes seven seconds
 OVERSAMPLING = 10  # Halko et al.
 PASSES = 6  # of power iteration; Halko et al. find two enough for a spectrum that falls
@@ -34,33 +35,33 @@ class Components:
     Attributes
     ----------
     mean
-        [shape=(n_pixels,)]
+        [shape=(n_values,)]
     basis
-        Orthonormal rows, by falling variance [shape=(size, n_pixels)].
+        Orthonormal rows, by falling variance [shape=(size, n_values)].
     """
 
     mean: Matrix
     basis: Matrix
 
 
-def principal_components(blocks: Callable[[], Iterable[Matrix]], n_rows: int, n_pixels: int, size: int) -> Components:
+def principal_components(blocks: Callable[[], Iterable[Matrix]], n_rows: int, n_values: int, size: int) -> Components:
     """Find the directions of largest variance.
 
     Parameters
     ----------
     blocks
-        Gives all rows, some at a time [shape=(n, n_pixels)]; called several times.
+        Gives all rows, some at a time [shape=(n, n_values)]; called several times.
     size
         How many directions are wanted; fewer come back where the rows span fewer.
     """
-    mean = np.zeros(n_pixels)
+    mean = np.zeros(n_values)
     for block in blocks():
         mean += block.sum(axis=0)
     mean /= n_rows
-    if n_rows * n_pixels <= EXACT_VALUES and min(n_rows, n_pixels) <= EXACT_SIZE:
+    if n_rows * n_values <= EXACT_VALUES and min(n_rows, n_values) <= EXACT_SIZE:
         basis = _exact(np.concatenate(list(blocks())) - mean, size)
     else:
-        basis = _by_passes(lambda: (block - mean for block in blocks()), n_pixels, size)
+        basis = _by_passes(lambda: (block - mean for block in blocks()), n_values, size)
     largest = np.abs(basis).argmax(axis=1)
     signs = np.sign(basis[np.arange(len(basis)), largest])
     return Components(mean, basis * signs[:, None])
@@ -83,10 +84,10 @@ def _exact(centred: Matrix, size: int) -> Matrix:
     return basis
 
 
-def _by_passes(centred: Callable[[], Iterator[Matrix]], n_pixels: int, size: int) -> Matrix:
+def _by_passes(centred: Callable[[], Iterator[Matrix]], n_values: int, size: int) -> Matrix:
     """Leading right singular vectors by block power iteration."""
-    width = min(size + OVERSAMPLING, n_pixels)
-    directions = np.linalg.qr(np.random.default_rng(0).standard_normal((n_pixels, width)))[0]
+    width = min(size + OVERSAMPLING, n_values)
+    directions = np.linalg.qr(np.random.default_rng(0).standard_normal((n_values, width)))[0]
     for _ in range(PASSES):
         image = np.zeros_like(directions)
         for block in centred():
@@ -117,13 +118,13 @@ def fit_pca(rows: Rows, scaler: Scaler, size: int) -> LinearAutoencoder:
         Components that are wanted; the autoencoder has fewer where the rows span fewer directions.
     """
     index = rows.real
-    n_pixels = rows.shape[0] * rows.shape[1]
+    n_values = math.prod(rows.shape)
 
     def blocks() -> Iterator[Matrix]:
-        for pictures in rows.blocks(index):
-            yield scaler.scale(pictures).reshape(len(pictures), n_pixels).astype(np.float64)
+        for block in rows.blocks(index):
+            yield scaler.scale(block).reshape(len(block), n_values).astype(np.float64)
 
-    found = principal_components(blocks, len(index), n_pixels, size)
+    found = principal_components(blocks, len(index), n_values, size)
     net = LinearAutoencoder(rows.shape, len(found.basis))
     net.set(torch.from_numpy(found.mean), torch.from_numpy(found.basis))
     return net

@@ -15,7 +15,7 @@ _Batch = tuple[Index, torch.Tensor]
 
 
 class BatchReader:
-    """Rows and pictures of each step.
+    """Rows of each step and their values.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class BatchReader:
     order
         Step → the rows of its batch; a pure function, so that what is read ahead is what would be read in time.
     scaler, device
-        What the pictures become, and where.
+        What the rows become, and where.
     """
 
     def __init__(self, rows: Rows, order: Callable[[int], Index], scaler: Scaler, device: torch.device) -> None:
@@ -33,7 +33,7 @@ class BatchReader:
         self._ahead: tuple[int, Future[_Batch]] | None = None
 
     def batch(self, step: int) -> _Batch:
-        """Return the rows of a step and their scaled pictures [shape=(B, 1, n_mels, n_frames)].
+        """Return the rows of a step and their scaled values [shape=(B, *net_shape)].
 
         Raises
         ------

@@ -46,6 +46,12 @@ class MinMax:
         unit = (pictures + np.float32(1.0)) * np.float32(0.5)
         return unit * np.float32(self.high_db - self.low_db) + np.float32(self.low_db)
 
+    @staticmethod
+    def clip(pictures: Pictures) -> Pictures:
+        """Bring back into [-1, 1] what a net made."""
+        clipped: Pictures = np.clip(pictures, -1.0, 1.0)
+        return clipped
+
 
 @dataclass(frozen=True)
 class Standardiser:
@@ -69,6 +75,11 @@ class Standardiser:
         """From standardised values to an encoder's."""
         unscaled: Pictures = vectors * self._sd + self._mean
         return unscaled
+
+    @staticmethod
+    def clip(vectors: Pictures) -> Pictures:
+        """Leave what a net made as it is: standardised values have no bounds."""
+        return vectors
 
     @cached_property
     def _mean(self) -> Pictures:
