@@ -198,7 +198,26 @@ def test_an_encoder_takes_the_place_of_the_pictures():
     assert set(re.findall(r"--tag method=(\S+)", rules)) == set(TABLE_2_VECTORS)
 
 
-@pytest.mark.parametrize("name", ["gauss", "CP", "specaug", "mixup+posthoc", "weighted+smote"])
+def test_vectors_are_drawn_and_moved_where_they_lie():
+    rules = fragment({"ENCODER": "whisper/", "METHODS": "gauss smote+posthoc pot+half potw pot-oracle"})
+    for line in (
+        "pretrain-ae $< -o $@ --latent identity",
+        "fit-latents $^ -o $@ --cov tied --device auto",
+        "--translate $(OUT)/1/angry/seed0/train.h5 --within-speaker",
+    ):
+        assert line in rules, line
+    for word in ("pca", "{", "latents.h5"):
+        assert word not in rules, word
+    generators = re.findall(r"^\S+\.h5: \S+/(\S+\.safetensors) .*\n\t\$\(SERTOOLS\) generate", rules, re.M)
+    assert len(generators) > 4
+    assert set(generators) == {"gauss.safetensors"}
+    assert "$(OUT)/1/angry/seed0/pot-oracle.h5: $(OUT)/1/seed0/gauss.safetensors" in rules
+    assert "--cov tied --device auto --cov pooled" in fragment(
+        {"ENCODER": "whisper/", "METHODS": "pot", "COV_OPTS": "--cov pooled"}
+    )
+
+
+@pytest.mark.parametrize("name", ["gan", "CP", "specaug", "mixup+posthoc", "weighted+cvae", "potcut"])
 def test_methods_of_pictures_are_refused_where_rows_are_vectors(name):
     with pytest.raises(UsageError, match=f"{re.escape(name)}: needs pictures, and the rows of ENCODER are vectors"):
         fragment({"ENCODER": "whisper/", "METHODS": f"imbalanced {name}"})
@@ -295,7 +314,7 @@ print(json.dumps([fragment({"METHODS": "brand-new+half"}), [row.method for row i
 def test_a_new_method_is_one_row(tmp_path):
     shutil.copytree(ROOT / "sertools", tmp_path / "sertools", ignore=shutil.ignore_patterns("__pycache__"))
     registry = tmp_path / "sertools" / "experiment" / "methods.py"
-    before = '    Method(name="gan", group=GENERATION, model="gan"),\n'
+    before = '    Method(name="gan", '
     text = registry.read_text(encoding="utf-8")
     assert text.count(before) == 1
     registry.write_text(text.replace(before, ROW + before), encoding="utf-8")

@@ -49,7 +49,7 @@ class Method:
     share
         True if it sets what share of their class's draws new rows get: no method, but to be joined to one.
     pictures
-        True if its options of `train-clf` change pictures, and mean nothing for vectors.
+        True if it needs pictures, and cannot be asked of vectors.
     """
 
     name: str
@@ -73,25 +73,34 @@ METHODS = (
     Method(name=FULL, group=NO_CATEGORY),
     Method(name=IMBALANCED, group=NO_CATEGORY),
     *(
-        Method(name=name, group=SIGNAL if strategy.ratio is None else SELECTION, strategy=name)
+        Method(name=name, group=SIGNAL if strategy.ratio is None else SELECTION, strategy=name, pictures=True)
         for name, strategy in STRATEGIES.items()
     ),
     # Rows drawn from the class Gaussians, and between neighbours.
     Method(name="gauss", group=GENERATION, model="gauss"),
     Method(name="smote", group=GENERATION, model="gauss", moves="--smote {train}"),
-    # Rows of other classes, moved by optimal transport between principal components; within speakers; pasted.
+    # Rows of other classes, moved by optimal transport between principal components, or vectors as they are; within
+    # speakers; pasted.
     Method(name="pot", group=GENERATION, model="gan0-pca", moves=_MOVED),
     Method(name="potw", group=GENERATION, model="gan0-pca", moves=f"{_MOVED} --within-speaker"),
-    Method(name="potcut", group=GENERATION, model="gan0-pca", moves=f"{_MOVED} --paste"),
+    Method(name="potcut", group=GENERATION, model="gan0-pca", moves=f"{_MOVED} --paste", pictures=True),
     # Rows drawn from a VAE or a diffusion model, and rows of other classes moved by them.
-    Method(name="cvae", group=GENERATION, model="cvae"),
-    Method(name="switch", group=GENERATION, model="cvae", moves=_MOVED),
-    Method(name="diffusion", group=GENERATION, model="diffusion"),
-    Method(name="flow", group=GENERATION, model="diffusion", moves=_MOVED, setting="FLOW_OPTS"),
+    Method(name="cvae", group=GENERATION, model="cvae", pictures=True),
+    Method(name="switch", group=GENERATION, model="cvae", moves=_MOVED, pictures=True),
+    Method(name="diffusion", group=GENERATION, model="diffusion", pictures=True),
+    Method(name="flow", group=GENERATION, model="diffusion", moves=_MOVED, setting="FLOW_OPTS", pictures=True),
     Method(name="pot-oracle", group=GENERATION, model="gan0-pca", moves=_MOVED, oracle=True),
-    Method(name="flow-oracle", group=GENERATION, model="diffusion", moves=_MOVED, setting="FLOW_OPTS", oracle=True),
-    Method(name="diffusion-oracle", group=GENERATION, model="diffusion", oracle=True),
-    Method(name="gan", group=GENERATION, model="gan"),
+    Method(
+        name="flow-oracle",
+        group=GENERATION,
+        model="diffusion",
+        moves=_MOVED,
+        setting="FLOW_OPTS",
+        oracle=True,
+        pictures=True,
+    ),
+    Method(name="diffusion-oracle", group=GENERATION, model="diffusion", oracle=True, pictures=True),
+    Method(name="gan", group=GENERATION, model="gan", pictures=True),
     # What needs no new row.
     Method(name="weighted", group=FREE_RIVALS, options="--loss weighted"),
     Method(name="focal", group=FREE_RIVALS, options="--loss focal"),
@@ -171,8 +180,8 @@ class Joined:
 
     @property
     def of_pictures(self) -> bool:
-        """Whether it needs pictures: vectors of an encoder are neither altered nor generated."""
-        return any(part.pictures or part.strategy or part.model for part in self.parts)
+        """Whether it needs pictures, and cannot be asked of vectors."""
+        return any(part.pictures for part in self.parts)
 
     @property
     def needs_reduction(self) -> bool:

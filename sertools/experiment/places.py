@@ -34,7 +34,8 @@ class Artefact:
     line: str
 
 
-ARTEFACTS = (
+# Of pictures and of vectors.
+TRAINED = (
     Artefact(
         file="ae.safetensors",
         needs=(TRAIN,),
@@ -50,11 +51,6 @@ ARTEFACTS = (
         needs=("ae.safetensors", "latents.h5", TRAIN),
         line="finetune-gan $^ -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} {gan} {GAN_OPTS}",
     ),
-    Artefact(
-        file="gauss.safetensors",
-        needs=("ae.safetensors", "latents.h5", TRAIN),
-        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} --steps 0",
-    ),
     *(
         Artefact(
             file=f"{kind}.safetensors",
@@ -63,6 +59,14 @@ ARTEFACTS = (
             "--device {DEVICE} {gen} {width} {GEN_OPTS}",
         )
         for kind in ("cvae", "diffusion")
+    ),
+)
+OF_PICTURES = (
+    *TRAINED,
+    Artefact(
+        file="gauss.safetensors",
+        needs=("ae.safetensors", "latents.h5", TRAIN),
+        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} --steps 0",
     ),
     Artefact(
         file="ae-pca.safetensors",
@@ -80,6 +84,26 @@ ARTEFACTS = (
         line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
     ),
 )
+# Vectors are drawn and moved where they lie.
+OF_VECTORS = (
+    *TRAINED,
+    Artefact(
+        file="ae-identity.safetensors",
+        needs=(TRAIN,),
+        line="pretrain-ae $< -o $@ --latent identity",
+    ),
+    Artefact(
+        file="latents-tied.h5",
+        needs=("ae-identity.safetensors", TRAIN),
+        line="fit-latents $^ -o $@ --cov tied --device {DEVICE} {COV_OPTS}",
+    ),
+    Artefact(
+        file="gauss.safetensors",
+        needs=("ae-identity.safetensors", "latents-tied.h5", TRAIN),
+        line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
+    ),
+)
+_MODEL_OF_VECTORS = {"gan0-pca": "gauss"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +149,8 @@ class Place:
         return {purpose: derived_seed(self.seed, self.fold, self.reduced, purpose) for purpose in PURPOSES}
 
     def artefacts(self) -> Iterator[Rule]:
-        """Give the rules of all `ARTEFACTS`."""
-        for made in ARTEFACTS:
+        """Give the rules of all artefacts of the kind of rows."""
+        for made in OF_VECTORS if self.settings["ENCODER"] else OF_PICTURES:
             needs = tuple(self.train if name == TRAIN else self.path(name) for name in made.needs)
             yield self.rule(self.path(made.file), needs, made.line)
 
@@ -208,7 +232,8 @@ class Cell(Place):
         return self.rule(self._store(method), (self.train,), line, **added)
 
     def _generated(self, method: Method) -> Rule:
-        model = join(self.oracles if method.oracle else self.folder, f"{method.model}.safetensors")
+        name = _MODEL_OF_VECTORS.get(method.model, method.model) if self.settings["ENCODER"] else method.model
+        model = join(self.oracles if method.oracle else self.folder, f"{name}.safetensors")
         line = (
             f"generate $< --balance {{train}} {method.moves} --seed {{generator}} --device {{DEVICE}} -o $@ {{more}}"
         )

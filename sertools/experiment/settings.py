@@ -65,7 +65,7 @@ HOW = (
     Setting("GAN_OPTS", "of finetune-gan"),
     Setting("GEN_OPTS", "of train-generator"),
     Setting("FLOW_OPTS", "of generate for flow, such as --strength 0.8"),
-    Setting("PCA", "principal components that pot, potw and potcut move rows in", "60"),
+    Setting("PCA", "principal components that pot, potw and potcut move pictures in; vectors move as they are", "60"),
     Setting("CLF_OPTS", "of train-clf"),
     Setting("DEVICE", "of every net: auto, cpu, cuda", "auto"),
 )
