@@ -35,11 +35,13 @@ SMALL = {
     "extract": "--mels 32 --frames 32",
     "pretrain-ae": "--preset smoke --steps 2 --width 1/32",
     "pretrain-ae --latent pca": "--latent-size 8",
+    "pretrain-ae --latent identity": "",
     "finetune-gan": "--preset smoke --steps 2",
     "finetune-gan --steps 0": "",
     "train-generator": "--preset smoke --steps 2 --width 1/16",
     "train-clf": "--preset smoke --steps 4",
     "train-clf linear.safetensors": "",  # of vectors: fitted to its end
+    "train-clf moved-linear.safetensors": "",
 }
 # Languages that run, and those that are only to be read.
 RUN, READ = ("sh", "python"), ("text", "csv", "ini", "diff", "")
