@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sertools.corpora import audformat, crema_d, folders, iemocap, meld, msp_podcast, named, nkululeko
+from sertools.corpora import (
+    audformat,
+    crema_d,
+    folders,
+    iemocap,
+    meld,
+    msp_podcast,
+    named,
+    named_since_2019,
+    nkululeko,
+)
 from sertools.corpora.table import Recording
 from sertools.corpora.vocabulary import USUAL, Vocabulary, settle
 from sertools.errors import CorpusError, UsageError, did_you_mean
@@ -61,6 +71,22 @@ READERS: dict[str, Reader] = {
         Reader("tess", "TESS: English, 2 actresses, 7 emotions; CC BY-NC-ND 4.0", named.TESS.read),
         Reader("savee", "SAVEE: English, 4 actors, 7 emotions; research, on registration", named.SAVEE.read),
         Reader("esd", "ESD: Mandarin and English, 20 speakers, 5 emotions; research only", named.ESD.read),
+        Reader("nemo", "nEMO: Polish, 9 actors, 6 emotions; CC BY-NC-SA 4.0", named_since_2019.NEMO.read),
+        Reader(
+            "iesc",
+            "IESC: commands of Indian speakers, in rooms and on roads, 4 emotions; CC BY-NC-SA 4.0",
+            named_since_2019.read_iesc,
+        ),
+        Reader(
+            "emotale",
+            "EmoTale: Danish and English, 18 speakers, 5 emotions; licence in its datasheet",
+            named_since_2019.read_emotale,
+        ),
+        Reader(
+            "turev-db",
+            "TurEV-DB: Turkish words, 6 speakers, 4 emotions; CC BY-NC-ND 4.0",
+            named_since_2019.TUREV_DB.read,
+        ),
         Reader(
             "audformat", "a database of audformat, saved or in audb's cache: db.yaml, tables, audio", audformat.read
         ),

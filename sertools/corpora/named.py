@@ -6,7 +6,7 @@ recording from another. What a pattern cannot say is a function's to mend.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class NamedCorpus:
     emotions : mapping of str to str
         Code in the group ``emotion`` → the emotion.
     expected : mapping of str to mapping of str to int
-        Published counts: speaker → emotion → number of recordings.
+        Published counts: speaker → emotion → number of recordings; of no emotion where none are published.
     women : collection of str
         Those speakers of `expected` who are not men.
     columns : tuple of str
@@ -48,8 +48,8 @@ class NamedCorpus:
     looks: str
     pattern: re.Pattern[str]
     emotions: Mapping[str, str]
-    expected: _Counts
-    women: Collection[str]
+    expected: _Counts = field(default_factory=dict)
+    women: Collection[str] = ()
     columns: tuple[str, ...] = ()
     mend: Callable[[Path, _Said], _Said | None] = lambda path, said: said
     misplaced: str = ""
@@ -93,7 +93,8 @@ class NamedCorpus:
                 misplaced.append(path)
         if misplaced:
             warn(f"{folder}: {len(misplaced)} files {self.misplaced.format(misplaced[0])}", CorpusWarning)
-        compare_counts(recordings, folder, self.expected)
+        if any(self.expected.values()):
+            compare_counts(recordings, folder, self.expected)
         return recordings
 
 

@@ -213,7 +213,8 @@ def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray
         count = int((groups[real] == "").sum())
         raise UsageError(
             f"{count} of {int(real.sum())} utterances have no {by}; "
-            f"give the labels a {by} column, or fold --by utterance"
+            f"give the labels a {by} column, fold --by utterance, or leave them out before by "
+            f"`--where '{by}!=\"\"'`"
         )
     # Spread each stratum over the folds in turn, going on where the last one ended, so that no fold is left short.
     strata: dict[str, list[str]] = {}
