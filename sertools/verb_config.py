@@ -47,6 +47,11 @@ class Selecting(Checked):
         None, "Rows whose column has one of the values; COL!=V for none. Repeatable.", "COL=V[,V]"
     )
     fold: str | None = option(None, "Part K of N; with -v, all the others.", "K/N")
+    folds: Path | None = option(
+        None,
+        "Take fold K of published ones, a CSV or a folder of EmoBox; what these do not name is left out.",
+        "FILE",
+    )
     by: str = option("speaker", "What a fold keeps together.", choices=GROUPINGS)
     keep: Mapping[str, float] | None = option(
         None, "Keep only this share of a class's utterances. Repeatable.", "CLASS=FRACTION"

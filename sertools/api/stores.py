@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sertools.api.running import AnyPath, Paths, Progress, maybe, path_of, paths_of, run_through, takes, writing
+from sertools.errors import UsageError
 from sertools.keywords import parted
 
 if TYPE_CHECKING:
@@ -35,15 +36,20 @@ def select(store: AnyPath, output: AnyPath, **options: Unpack[Select]) -> int:
     SertoolsError
         If the store, a column, a value or a fold does not exist.
     """
+    from sertools.published_folds import read_fold
     from sertools.store.conditions import parse_condition
     from sertools.store.select import Selection, parse_keep, parse_part, select_store
 
     how, _ = parted("select", options)
     where = [how.where] if isinstance(how.where, str) else how.where or ()
+    published = maybe(how.folds)
+    if published and how.fold is None:
+        raise UsageError(f"--folds {published}: name one of its folds, such as --fold 1")
     selection = Selection(
         where=tuple(map(parse_condition, where)),
-        fold=None if how.fold is None else parse_part(how.fold, "--fold"),
+        fold=None if how.fold is None or published else parse_part(how.fold, "--fold"),
         by=how.by,
+        published=read_fold(published, how.fold) if published else None,
         keep=parse_keep(f"{name}={share}" for name, share in (how.keep or {}).items()),
         invert=how.invert,
         seed=how.seed,

@@ -46,6 +46,7 @@ class Embed(TypedDict, total=False):
 class Select(TypedDict, total=False):
     where: Sequence[str] | None
     fold: str | None
+    folds: AnyPath | None
     by: str
     keep: Mapping[str, float] | None
     invert: bool

@@ -19,12 +19,14 @@ import numpy.typing as npt
 
 from sertools.arrays import Mask
 from sertools.errors import StoreError, UsageError, one_of, warn
-from sertools.provenance import history, refuse_clobber
+from sertools.provenance import Input, history, refuse_clobber
+from sertools.published_folds import PublishedFold
 from sertools.spelling import is_missing, spelled
 from sertools.store.conditions import Condition, instead, matches
 from sertools.store.escapes import escape_name
 from sertools.store.format import Contents
 from sertools.store.identity import alike_within, called, full_names
+from sertools.store.published import sides
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store, write_virtual
 from sertools.verb_config import GROUPINGS
@@ -42,15 +44,18 @@ class Selection:
         ``(k, n)``: part k of n, counted from 1.
     by
         What a fold keeps together: speaker, session or utterance (stratified by class).
+    published
+        A fold that others have published, in place of `fold`: what it does not name is never chosen.
     keep
         Class → share of its utterances to keep, among those the rest selects.
     invert
-        Keep exactly what this selection without it leaves out.
+        Keep exactly what this selection without it leaves out, of what `published` names.
     """
 
     where: tuple[Condition, ...] = ()
     fold: tuple[int, int] | None = None
     by: str = "speaker"
+    published: PublishedFold | None = None
     keep: Mapping[str, float] = field(default_factory=dict)
     invert: bool = False
     seed: int = 0
@@ -105,14 +110,18 @@ def chosen(contents: Contents, selection: Selection) -> Mask:
         If a column, value, class or fold does not exist.
     """
     mask = np.ones(len(contents), dtype=bool)
+    named = mask.copy()
     for condition in selection.where:
         mask &= matches(contents, condition)
     if selection.fold:
         fold = _fold_of_utterance(contents, selection.fold[1], selection.by)
         mask &= (fold == selection.fold[0])[contents.segments["utterance"]]
+    if selection.published:
+        tested, named = (side[contents.segments["utterance"]] for side in sides(contents, selection.published))
+        mask &= tested
     for emotion, fraction in selection.keep.items():
         mask &= _kept(contents, mask, emotion, fraction, selection.seed)
-    return ~mask if selection.invert else mask
+    return ~mask & named if selection.invert else mask
 
 
 def select_store(source: Path, output: Path, selection: Selection, *, copy: bool = False) -> int:
@@ -152,19 +161,20 @@ def select_store(source: Path, output: Path, selection: Selection, *, copy: bool
 
 def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Selection, source: Path) -> None:
     """Warn where a fold lacks a class, or takes a word for a speaker that means none."""
-    if not selection.fold:
+    if not (selection.fold or selection.published):
         return
     lacking = sorted(set(contents.classes()) - set(contents.emotion[index].tolist()))
-    k, n = selection.fold
     if lacking and not selection.where:
         emotion = contents.of_utterances("emotion")
         counts = ", ".join(f"{name} ({int((emotion == name).sum())} utterances in all)" for name in lacking)
-        side = f"all but fold {k}/{n}" if selection.invert else f"fold {k}/{n}"
+        own = f"fold {selection.published.name} of {selection.published.source}" if selection.published else ""
+        side = own or "fold {}/{} by ".format(*selection.fold or ()) + selection.by
+        remedy = "" if own else ": use fewer folds, or fold --by utterance"
         warn(
-            f"{source}: {side} by {selection.by} holds no {counts}; a score there leaves that class out: "
-            "use fewer folds, or fold --by utterance"
+            f"{source}: {'all but ' * selection.invert}{side} holds no {counts}; a score there leaves that class "
+            f"out{remedy}"
         )
-    if selection.by == "utterance":
+    if selection.by == "utterance" or selection.published:
         return
     groups = full_names(contents, selection.by)[contents.segments["utterance"]]
     here = set(groups[index].tolist())
@@ -193,6 +203,10 @@ def _history(store: Store, selection: Selection, copy: bool) -> tuple[str, ...]:
     options: dict[str, object] = {"where": [str(condition) for condition in selection.where]}
     if selection.fold:
         options |= {"fold": f"{selection.fold[0]}/{selection.fold[1]}", "by": selection.by}
+    inputs = {"store": store.contents.as_input()}
+    if selection.published:
+        options["fold"] = selection.published.name
+        inputs["folds"] = Input(selection.published.digest)
     if selection.keep:
         options["keep"] = dict(selection.keep)
     if selection.invert:
@@ -200,7 +214,7 @@ def _history(store: Store, selection: Selection, copy: bool) -> tuple[str, ...]:
     if copy:
         options["copy"] = True
     seed = selection.seed if selection.keep else None
-    return history("select", options, {"store": store.contents.as_input()}, seed)
+    return history("select", options, inputs, seed)
 
 
 def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray[np.int64]:

@@ -19,7 +19,7 @@ from sertools.provenance import line_digest
 from sertools.reporting.contents.words import Word, words_of
 
 # Roles of files that are read by an option; the others are arguments, in this order.
-_OPTIONS = ("val", "noise", "encoder", "smote", "translate")
+_OPTIONS = ("val", "noise", "encoder", "folds", "smote", "translate")
 _ARGUMENTS = ("corpus", "classifier", "gan", "autoencoder", "latents", "store", "stores", "train", "test")
 FILE_FLAGS = tuple(map(flag_of, _OPTIONS))
 # Verb → the role of what it makes, if that is no store.
@@ -37,8 +37,9 @@ _ROOTS = {
     "corpus": ("CORPUS", "what was extracted"),
     "noise": ("NOISE", "a folder of background noise"),
     "encoder": ("ENCODER", "a pretrained encoder"),
+    "folds": ("FOLDS", "published folds"),
 }
-_VARIABLE = re.compile(r"\$(CORPUS|NOISE|ENCODER)(_[0-9a-f]+)?")
+_VARIABLE = re.compile(r"\$(CORPUS|NOISE|ENCODER|FOLDS)(_[0-9a-f]+)?")
 _DIGITS = 8
 
 # The digest of the line that made a file, empty where it is not known; and the file's own.
