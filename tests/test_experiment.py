@@ -28,7 +28,9 @@ from sertools.experiment.methods import (
 from sertools.experiment.rules import Rule, Section, needed
 from sertools.experiment.seeds import PURPOSES, derived_seed
 from sertools.experiment.settings import PROFILES, SETTINGS, resolve
+from sertools.experiment.speakers import folds_of_speakers
 from sertools.experiment.steps import shell_lines
+from sertools.store.reader import open_store
 
 ROOT = Path(__file__).parent.parent
 FUNCTION = re.compile(r"\$\((\w+) ")
@@ -332,3 +334,74 @@ def test_a_new_method_is_one_row(tmp_path):
     ) in rules_of_it
     assert order == ["imbalanced", "cp", "brand-new", "mixup", "stranger"]
     assert {row["method"]: row["category"] for row in rows}["brand-new"] == "Generation"
+
+
+# Folds that are no number of parts
+
+
+def test_while_the_speakers_are_not_known_make_has_rules_up_to_them(tmp_path):
+    given = {"FOLDS": "speakers", "OUT": f"{tmp_path}/out"}
+    text = fragment(given)
+    targets = [lines[0].split(":")[0] for lines in rules(text)]
+    assert targets[-2] == "$(OUT)/speakers.csv"
+    assert {"table2", "stores2", "cell", "$(OUT)/table2.txt"} <= set(targets[-1].split())
+    assert "$(OUT)/1/test.h5" not in text
+
+
+def test_each_speaker_has_a_fold_once_they_are_known(tmp_path):
+    given = {"FOLDS": "speakers", "OUT": f"{tmp_path}/o$ut", "METHODS": "full"}
+    (tmp_path / "o$ut").mkdir()
+    (tmp_path / "o$ut" / "speakers.csv").write_text(folds_of_speakers('{"speakers": ["f1", "m, 1", "m2"]}'))
+    found = {lines[0].split(":")[0]: lines for lines in rules(fragment(given))}
+    assert [target for target in found if target.endswith("/test.h5") and "wild" not in target] == [
+        f"$(OUT)/{number}/test.h5" for number in (1, 2, 3)
+    ]
+    head, *lines = found["$(OUT)/3/rest.h5"]
+    assert head == "$(OUT)/3/rest.h5: $(OUT)/specs.h5 $(OUT)/speakers.csv"
+    assert lines[-1] == "\t$(SERTOOLS) select $< --folds $(OUT)/speakers.csv --fold 3 -v -o $@"
+    # Other speakers are other folds: the table asks for them before it is made.
+    assert found["table2 table3 ablation"][0] == "table2 table3 ablation: $(READY) $(OUT)/speakers.csv"
+
+
+def test_folds_of_speakers_stand_in_the_order_of_their_names_and_need_two():
+    assert folds_of_speakers('{"speakers": ["a, b", "c"]}') == 'speaker,fold\n"a, b",1\nc,2\n'
+    for info, words in (
+        ('{"speakers": ["a"]}', "names 1 speakers, and needs two"),
+        ("", "expected what"),
+        ("[]", "expected"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            folds_of_speakers(info)
+
+
+def test_published_folds_make_a_table(tmp_path):
+    path = tmp_path / "folds.csv"
+    path.write_text("id,fold\na,1\nb,test\n")
+    text = fragment({"FOLDS": str(path), "METHODS": "full"})
+    assert f"select $< --folds {path} --fold test -v -o $@" in text
+    path.write_text("id,fold\na,the first\n")
+    with pytest.raises(UsageError, match="fold 'the first' makes no name of a folder"):
+        fragment({"FOLDS": str(path)})
+
+
+def test_make_starts_over_when_the_speakers_are_known(tiny_store, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "labels.csv").touch()
+    shutil.copy(tiny_store, out / "all.h5")
+    words = ["FOLDS=speakers", f"OUT={out}", "CORPUS=/nowhere", "EMOTIONS=", f"VENV={tmp_path}"]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / ".ready").touch()
+    for name, own in (("python", ""), ("sertools", "-m sertools")):
+        script = tmp_path / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {own} "$@"\n')
+        script.chmod(0o755)
+    done = subprocess.run(
+        ["make", "-s", "stores2", *words], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    speakers = sorted(set(open_store(out / "specs.h5").contents.column("speaker").tolist()))
+    assert len(speakers) > 1
+    for number, speaker in enumerate(speakers, start=1):
+        for name, own in (("test", {speaker}), ("rest", {*speakers} - {speaker})):
+            assert set(open_store(out / str(number) / f"{name}.h5").contents.column("speaker").tolist()) == own

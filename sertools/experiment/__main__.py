@@ -12,6 +12,7 @@ from sertools.errors import SertoolsError, printable
 from sertools.experiment.fragment import fragment, write
 from sertools.experiment.guide import guide
 from sertools.experiment.settings import resolve
+from sertools.experiment.speakers import folds_of_speakers
 from sertools.experiment.steps import shell_lines
 
 
@@ -26,6 +27,9 @@ def main(words: Sequence[str] | None = None) -> int:
     what.add_argument("--write", action="store_true", help="write the rules into OUT, and print where they are")
     what.add_argument("--steps", action="store_true", help="print the commands of one cell of one method instead")
     what.add_argument("--settings", action="store_true", help="print every setting with its value instead")
+    what.add_argument(
+        "--speakers", action="store_true", help="write a fold for each speaker of what info --json says"
+    )
     asked = parser.parse_args(words)
     given = {**os.environ, **dict(word.split("=", 1) for word in asked.words if "=" in word)}
     goals = [word for word in asked.words if "=" not in word]
@@ -43,6 +47,8 @@ def _said(asked: argparse.Namespace, given: Mapping[str, str], goals: Sequence[s
         return guide(given)
     if asked.steps:
         return shell_lines(given)
+    if asked.speakers:
+        return folds_of_speakers(sys.stdin.read())
     rules = fragment(given, goals)
     return f"{write(rules, Path(resolve(given)['OUT']))}\n" if asked.write else rules
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sertools.errors import SertoolsError, UsageError
 from sertools.experiment.figures import ablation, figures, pictures
-from sertools.experiment.paper_tables import corpus_stores, folds, table2, table3, table_text
+from sertools.experiment.paper_tables import OF_SPEAKERS, corpus_stores, folds, table2, table3, table_text
 from sertools.experiment.rules import OUT, needed
-from sertools.experiment.settings import SETTINGS, resolve
+from sertools.experiment.settings import SETTINGS, SPEAKERS, resolve
 
 _HEAD = """\
 # Rules of the experiment, written by `python3 -m sertools.experiment`: change its settings, not this file.
@@ -27,11 +27,11 @@ _BESIDE = "$(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) "
 _GOALS = """\
 # ---- What is typed ----
 
-table2 table3 ablation: $(READY)
+table2 table3 ablation: {first}
 	{make} $(OUT)/$@.txt
 	@cat $(OUT)/$@.txt
 
-demo: $(READY)
+demo: {first}
 	{make} $(OUT)/table2.txt pictures
 	@echo
 	@cat $(OUT)/table2.txt
@@ -52,7 +52,7 @@ cell: $(filter $(CELL)%,$(results_table2))
 _OF_PICTURES = ("demo", "ablation", "fig2", "fig3", "figures", "pictures")
 _CELL_THREAD = "cell: export OMP_NUM_THREADS = 1\n"
 _FIGURES = """\
-fig2 fig3: $(READY)
+fig2 fig3: {first}
 	{make} $(OUT)/$@.png
 	@echo 'picture: $(OUT)/$@.png'
 """
@@ -61,6 +61,13 @@ _FIGURES_SMOKE = """\
 fig2 fig3: figures ; @:
 figures:
 	@$(MAKE) --no-print-directory $(filter fig2 fig3,$(MAKECMDGOALS)) PROFILE=cpu
+"""
+# Each speaker is tested in a fold, and how many there are is known when their rows are: make then starts over.
+_NOT_YET = """\
+# ---- What is typed ----
+
+demo table2 table3 ablation fig2 fig3 figures pictures stores2 cells2 cell {texts}: {first}
+	$(if $(findstring n,$(firstword -$(MAKEFLAGS))),# then $@: a fold for each speaker,@$(MAKE) $@)
 """
 
 
@@ -87,6 +94,11 @@ def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
     """
     plain = resolve(given)
     settings = {name: value.replace("$", "$$") for name, value in plain.items()}
+    head = _head(given, settings["OUT"])
+    texts = [f"{OUT}/{name}.txt" for name in ("table2", "table3", "ablation")]
+    first = f"$(READY) {OF_SPEAKERS}" if settings["FOLDS"] == SPEAKERS else "$(READY)"
+    if not folds(settings):
+        return "\n".join([head, corpus_stores(settings).text, _NOT_YET.format(texts=" ".join(texts), first=first)])
     second, third = table2(settings), table3(settings)
     drawn = not settings["ENCODER"]
     if not drawn and (made := [goal for goal in goals if goal in _OF_PICTURES]):
@@ -101,23 +113,25 @@ def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
         *([figures(settings), ablation(settings)] if drawn else []),
     ]
     stores = [store for fold in folds(settings) for store in fold.stores]
-    texts = [f"{OUT}/{name}.txt" for name in ("table2", "table3", "ablation")]
     shown = [f"{OUT}/{name}.png" for name in ("fig2", "fig3", "real-and-generated", "confusion")]
     asked = [goal.replace(f"{plain['OUT']}/", f"{OUT}/", 1) for goal in goals]
     kept = needed(sections, (*stores, *second.results, *third.results, *texts, *shown, *asked))
+    return "\n".join([head, *(section.text for section in kept), _goals(settings["PROFILE"], stores, first)])
+
+
+def _head(given: Mapping[str, str], out: str) -> str:
     words = [f"{name}={given[name]}" for name in SETTINGS if name in given]
-    head = _HEAD.format(
+    return _HEAD.format(
         given=shlex.join(" ".join(word.splitlines()) for word in words) or "No setting is given.",
-        OUT=settings["OUT"].replace("#", "\\#"),
+        OUT=out.replace("#", "\\#"),
     )
-    return "\n".join([head, *(section.text for section in kept), _goals(settings["PROFILE"], stores)])
 
 
-def _goals(profile: str, stores: Sequence[str]) -> str:
+def _goals(profile: str, stores: Sequence[str], first: str) -> str:
     thin = profile != "paper"
     make = f"{_ONE_THREAD}$(WARM) $(MAKE) {_BESIDE}" if thin else "$(WARM) $(MAKE)"
-    shown = _FIGURES_SMOKE if profile == "smoke" else _FIGURES.format(make=make)
-    text = _GOALS.format(make=make, figures=shown, stores=" ".join(stores))
+    shown = _FIGURES_SMOKE if profile == "smoke" else _FIGURES.format(make=make, first=first)
+    text = _GOALS.format(make=make, figures=shown, stores=" ".join(stores), first=first)
     return text + _CELL_THREAD if thin else text
 
 

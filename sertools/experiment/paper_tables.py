@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sertools.errors import UsageError
 from sertools.experiment.methods import FULL, TABLE_2, TABLE_2_SMOKE, TABLE_2_VECTORS, TABLE_3, Joined, joined
 from sertools.experiment.places import Cell
 from sertools.experiment.rules import OUT, Rule, Section, by_tool, fill
-from sertools.experiment.settings import Settings
+from sertools.experiment.settings import SPEAKERS, Settings, are_parts
+from sertools.published_folds import fold_names
 
 ALL = f"{OUT}/all.h5"
 SPECS = f"{OUT}/specs.h5"
+OF_SPEAKERS = f"{OUT}/speakers.csv"
 WILD = f"{OUT}/wild"
+_FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _EXTRACT = "extract $< -o $@ --jobs $(JOBS) {FRONT_END}"
 _EMBED = "embed $< -o $@ --encoder {ENCODER} --device {DEVICE} {FRONT_END}"
+_FOLDS_OF_SPEAKERS = Rule(
+    target=OF_SPEAKERS,
+    needs=(SPECS,),
+    lines=(
+        "$(BIN)/sertools info $< --json | $(BIN)/python -m sertools.experiment --speakers > $@.part",
+        "mv $@.part $@",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,7 @@ def corpus_stores(settings: Settings) -> Section:
             rule,
             by_tool(ALL, (labels,), _EMBED if settings["ENCODER"] else _EXTRACT, settings),
             by_tool(SPECS, (ALL,), "select $< {where} -o $@", _where(settings["EMOTIONS"])),
+            *([_FOLDS_OF_SPEAKERS] if settings["FOLDS"] == SPEAKERS else []),
         ),
     )
 
@@ -95,15 +109,18 @@ class Fold:
     def rules(self) -> Section:
         """Give the rules of its stores."""
         rest = f"{self.folder}/rest.h5"
-        part = f"select $< --fold {self.number}/{{FOLDS}} --by {{BY}}"
+        own = {SPEAKERS: OF_SPEAKERS}.get(self.settings["FOLDS"], "{FOLDS}")
+        parts = are_parts(self.settings["FOLDS"])
+        part = f"--fold {self.number}/{own} --by {{BY}}" if parts else f"--folds {own} --fold {self.number}"
+        specs = (SPECS, OF_SPEAKERS) if own == OF_SPEAKERS else (SPECS,)
         val = "select $< --fold 1/{VAL} --by {VAL_BY}"
         made = (
-            (self.test, SPECS, f"{part} -o $@"),
-            (rest, SPECS, f"{part} -v -o $@"),
-            (f"{self.folder}/val.h5", rest, f"{val} -o $@"),
-            (f"{self.folder}/full.h5", rest, f"{val} -v -o $@"),
+            (self.test, specs, f"select $< {part} -o $@"),
+            (rest, specs, f"select $< {part} -v -o $@"),
+            (f"{self.folder}/val.h5", (rest,), f"{val} -o $@"),
+            (f"{self.folder}/full.h5", (rest,), f"{val} -v -o $@"),
         )
-        rules = (by_tool(target, (source,), line, self.settings) for target, source, line in made)
+        rules = (by_tool(target, needs, line, self.settings) for target, needs, line in made)
         return Section(f"Fold {self.number}", tuple(rules))
 
     def cell(self, seed: str, reduced: str = "") -> Cell:
@@ -129,8 +146,23 @@ class Fold:
 
 
 def folds(settings: Settings) -> tuple[Fold, ...]:
-    """Give all folds of Table 2."""
-    return tuple(Fold(str(number), settings) for number in range(1, int(settings["FOLDS"]) + 1))
+    """Give all folds of Table 2; none, while the speakers that are to have one each are not known.
+
+    Raises
+    ------
+    UsageError
+        If published folds cannot be read, or have names that make no folder.
+    """
+    asked = settings["FOLDS"]
+    if are_parts(asked):
+        return tuple(Fold(str(number), settings) for number in range(1, int(asked) + 1))
+    path = Path((f"{settings['OUT']}/speakers.csv" if asked == SPEAKERS else asked).replace("$$", "$"))
+    if asked == SPEAKERS and not path.exists():
+        return ()
+    names = fold_names(path)
+    if odd := [name for name in names if not _FOLDER_NAME.fullmatch(name)]:
+        raise UsageError(f"FOLDS {path}: fold {odd[0]!r} makes no name of a folder; use letters, digits, _ and -")
+    return tuple(Fold(name, settings) for name in names)
 
 
 def rows(table: str, settings: Settings) -> tuple[Joined, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sertools.errors import UsageError, one_of
 
 Settings = Mapping[str, str]  # every setting's name → its value
+SPEAKERS = "speakers"  # FOLDS: one for each
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ WHAT = (
     Setting("EMOTIONS", "the classes of Table 2", "angry happy sad neutral"),
     Setting("CLASSES", "those that are reduced, one at a time (§3.2 of the paper)"),
     Setting("KEEP", "to this share of their utterances", "0.2"),
-    Setting("FOLDS", "how many; all are run"),
+    Setting(
+        "FOLDS", "how many; or speakers: one tests each; or published ones, as select --folds has them; all are run"
+    ),
     Setting("BY", "what a fold keeps together: speaker or session", "speaker"),
     Setting(
         "VAL",
@@ -112,7 +115,8 @@ def resolve(given: Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     UsageError
-        If there is no such profile, no seed or one that is no number, or FOLDS or VAL is no number of parts.
+        If there is no such profile, no seed or one that is no number, VAL is no number of parts, or FOLDS is nothing
+        that it may be.
     """
     own = {name: " ".join(value.splitlines()).strip() for name, value in given.items() if name in SETTINGS}
     profile = own.get("PROFILE", SETTINGS["PROFILE"].default)
@@ -134,15 +138,17 @@ def resolve(given: Mapping[str, str]) -> dict[str, str]:
     for seed in values["SEEDS"].split():
         if not (seed.isascii() and seed.isdigit()):
             raise UsageError(f"SEEDS {seed!r}: expected whole numbers, such as SEEDS='0 1 2'")
-    _check_parts("FOLDS", values["FOLDS"])
-    if values["VAL"]:
-        _check_parts("VAL", values["VAL"])
+    folds = values["FOLDS"]
+    if not (are_parts(folds) or folds == SPEAKERS or Path(folds).exists()):
+        raise UsageError(f"FOLDS {folds!r}: expected a number of parts, {SPEAKERS}, or a path of published folds")
+    if values["VAL"] and not are_parts(values["VAL"]):
+        raise UsageError(f"VAL {values['VAL']!r}: expected a number of parts")
     return values
 
 
-def _check_parts(name: str, value: str) -> None:
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise UsageError(f"{name} {value!r}: expected a number of parts")
+def are_parts(value: str) -> bool:
+    """Whether a value is a number of parts."""
+    return value.isascii() and value.isdigit() and int(value) > 0
 
 
 def _noise_beside(corpus: str) -> str:
