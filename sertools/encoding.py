@@ -14,6 +14,7 @@ ENCODER_PRECISIONS = ("auto", "float32", "bf16", "float16")
 POOLS = ("mean", "mean-std")
 EMBEDDINGS = "embeddings"
 
+ENCODER_PRECISION = Option("Number format on a GPU; auto is bf16 where it has that.", choices=ENCODER_PRECISIONS)
 POOL = Option("Average the frames, or give their standard deviation as well.", choices=POOLS)
 PIECES = Option("A longer recording is cut into equal pieces.", "SECONDS", bounds=Bounds(0.1, 600), flag="--seconds")
 
@@ -61,6 +62,11 @@ class Encoding(Checked):
     def shape(self) -> tuple[int, ...]:
         """Of a row: ``(n_values,)``."""
         return (self.n_values,)
+
+    @property
+    def segment_samples(self) -> int:
+        """The longest stretch that is one row, in samples."""
+        return round(self.segment_seconds * self.sr)
 
 
 # What makes rows of a waveform.

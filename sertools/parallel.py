@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -17,6 +19,7 @@ Prepared = TypeVar("Prepared")
 Outcome = TypeVar("Outcome")
 
 _ITEMS_A_TASK = 8
+_TASKS_AHEAD = 3  # of each process
 
 
 @lru_cache(maxsize=1)
@@ -137,6 +140,10 @@ def _in_turn(
     return finish(place, prepared)
 
 
+def _each(work: Callable[[Item], Outcome], items: Sequence[Item]) -> list[Outcome]:
+    return [*map(work, items)]
+
+
 def _pooled(
     work: Callable[[Item], Outcome],
     items: Sequence[Item],
@@ -151,8 +158,14 @@ def _pooled(
 
     # spawn: safe whatever threads this process has started, and the same on every system.
     pool = ProcessPoolExecutor(n_processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(turns,))
+    tasks = (items[first : first + at_once] for first in range(0, len(items), at_once))
     try:
-        yield from pool.map(work, items, chunksize=at_once)
+        # No more is begun than is soon asked for: who asks may be slower than those who work.
+        waiting = deque(pool.submit(_each, work, task) for task in islice(tasks, _TASKS_AHEAD * n_processes))
+        while waiting:
+            done = waiting.popleft().result()
+            waiting.extend(pool.submit(_each, work, task) for task in islice(tasks, 1))
+            yield from done
     except BrokenProcessPool as error:
         raise SertoolsError("a worker process was killed, perhaps for lack of memory; use fewer --jobs") from error
     finally:

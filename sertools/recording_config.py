@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sertools.config import SR, TRIM, Checked, FrontEnd
-from sertools.encoding import ENCODER_PRECISIONS, PIECES, POOL
+from sertools.encoding import ENCODER_PRECISION, PIECES, POOL
 from sertools.fields import REQUIRED, Option, option
 from sertools.spelling import MISSING
 from sertools.verb_config import DEVICE, JOBS
@@ -73,6 +73,4 @@ class Vectorising(Taking):
     padded: bool = option(False, "Whisper: fill every recording up to 30 s, as it was trained.")
     sr: int | None = option(None, "Sampling rate in Hz of an .onnx file that does not say it.", bounds=SR.bounds)
     device: str = option("auto", DEVICE)
-    precision: str = option(
-        "auto", "Number format on a GPU; auto is bf16 where it has that.", choices=ENCODER_PRECISIONS
-    )
+    precision: str = option("auto", ENCODER_PRECISION)

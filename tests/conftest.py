@@ -97,6 +97,22 @@ def augmented(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random HuBERT of four blocks and vectors of 16; not to be changed."""
+    from tiny_encoders import save_tiny
+
+    return save_tiny("hubert", tmp_path_factory.mktemp("encoder") / "hubert")
+
+
+@pytest.fixture(scope="session")
+def embedded(tiny_corpus: Path, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny corpus as vectors; not to be changed."""
+    path = tmp_path_factory.mktemp("embedded") / "emb.h5"
+    sertools.embed(tiny_corpus / "labels.csv", path, encoder=str(encoder))
+    return path
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Outcome]:
     """Run the command line in a process of its own: ``run("info", path, cwd=…, stdin=…)``."""

@@ -27,20 +27,6 @@ from sertools.store.writer import write_store
 Call = Callable[..., Outcome]
 
 
-@pytest.fixture(scope="session")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random HuBERT of four blocks and vectors of 16; not to be changed."""
-    return save_tiny("hubert", tmp_path_factory.mktemp("encoder") / "hubert")
-
-
-@pytest.fixture(scope="session")
-def embedded(tiny_corpus: Path, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny corpus as vectors; not to be changed."""
-    path = tmp_path_factory.mktemp("embedded") / "emb.h5"
-    sertools.embed(tiny_corpus / "labels.csv", path, encoder=str(encoder))
-    return path
-
-
 def rows_of(path: Path) -> np.ndarray:
     store = open_store(path)
     return store.rows(np.arange(len(store)))
@@ -223,7 +209,6 @@ def test_pictures_are_not_for_vectors_nor_vectors_for_pictures(
     for line in (
         ["pretrain-ae", embedded, "-o", "ae", "--latent", "conv"],
         ["train-generator", embedded, "-o", "g", "--kind", "cvae"],
-        ["augment", embedded, "-o", "a.h5", "--strategy", "SARS"],
         ["to-wav", embedded, "-o", "wavs"],
         ["score", embedded, embedded],
         ["plot", embedded, "-o", "p.png"],

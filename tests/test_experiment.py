@@ -23,6 +23,7 @@ from sertools.experiment.methods import (
     TABLE_2_SMOKE,
     TABLE_2_VECTORS,
     TABLE_3,
+    TABLE_3_VECTORS,
     joined,
 )
 from sertools.experiment.rules import Rule, Section, needed
@@ -219,7 +220,19 @@ def test_vectors_are_drawn_and_moved_where_they_lie():
     )
 
 
-@pytest.mark.parametrize("name", ["gan", "CP", "specaug", "mixup+posthoc", "weighted+cvae", "potcut"])
+def test_strategies_that_alter_audio_are_told_the_encoder():
+    rules = fragment({"ENCODER": "whisper/", "METHODS": "CP RS0.6 SAR+weighted"})
+    assert re.findall(r"augment \$< --strategy (\S+) (.*)--seed", rules)[:3] == [
+        ("CP", ""),
+        ("SAR", "--encoder whisper/ --device auto "),
+        ("RS0.6", ""),
+    ]
+    rules = fragment({"ENCODER": "whisper/"}, ["table3"])
+    assert set(re.findall(r"--tag method=(\S+)", rules)) == set(TABLE_3_VECTORS)
+    assert "--encoder" not in fragment({"METHODS": "SAR"})
+
+
+@pytest.mark.parametrize("name", ["gan", "specaug", "mixup+posthoc", "weighted+cvae", "potcut"])
 def test_methods_of_pictures_are_refused_where_rows_are_vectors(name):
     with pytest.raises(UsageError, match=f"{re.escape(name)}: needs pictures, and the rows of ENCODER are vectors"):
         fragment({"ENCODER": "whisper/", "METHODS": f"imbalanced {name}"})

@@ -136,7 +136,7 @@ def embed(
     from sertools.encoders.encoder import open_encoder
     from sertools.store.select import parse_part
     from sertools.store.vectors import embed as run
-    from sertools.training.runtime import computed_on, pick_device, pick_precision
+    from sertools.training.runtime import computed_on, pick_device, pick_encoder_precision
 
     how, _ = parted("embed", options)
     name = name_of(output)
@@ -144,7 +144,7 @@ def embed(
     part = None if how.shard is None else parse_part(how.shard, "--shard")
     listing = _listed(sources, how, stdin, stores=True)
     device = pick_device(how.device)
-    precision = how.precision if how.precision == "float16" else pick_precision(how.precision, device)
+    precision = pick_encoder_precision(how.precision, device)
     encoder = open_encoder(
         how.encoder, layers=layers, pool=how.pool, device=device, precision=precision, sr=how.sr, padded=how.padded
     )

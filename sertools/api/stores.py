@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sertools.api.running import AnyPath, Paths, Progress, maybe, path_of, paths_of, run_through, takes, writing
+from sertools.encoding import Encoding
 from sertools.errors import UsageError
 from sertools.keywords import parted
 
 if TYPE_CHECKING:
     from sertools.api.typed import Augment, Select, ToWav, Unpack
     from sertools.balance.augmentation import AugmentProgress
+    from sertools.encoders.encoder import FrozenEncoder
     from sertools.store.listening import ToWavProgress
+    from sertools.verb_config import Augmenting
 
 
 @takes("select")
@@ -97,6 +100,7 @@ def augment(
     """Balance a training store without a GAN (§2.5).
 
     Strategies are the keys of `sertools.STRATEGIES`: CP copies, SA and its variants alter the audio, RS removes rows.
+    Altered audio of a store of vectors is encoded again, by the encoder that made them.
 
     Parameters
     ----------
@@ -115,7 +119,7 @@ def augment(
     Raises
     ------
     SertoolsError
-        If there is nothing to balance, or audio or noise is missing.
+        If there is nothing to balance, or audio, noise or the encoder is missing.
     """
     from sertools.balance.augmentation import augment_store
     from sertools.balance.strategies import strategy as find
@@ -125,11 +129,29 @@ def augment(
     how, _ = parted("augment", options)
     chosen, source, output = find(how.strategy), path_of(store), path_of(output)
     sounds, root = maybe(how.noise), maybe(how.audio_root)
-    folder = open_noise(sounds, open_store(source).contents.front_end.segment_seconds) if sounds else None
+    contents = open_store(source).contents
+    front_end = contents.front_end
+    longest = min(front_end.segment_seconds, contents.utterances["duration"].max(initial=0.0))
+    folder = open_noise(sounds, longest) if sounds else None
+    encoder, computed = None, dict[str, object]()
+    if isinstance(front_end, Encoding) and chosen.alters:
+        encoder, computed = _opened_again(front_end, str(source), how)
     with writing(output):
-        steps = augment_store(source, output, chosen, seed=how.seed, noise=folder, audio_root=root, jobs=how.jobs)
+        steps = augment_store(
+            source, output, chosen, seed=how.seed, noise=folder, encoder=encoder, audio_root=root, jobs=how.jobs,
+            computed=computed,
+        )  # fmt: skip
         last = run_through(steps, progress)
     return last.counts if last else {}
+
+
+def _opened_again(encoding: Encoding, store: str, how: Augmenting) -> tuple[FrozenEncoder, dict[str, object]]:
+    from sertools.store.reencoding import encoder_of
+    from sertools.training.runtime import computed_on, pick_device, pick_encoder_precision
+
+    device = pick_device(how.device)
+    precision = pick_encoder_precision(how.precision, device)
+    return encoder_of(encoding, store, how.encoder, device, precision), computed_on(device, precision)
 
 
 @takes("to-wav")

@@ -137,9 +137,12 @@ class Score(TypedDict, total=False):
 class Augment(TypedDict, total=False):
     strategy: str
     noise: AnyPath | None
+    encoder: str | None
     audio_root: AnyPath | None
     jobs: int
     seed: int
+    device: str
+    precision: str
 
 class TrainClf(TypedDict, total=False):
     val: AnyPath | None

@@ -1,8 +1,9 @@
-"""One row altered by a signal transform of its source audio (§2.5).
+"""Rows altered by a signal transform of their source audio (§2.5).
 
 The transform acts on the row's own stretch of the recording, read with a little context on either side and cut to
-the segment again: one row in, one row out. Its parameters are drawn from a hash of the seed and the row, so
-they do not depend on the other rows, on the number of processes or on the order of work.
+the segment again: one row in, one row out. A vector's stretch is its recording, or its piece of a longer one. The
+parameters are drawn from a hash of the seed and the row, so they do not depend on the other rows, on the number of
+processes or on the order of work.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from sertools.arrays import Pictures, Waveform
+from sertools.arrays import Waveform
 from sertools.config import FrontEnd
+from sertools.encoding import Encoding, RowSource
 from sertools.errors import AudioError, StoreError
 from sertools.parallel import one_blas_thread
 from sertools.provenance import canonical_json
-from sertools.sound.audio import Piece, UtteranceAudio, piece_samples, read_utterance, trimmed
-from sertools.sound.features import log_mel, valid_frames
+from sertools.sound.audio import UtteranceAudio, cut_evenly, read_utterance, trimmed
 from sertools.sound.noise import NoiseFolder
 from sertools.sound.transforms import add_noise, pitch_shift, time_stretch
 from sertools.store.escapes import escape_name
@@ -116,53 +117,60 @@ class Parent:
 
 
 @dataclass(frozen=True)
-class Altered:
-    """The new rows of one utterance, in the order of its alterations."""
+class AlteredAudio:
+    """The altered samples of one utterance, in the order of its alterations.
 
-    pictures: Pictures
-    n_valid_frames: tuple[int, ...]
+    Attributes
+    ----------
+    path
+        Of the utterance.
+    samples
+        At the front end's rate, at most a segment each [shape=(n,)].
+    params
+        How each was altered, as JSON.
+    """
+
+    path: Path
+    samples: tuple[Waveform, ...]
     params: tuple[str, ...]
 
 
-def alter(parent: Parent, front_end: FrontEnd, noise: NoiseFolder | None) -> Altered:
-    """Make the new rows of one utterance.
+def alter(parent: Parent, front_end: RowSource, noise: NoiseFolder | None) -> AlteredAudio:
+    """Alter the audio of one utterance.
 
     Raises
     ------
     AudioError
         If noise cannot be read, or is silent.
     StoreError
-        If the audio is not what the store was extracted from.
+        If the audio is not what the store was made from.
     """
-    utterance = trimmed(_read_again(parent, front_end.sr), front_end)
+    utterance = trimmed(_read_again(parent, front_end), front_end)
     with one_blas_thread():
         made = [_altered_samples(utterance, alteration, front_end, noise) for alteration in parent.alterations]
-        pictures = [log_mel(piece_samples(y, Piece(0, len(y)), front_end), front_end) for y, _ in made]
-    return Altered(
-        np.stack(pictures),
-        tuple(valid_frames(len(y), front_end) for y, _ in made),
-        tuple(canonical_json(params) for _, params in made),
-    )
+    samples, params = zip(*made, strict=True)
+    return AlteredAudio(parent.path, samples, tuple(map(canonical_json, params)))
 
 
-def _read_again(parent: Parent, sr: int) -> UtteranceAudio:
+def _read_again(parent: Parent, front_end: RowSource) -> UtteranceAudio:
     """Decode what the store was extracted from, and make sure that it is that."""
     why = "its samples differ"
     try:
-        utterance = read_utterance(parent.path, sr, parent.start, parent.start + parent.duration)
+        utterance = read_utterance(parent.path, front_end.sr, parent.start, parent.start + parent.duration)
         if utterance.digest == parent.digest:
             return utterance
     except AudioError as error:
         # What `extract` would advise does not help here.
         why = str(error).removeprefix(f"{parent.path}: ").partition(";")[0]
+    verb = "extract" if isinstance(front_end, FrontEnd) else "embed"
     raise StoreError(
         f"{parent.path}: is not the audio that the store was extracted from ({why}); "
-        "give the folder of that by --audio-root, or extract again"
+        f"give the folder of that by --audio-root, or {verb} again"
     )
 
 
 def _altered_samples(
-    utterance: UtteranceAudio, alteration: Alteration, front_end: FrontEnd, noise: NoiseFolder | None
+    utterance: UtteranceAudio, alteration: Alteration, front_end: RowSource, noise: NoiseFolder | None
 ) -> tuple[Waveform, Params]:
     """Give at most a segment of altered samples."""
     sr, length = front_end.sr, front_end.segment_samples
@@ -170,7 +178,11 @@ def _altered_samples(
     rng = np.random.default_rng(alteration.entropy)
     params = transform.draw(rng)
     rate = params.get("rate", 1.0)
-    first, last = _span(utterance, alteration.start, front_end, rate)
+    first = min(round((alteration.start - utterance.offset) * sr), len(utterance.y) - 1)
+    if isinstance(front_end, FrontEnd):
+        first, last = _segment(first, len(utterance.y), length, rate)
+    else:
+        first, last = _piece(first, len(utterance.y), front_end)
     context = round(_CONTEXT_SECONDS * sr)
     before = min(first, context)
     n_made = max(1, min(length, round((last - first) / rate)))
@@ -182,16 +194,20 @@ def _altered_samples(
     return made[skipped : skipped + n_made], params
 
 
-def _span(utterance: UtteranceAudio, start: float, front_end: FrontEnd, rate: float) -> tuple[int, int]:
-    """First and last sample that a row's altered version is made from.
+def _segment(first: int, n: int, length: int, rate: float) -> tuple[int, int]:
+    """First and last of `n` samples that a segment's altered version is made from.
 
     A full segment at another speed needs `rate` times as much speech, taken evenly from both sides as far as the
     utterance reaches. A padded one has no more than it has.
     """
-    length, n = front_end.segment_samples, len(utterance.y)
-    first = min(round((start - utterance.offset) * front_end.sr), n - 1)
     if n - first < length:
         return first, n
     wanted = min(n, math.ceil(length * rate))
     first = min(max(0, first - (wanted - length) // 2), n - wanted)
     return first, first + wanted
+
+
+def _piece(first: int, n: int, encoding: Encoding) -> tuple[int, int]:
+    """First and last of `n` samples of the piece that starts at `first`, or nearest to it: starts are rounded."""
+    piece = min(cut_evenly(n, encoding), key=lambda piece: abs(piece.start - first))
+    return piece.start, piece.start + piece.n_valid

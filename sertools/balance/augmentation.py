@@ -9,31 +9,35 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sertools.arrays import Index
-from sertools.balance.alteration import TRANSFORMS, Alteration, Parent, alter
+from sertools.balance.alteration import TRANSFORMS, Alteration, Parent
+from sertools.balance.alterers import Alterer, alterer
 from sertools.balance.plan import RowPlan, plan_rows
 from sertools.balance.strategies import Strategy
 from sertools.corpora.files import check_inside, on_disk
+from sertools.encoding import Encoding
 from sertools.errors import StoreError, UsageError
-from sertools.parallel import ordered_map
 from sertools.provenance import Input, history, refuse_clobber
-from sertools.rehearsal import Plan, begin, counted, memory_so_far, seconds_of
+from sertools.rehearsal import Plan, begin, counted, memory_so_far
 from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
 from sertools.sound.transforms import find_cache
-from sertools.store.format import OWN_ROWS_OF, Column, Contents, Table, pictures_of
+from sertools.store.format import OWN_ROWS_OF, Column, Contents, Table
 from sertools.store.reader import RowMap, Source, Store, open_store
 from sertools.store.select import moved_root
 from sertools.store.writer import Spool, write_virtual
+
+if TYPE_CHECKING:
+    from sertools.encoders.encoder import FrozenEncoder
 
 _TRIED = 4  # recordings that a rehearsal alters
 
@@ -63,8 +67,10 @@ def augment_store(
     *,
     seed: int = 0,
     noise: NoiseFolder | None = None,
+    encoder: FrozenEncoder | None = None,
     audio_root: Path | None = None,
     jobs: int = 1,
+    computed: Mapping[str, object] | None = None,
 ) -> Iterator[AugmentProgress]:
     """Write `source` with its classes balanced by `strategy`; complete when the iterator ends.
 
@@ -72,10 +78,14 @@ def augment_store(
     ----------
     noise
         Background noise, for strategies that add it; others leave it.
+    encoder
+        What made the rows of a store of vectors, for strategies that alter audio; others leave it.
     audio_root
         Where the corpus lies, whatever the store says; no path may lead out of it.
     jobs
         Processes that alter audio.
+    computed
+        What a history says of where the encoder ran, as `training.runtime.computed_on` has it.
 
     Raises
     ------
@@ -85,12 +95,12 @@ def augment_store(
     CorpusError
         If a path leads out of `audio_root`.
     UsageError
-        If the strategy needs noise and there is none.
+        If the strategy needs noise, or an encoder, and there is none.
     """
     store = open_store(source)
     refuse_clobber(output, [source, *(s.path for s in store.row_map.sources)])
     noise = _needed_noise(strategy, noise)
-    contents, front_end = store.contents, pictures_of(store.contents.front_end, str(source))
+    contents, front_end = store.contents, store.contents.front_end
     try:
         plan = plan_rows(contents.emotion.tolist(), strategy, seed)
     except StoreError as error:
@@ -101,13 +111,14 @@ def augment_store(
     counts = _counts(contents.emotion, rows)
     if parents:
         find_cache()
-    work = partial(alter, front_end=front_end, noise=noise)
-    begin(output, lambda: _plan(store, output, strategy, counts, parents, work, jobs))
+    by = alterer(front_end, noise, encoder) if parents else None
+    encoded_by = front_end.encoder if parents and isinstance(front_end, Encoding) else ""
+    begin(output, lambda: _plan(store, output, strategy, counts, parents, by, jobs))
     yield AugmentProgress(0, len(altered), counts)
     made: dict[str, list[Any]] = {"digest": [], "params": [], "n_valid_frames": []}
     with Spool(output, contents.front_end) as spool:
-        for of_parent in ordered_map(work, parents, jobs):
-            made["digest"] += spool.add(of_parent.pictures)
+        for of_parent in by.rows(parents, jobs) if by else ():
+            made["digest"] += spool.add(of_parent.rows)
             made["params"] += of_parent.params
             made["n_valid_frames"] += of_parent.n_valid_frames
             yield AugmentProgress(len(made["digest"]), len(altered), counts)
@@ -122,7 +133,7 @@ def augment_store(
             segments=segments,
             utterances=utterances,
             lineage=contents.passed_on,
-            history=_history(contents, strategy, noise, seed),
+            history=_history(contents, strategy, noise, encoded_by, seed, computed or {}),
             audio_root=moved_root(store, output),
             shard=None,
         )
@@ -138,23 +149,22 @@ def _plan(
     strategy: Strategy,
     counts: Mapping[str, tuple[int, int]],
     parents: Sequence[Parent],
-    work: Callable[[Parent], Any],
+    by: Alterer | None,
     n_processes: int,
 ) -> Plan:
     tried = parents[:_TRIED]
-    seconds = seconds_of(lambda: [work(parent) for parent in tried])
+    seconds = by.seconds(tried, n_processes) if by else 0.0
     n_new = sum(len(parent.alterations) for parent in parents)
     n_tried = sum(len(parent.alterations) for parent in tried)
-    by = f" by {n_processes} processes" if n_processes > 1 else ""
+    processes = f" by {n_processes} processes" if n_processes > 1 else ""
     changes = ", ".join(f"{name} {before} → {after}" for name, (before, after) in counts.items())
-    n_mels, n_frames = store.shape
     return Plan(
         reads=counted([store.path], {name: before for name, (before, _) in counts.items()}),
-        work=f"{strategy.name}: {changes}; {n_new} rows from altered audio{by}",
+        work=f"{strategy.name}: {changes}; {n_new} rows from altered audio{processes}",
         n_rows=sum(after for _, after in counts.values()),
         writes=(str(output),),
-        output_bytes=n_new * n_mels * n_frames * 4,
-        seconds=seconds * n_new / max(1, n_tried) / n_processes,
+        output_bytes=n_new * math.prod(store.shape) * 4,
+        seconds=seconds * n_new / max(1, n_tried),
         measured=f"by {n_tried} altered rows" if n_tried else "no audio is altered",
         memory_bytes=memory_so_far(),
     )
@@ -174,9 +184,20 @@ def _tables(contents: Contents, rows: _Rows) -> tuple[Table, Table]:
     return segments.with_column("origin", origin).with_column("parent", parent), utterances
 
 
-def _history(contents: Contents, strategy: Strategy, noise: NoiseFolder | None, seed: int) -> tuple[str, ...]:
-    inputs = {"store": contents.as_input(), **({"noise": Input(noise.digest())} if noise else {})}
-    return history("augment", {"strategy": strategy.name}, inputs, seed)
+def _history(
+    contents: Contents,
+    strategy: Strategy,
+    noise: NoiseFolder | None,
+    encoder: str,
+    seed: int,
+    computed: Mapping[str, object],
+) -> tuple[str, ...]:
+    inputs = {
+        "store": contents.as_input(),
+        **({"noise": Input(noise.digest())} if noise else {}),
+        **({"encoder": Input(encoder)} if encoder else {}),
+    }
+    return history("augment", {"strategy": strategy.name, **(computed if encoder else {})}, inputs, seed)
 
 
 def _needed_noise(strategy: Strategy, noise: NoiseFolder | None) -> NoiseFolder | None:

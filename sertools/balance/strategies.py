@@ -10,6 +10,8 @@ from typing import Literal
 
 from sertools.errors import UsageError, did_you_mean
 
+COPIED = "copied"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
@@ -33,11 +35,16 @@ class Strategy:
     replace: Literal["none", "all", "majority"] = "none"
     ratio: float | None = None
 
+    @property
+    def alters(self) -> bool:
+        """Whether new rows are made of audio."""
+        return any(name != COPIED for name in self.transforms)
+
 
 _SIGNAL = ("time_stretch", "pitch_shift", "gaussian_noise", "background_noise")
 
 TABLE_1 = (
-    Strategy(name="CP", transforms=("copied",)),
+    Strategy(name="CP", transforms=(COPIED,)),
     Strategy(name="SA", transforms=_SIGNAL),
     Strategy(name="SAR", transforms=_SIGNAL, replace="all"),
     Strategy(name="SARM", transforms=_SIGNAL, replace="majority"),

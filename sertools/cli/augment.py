@@ -18,12 +18,13 @@ def augment(
 
     CP copies rows; SA and its variants alter the audio that rows come from
     (stretch, shift, noise); RS removes rows. The output holds the old rows and
-    the new.
+    the new. Of a store of vectors, altered audio is given to their encoder again.
 
     \b
     Example:
       sertools augment train.h5 --strategy CP -o train-cp.h5
       sertools augment train.h5 --strategy SAR --noise noise/ -o train-sar.h5
+      sertools augment emb.h5 --strategy SARS --encoder whisper-base/ -o emb-sars.h5
     """
     from sertools import api
 

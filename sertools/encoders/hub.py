@@ -14,13 +14,15 @@ PREFIX = "hf:"
 NEEDED = "transformers is not installed; pip install 'sertools[encoder]'"
 
 
-def fetch(name: str) -> tuple[Path, str]:
+def fetch(name: str, *, cached: bool = False) -> tuple[Path, str]:
     """Download what an encoder needs: configuration, front end and safetensors; no pickle, no code.
 
     Parameters
     ----------
     name
         ``hf:OWNER/NAME@REVISION``; a branch, a tag or a commit, and the main branch without one.
+    cached
+        Take only what was downloaded before; nothing is requested.
 
     Returns
     -------
@@ -44,7 +46,10 @@ def fetch(name: str) -> tuple[Path, str]:
     try:
         folder = Path(
             snapshot_download(
-                repository, revision=revision or None, allow_patterns=[CONFIG, *FRONT_ENDS, WHOLE, INDEX, SHARDS]
+                repository,
+                revision=revision or None,
+                allow_patterns=[CONFIG, *FRONT_ENDS, WHOLE, INDEX, SHARDS],
+                local_files_only=cached,
             )
         )
     # Its own errors and those of the HTTP library, which is another in every version.

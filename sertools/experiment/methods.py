@@ -73,7 +73,7 @@ METHODS = (
     Method(name=FULL, group=NO_CATEGORY),
     Method(name=IMBALANCED, group=NO_CATEGORY),
     *(
-        Method(name=name, group=SIGNAL if strategy.ratio is None else SELECTION, strategy=name, pictures=True)
+        Method(name=name, group=SIGNAL if strategy.ratio is None else SELECTION, strategy=name)
         for name, strategy in STRATEGIES.items()
     ),
     # Rows drawn from the class Gaussians, and between neighbours.
@@ -127,10 +127,9 @@ TABLE_2 = (FULL, IMBALANCED, *_FREE, "CP", "SA", "smote", "gauss", "gan")
 TABLE_2_SMOKE = (FULL, IMBALANCED, "CP", "gauss", "gan")
 # Of vectors: in a regression with free biases, logit-adjust is posthoc, and balanced is weighted.
 TABLE_2_VECTORS = (FULL, IMBALANCED, "posthoc", "weighted")
-TABLE_3 = (
-    *(IMBALANCED, *_SELECTIONS, "CP", "SA", "SAR", "SARM", "SARB", "SARS"),
-    *(*_FREE, "smote", "gauss", "gan"),
-)
+_BY_STRATEGY = (IMBALANCED, *_SELECTIONS, "CP", "SA", "SAR", "SARM", "SARB", "SARS")
+TABLE_3 = (*_BY_STRATEGY, *_FREE, "smote", "gauss", "gan")
+TABLE_3_VECTORS = (*_BY_STRATEGY, "posthoc", "weighted")
 
 
 @dataclass(frozen=True)

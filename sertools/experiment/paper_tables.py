@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sertools.errors import UsageError
-from sertools.experiment.methods import FULL, TABLE_2, TABLE_2_SMOKE, TABLE_2_VECTORS, TABLE_3, Joined, joined
+from sertools.experiment.methods import (
+    FULL,
+    TABLE_2,
+    TABLE_2_SMOKE,
+    TABLE_2_VECTORS,
+    TABLE_3,
+    TABLE_3_VECTORS,
+    Joined,
+    joined,
+)
 from sertools.experiment.places import Cell
 from sertools.experiment.rules import OUT, Rule, Section, by_tool, fill
 from sertools.experiment.settings import SPEAKERS, Settings, are_parts
@@ -173,9 +182,12 @@ def rows(table: str, settings: Settings) -> tuple[Joined, ...]:
     UsageError
         If one is unknown, or needs pictures where there are none.
     """
-    own = TABLE_3 if table == "table3" else TABLE_2_SMOKE if settings["PROFILE"] == "smoke" else TABLE_2
-    if settings["ENCODER"]:
+    if table == "table3":
+        own = TABLE_3_VECTORS if settings["ENCODER"] else TABLE_3
+    elif settings["ENCODER"]:
         own = TABLE_2_VECTORS
+    else:
+        own = TABLE_2_SMOKE if settings["PROFILE"] == "smoke" else TABLE_2
     asked = [joined(name) for name in dict.fromkeys(settings["METHODS"].split() or own)]
     for method in asked:
         if settings["ENCODER"] and method.of_pictures:

@@ -225,10 +225,15 @@ class Cell(Place):
         return self.path(f"{method.name}-alone.h5")
 
     def _altered(self, method: Method) -> Rule:
-        noisy = "background_noise" in STRATEGIES[method.strategy].transforms
-        noise = self.settings["NOISE"] if noisy else ""
-        line = "augment $< --strategy {strategy} {noise} --seed {augmentation} -o $@"
-        added = {"strategy": method.strategy, "noise": noise and f"--noise {noise}"}
+        strategy = STRATEGIES[method.strategy]
+        noise = self.settings["NOISE"] if "background_noise" in strategy.transforms else ""
+        encoder = self.settings["ENCODER"] if strategy.alters else ""
+        line = "augment $< --strategy {strategy} {noise} {encoder} --seed {augmentation} -o $@"
+        added = {
+            "strategy": strategy.name,
+            "noise": noise and f"--noise {noise}",
+            "encoder": encoder and f"--encoder {encoder} --device {self.settings['DEVICE']}",
+        }
         return self.rule(self._store(method), (self.train,), line, **added)
 
     def _generated(self, method: Method) -> Rule:

@@ -10,6 +10,7 @@ never lost: the last piece of an utterance is padded (``tail="pad"``) or moved b
 from __future__ import annotations
 
 import errno
+import itertools
 import math
 import os
 import re
@@ -24,7 +25,7 @@ import soxr
 
 from sertools.arrays import Waveform
 from sertools.config import FrontEnd
-from sertools.encoding import RowSource
+from sertools.encoding import Encoding, RowSource
 from sertools.errors import AudioError
 from sertools.provenance import digest_bytes
 from sertools.sound.activity import speech_span
@@ -248,6 +249,13 @@ def cut(n_samples: int, front_end: FrontEnd) -> list[Piece]:
     if front_end.tail == "overlap":
         return [*pieces, end_aligned]
     return [*pieces, Piece(n_full * length, rest)]
+
+
+def cut_evenly(n_samples: int, encoding: Encoding) -> list[Piece]:
+    """Say where the equal pieces of a recording start, each at most `segment_seconds` long."""
+    n_pieces = math.ceil(n_samples / encoding.segment_samples)
+    edges = [round(n_samples * number / n_pieces) for number in range(n_pieces + 1)]
+    return [Piece(first, last - first) for first, last in itertools.pairwise(edges)]
 
 
 def piece_samples(y: Waveform, piece: Piece, front_end: FrontEnd) -> Waveform:

@@ -71,8 +71,8 @@ def _read(path: Path, sr: int, start: float, end: float) -> Waveform:
     return read_utterance(path, sr, start, end).y
 
 
-def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
-    """List a folder of noise.
+def open_noise(folder: Path, longest: float) -> NoiseFolder:
+    """List a folder of noise, for speech of up to `longest` seconds.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
     Warns
     -----
     SertoolsWarning
-        If files are shorter than a segment, and will be repeated; of files that are no audio.
+        If files are shorter than that, and will be repeated; of files that are no audio.
     """
     paths = find_only_audio(folder, f"noise is available from {WHERE_TO_GET_IT}")
     seconds = []
@@ -93,10 +93,10 @@ def open_noise(folder: Path, segment_seconds: float) -> NoiseFolder:
             seconds.append(read_duration(path))
         except AudioError as error:
             raise AudioError(f"{error}; take it out of the noise folder") from error
-    short = sum(s < segment_seconds for s in seconds)
+    short = sum(s < longest for s in seconds)
     if short:
         warn(
-            f"{folder}: {short} of {len(paths)} noise files are shorter than a segment of {segment_seconds:g} s, "
+            f"{folder}: {short} of {len(paths)} noise files are shorter than a segment of {longest:g} s, "
             "and are repeated"
         )
     names = tuple(path.relative_to(folder).as_posix() for path in paths)

@@ -6,9 +6,7 @@ encoded at a time, so that its row does not depend on what stands beside it; a l
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,14 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from sertools.arrays import Waveform
 from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
-from sertools.encoders.encoder import FrozenEncoder, Row
+from sertools.encoders.encoder import FrozenEncoder
 from sertools.encoding import Encoding
 from sertools.errors import AudioError
 from sertools.provenance import Input, canonical_json
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
-from sertools.sound.audio import UtteranceAudio, read_utterance, trimmed
+from sertools.sound.audio import Piece, UtteranceAudio, cut_evenly, read_utterance, trimmed
 from sertools.store.escapes import escape_word
 from sertools.store.intake import ExtractProgress, Intake, Made
 from sertools.store.writer import Spool
@@ -37,8 +36,8 @@ class _Read:
     """One recording: its pieces, or why there are none."""
 
     utterance: UtteranceAudio | None
-    starts: tuple[int, ...] = ()
-    pieces: tuple[Row, ...] = ()
+    cuts: tuple[Piece, ...] = ()
+    pieces: tuple[Waveform, ...] = ()
     reason: str = ""
 
 
@@ -154,11 +153,8 @@ def _read(recording: Recording, encoder: FrozenEncoder, front_end: Encoding) -> 
             )
     except AudioError as error:
         return _Read(None, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
-    longest = round(front_end.segment_seconds * encoder.sr)
-    n_pieces = math.ceil(len(utterance.y) / longest)
-    edges = [round(len(utterance.y) * number / n_pieces) for number in range(n_pieces + 1)]
-    pieces = tuple(utterance.y[first:last] for first, last in itertools.pairwise(edges))
-    return _Read(utterance, tuple(edges[:-1]), pieces)
+    cuts = tuple(cut_evenly(len(utterance.y), front_end))
+    return _Read(utterance, cuts, tuple(utterance.y[cut.start : cut.start + cut.n_valid] for cut in cuts))
 
 
 def _made(read: _Read, digests: list[str], sr: int) -> Made:
@@ -167,7 +163,7 @@ def _made(read: _Read, digests: list[str], sr: int) -> Made:
         return Made(None, read.reason)
     return Made(
         utterance,
-        starts=tuple(utterance.offset + start / sr for start in read.starts),
+        starts=tuple(utterance.offset + cut.start / sr for cut in read.cuts),
         n_valid_frames=(Encoding.n_frames,) * len(digests),
         digests=tuple(digests),
     )

@@ -63,6 +63,11 @@ def pick_precision(name: str, device: torch.device) -> str:
     return name
 
 
+def pick_encoder_precision(name: str, device: torch.device) -> str:
+    """Return what a pretrained encoder computes in: as `pick_precision`, or float16, which needs no gradient."""
+    return name if name == "float16" else pick_precision(name, device)
+
+
 def computing(precision: str, device: torch.device) -> torch.autocast:
     """Compute convolutions and products in `precision` within the block; weights and their updates are float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
