@@ -23,7 +23,6 @@ from sertools import augment, open_store
 from sertools.balance.strategies import STRATEGIES, TABLE_1
 from sertools.encoders.encoder import open_encoder
 from sertools.errors import ModelError, StoreError, UsageError
-from sertools.parallel import ordered_map
 from sertools.sound.audio import read_utterance
 from sertools.store.reader import Store
 from sertools.store.reencoding import encoder_of
@@ -107,20 +106,6 @@ def test_rows_do_not_depend_on_the_number_of_processes(embedded: Path, encoder: 
         augment(embedded, tmp_path / "a.h5", strategy="SARS", encoder=str(encoder), jobs=jobs, seed=3)
         (tmp_path / "a.h5").rename(tmp_path / f"{jobs}.h5")
     assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "2.h5").read_bytes()
-
-
-def test_processes_do_not_run_ahead_of_who_asks(tmp_path: Path) -> None:
-    found = ordered_map(partial(_noted, tmp_path), [*range(400)], 2)
-    assert next(found) == 0
-    # The rest of what is begun.
-    assert [next(found) for _ in range(7)] == [*range(1, 8)]
-    found.close()
-    assert len([*tmp_path.iterdir()]) < 100
-
-
-def _noted(folder: Path, number: int) -> int:
-    (folder / str(number)).touch()
-    return number
 
 
 def test_a_piece_of_a_longer_recording_is_altered_as_that_piece(

@@ -2,11 +2,12 @@
 
 import threading
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from sertools.errors import StoreError
-from sertools.parallel import placed_map, read_ahead
+from sertools.parallel import ordered_map, placed_map, read_ahead
 
 
 def words(text):
@@ -47,3 +48,14 @@ def test_items_ahead_are_made_elsewhere_and_no_further_than_asked():
     assert len(made) <= 8
     assert threading.get_ident() not in made
     assert threading.active_count() == before
+
+
+def noted(folder, number):
+    (folder / str(number)).touch()
+    return number
+
+
+def test_processes_do_not_run_far_ahead_of_who_asks(tmp_path):
+    with closing(ordered_map(partial(noted, tmp_path), [*range(400)], 2)) as found:
+        assert [next(found) for _ in range(8)] == [*range(8)]
+    assert 8 <= len([*tmp_path.iterdir()]) < 100
