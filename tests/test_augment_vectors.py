@@ -22,10 +22,10 @@ import sertools
 from sertools import augment, open_store
 from sertools.balance.strategies import STRATEGIES, TABLE_1
 from sertools.encoders.encoder import open_encoder
+from sertools.encoders.reopening import encoder_of
 from sertools.errors import ModelError, StoreError, UsageError
 from sertools.sound.audio import read_utterance
 from sertools.store.reader import Store
-from sertools.store.reencoding import encoder_of
 from sertools.store.writer import write_store
 
 Call = Callable[..., Outcome]

@@ -146,7 +146,7 @@ def augment(
 
 
 def _opened_again(encoding: Encoding, store: str, how: Augmenting) -> tuple[FrozenEncoder, dict[str, object]]:
-    from sertools.store.reencoding import encoder_of
+    from sertools.encoders.reopening import encoder_of
     from sertools.training.runtime import computed_on, pick_device, pick_encoder_precision
 
     device = pick_device(how.device)

@@ -18,9 +18,10 @@ from sertools.arrays import Waveform
 from sertools.corpora.sources import Listing
 from sertools.corpora.table import Recording
 from sertools.encoders.encoder import FrozenEncoder
+from sertools.encoders.reopening import encoding_of
 from sertools.encoding import Encoding
 from sertools.errors import AudioError
-from sertools.provenance import Input, canonical_json
+from sertools.provenance import Input
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
 from sertools.sound.audio import Piece, UtteranceAudio, cut_evenly, read_utterance, trimmed
 from sertools.store.escapes import escape_word
@@ -39,23 +40,6 @@ class _Read:
     cuts: tuple[Piece, ...] = ()
     pieces: tuple[Waveform, ...] = ()
     reason: str = ""
-
-
-def encoding_of(encoder: FrozenEncoder, layer: int, seconds: float, trim_db: float) -> Encoding:
-    """Say what makes the rows of one layer, for their store."""
-    identity = encoder.identity
-    return Encoding(
-        encoder=identity.digest,
-        family=identity.family,
-        name=identity.hub,
-        layer=layer,
-        n_values=encoder.dim,
-        sr=encoder.sr,
-        numbers=canonical_json(dict(identity.front_end)),
-        pool=identity.pool,
-        segment_seconds=seconds,
-        trim_db=trim_db,
-    )
 
 
 def embed(

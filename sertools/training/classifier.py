@@ -211,10 +211,13 @@ def load_classifier(path: Path) -> tuple[Header, nn.Module]:
 def features(
     net: nn.Module, rows: Rows, index: Index, scaler: Scaler, device: torch.device
 ) -> tuple[npt.NDArray[np.float64], Posteriors]:
-    """What goes into the last layer [shape=(n, n_features)], and the class posteriors, of the rows at `index`."""
+    """What goes into the last layer [shape=(n, n_features)], and the class posteriors, of the rows at `index`.
+
+    Into a classifier that is one layer go the rows themselves; what comes out, the logits, stands for its features.
+    """
     last = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
     seen: list[Tensor] = []
-    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    hook = last.register_forward_hook(lambda _, inputs, output: seen.append(output if last is net else inputs[0]))
     net.eval()
     said = [F.softmax(net(x).double(), dim=1).cpu().numpy() for x in rows.evaluated(scaler, device, index)]
     hook.remove()

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from sertools.scoring.synthetic.nearness import JUDGE, PIXELS, VECTORS
 from sertools.scoring.synthetic.verdict import (
     BAD,
     COLLAPSED,
@@ -23,7 +24,11 @@ _NAME = 38
 _CELL = 14
 Values = Mapping[str, Any]
 _Line = tuple[str, str, Callable[[float], str]]  # words, the figure's name, and how it is written
-_EYES = {"pixels": "In pixels (64 principal components)", "judge": "In the judge's eyes (last layer)"}
+_EYES = {
+    PIXELS: "In pixels (64 principal components)",
+    VECTORS: "In vectors (64 principal components)",
+    JUDGE: "In the judge's eyes (last layer)",
+}
 _SHORT = {
     COLLAPSED: "collapsed",
     COPIES: "copies",
@@ -72,7 +77,7 @@ def page(scored: Values) -> str:
         "",
         *_all(scored["all"], scored["usefulness"], scored["judge"]),
         "",
-        *_classes(scored["classes"], scored["judge"]),
+        *_classes(scored["classes"], scored["all"], scored["judge"]),
     ]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -124,9 +129,10 @@ def _all(group: Values, taught: Values | None, judge: Values | None) -> Iterable
     yield _row("  sit on one training row", *copied)
     yield _row("  way to the nearest training row", whole_percent(copying["nearness"]), "100 %")
     yield _row("  C_T (below -3: suspiciously near)", f"{copying['z']:.1f}", "0")
-    yield ""
-    yield _row("Texture, against real", "generated", "held-out")
-    yield from _rows(_TEXTURE, group["texture"], group["texture_heldout"])
+    if group["texture"]:
+        yield ""
+        yield _row("Texture, against real", "generated", "held-out")
+        yield from _rows(_TEXTURE, group["texture"], group["texture_heldout"])
     if taught or judge:
         yield ""
         yield _row("What they teach", "generated", "real", "chance" if taught else "")
@@ -139,12 +145,15 @@ def _all(group: Values, taught: Values | None, judge: Values | None) -> Iterable
         yield _row("  taken for their class by the judge", *taken)
 
 
-def _classes(classes: Values, judge: Values | None) -> Iterable[str]:
-    """One line per class: distance and its references, coverage, fine detail, judge, verdict."""
-    head = ("distance", "held-out", "other", "covered", "fine", *(["judge"] if judge else []))
+def _classes(classes: Values, group: Values, judge: Values | None) -> Iterable[str]:
+    """One line per class: distance and its references, coverage, fine detail of pictures, judge, verdict."""
+    embedding, textured = group["fidelity"][0]["embedding"], bool(group["texture"])
+    beside = (("fine", "fine detail", textured), ("judge", "rows that the judge takes for the class", bool(judge)))
+    head = ("distance", "held-out", "other", "covered", *(name for name, _, there in beside if there))
+    words = ("real rows covered", *(meaning for _, meaning, there in beside if there))
     name_width = min(14, max(9, *(len(name) for name in classes)))
-    yield "Class by class: distance in pixels beside its references, real rows covered,"
-    yield f"fine detail{', rows that the judge takes for the class' if judge else ''}"
+    said = f"Class by class: distance in {embedding} beside its references, {', '.join(words)}"
+    yield from textwrap.wrap(said, WIDTH)
     yield _cells("class", name_width, head, "verdict")
     for name, measured in classes.items():
         short = name if len(name) <= name_width else name[: name_width - 1] + "…"
@@ -156,8 +165,9 @@ def _classes(classes: Values, judge: Values | None) -> Iterable[str]:
         cells = [
             *(_distance(distance[of]) for of in ("generated", "heldout", "other")),
             whole_percent(each["neighbourhood"]["coverage"]),
-            whole_percent(measured["texture"]["fine"]),
         ]
+        if textured:
+            cells.append(whole_percent(measured["texture"]["fine"]))
         if judge:
             cells.append(whole_percent(judge["generated"]["classes"][name]))
         yield _cells(short, name_width, cells, _SHORT[measured["verdict"]])

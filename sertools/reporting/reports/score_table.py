@@ -14,6 +14,7 @@ from sertools.errors import UsageError
 from sertools.reporting.contents.printed import damaged, document_kind, read_document
 from sertools.reporting.reports.formats import DASH, TextTable, percent, write_tables
 from sertools.scoring.results.documents import Defect
+from sertools.scoring.synthetic.nearness import PIXELS, VECTORS
 from sertools.scoring.synthetic.verdict import KIND, VERDICTS, decimals
 from sertools.training.health import COMPETENT, D_AUC
 from sertools.verb_config import Format
@@ -45,14 +46,23 @@ _COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "checkerboard": ("checkerboard", percent),
     "extreme": ("extreme", percent),
     "taught": ("teaches", percent),
-    D_AUC: ("D's AUC", percent),  # where there is one
+    D_AUC: ("D's AUC", percent),
 }
+_IF_ANY = ("fine", "checkerboard", "extreme", D_AUC)
 _LEGEND = (
-    "Mean ± standard deviation over n scores. distance: KID to real rows, in 64 principal components of the pixels. "
-    "covered: real rows with a generated one near. variety: how far rows of a class differ. fine detail, "
-    "checkerboard, extreme pixels: energy or share. teaches: UAR on held-out speech of a small classifier that saw "
-    "them alone. All in percent but the distance; variety and texture of what real rows have, so 100 is as real."
+    "Mean ± standard deviation over n scores. distance: KID to real rows, in 64 principal components of the {of}. "
+    "covered: real rows with a generated one near. variety: how far rows of a class differ. {texture}"
+    "teaches: UAR on held-out speech of a small classifier that saw them alone. All in percent but the distance; "
+    "{relative} of what real rows have, so 100 is as real."
 )
+_LEGEND_OF = {
+    PIXELS: _LEGEND.format(
+        of=PIXELS,
+        texture="fine detail, checkerboard, extreme pixels: energy or share. ",
+        relative="variety and texture",
+    ),
+    VECTORS: _LEGEND.format(of="standardised vectors", texture="", relative="variety"),
+}
 _LEGEND_OF_D = (
     "D's AUC: how well the GAN's discriminator tells real rows from those of its generator before the first step, in "
     f"percent; below {100 * COMPETENT:.0f} it taught the generator little."
@@ -61,9 +71,10 @@ _LEGEND_OF_D = (
 
 @dataclass(frozen=True)
 class Scored:
-    """One file of `score`: who made the rows, what was found, its figures (NaN: not there)."""
+    """One file of `score`: who made the rows, what they are, what was found, its figures (NaN: not there)."""
 
     method: str
+    rows: str
     verdict: str
     figures: dict[str, float]
 
@@ -98,7 +109,11 @@ def read_score(path: Path) -> Scored:
         if not isinstance(method, str):
             raise Defect("it does not say what it scored")
         document = {"generator": None, **document}  # which files of earlier versions lack
-        return Scored(method, document["verdict"], {name: _figure(document, way) for name, way in _FIGURES.items()})
+        figures = {name: _figure(document, way) for name, way in _FIGURES.items()}
+        rows = document["all"]["fidelity"][0].get("embedding", PIXELS)
+        if rows not in [*_LEGEND_OF]:  # it may be anything
+            raise Defect("no known kind of rows")
+        return Scored(method, rows, document["verdict"], figures)
     except Defect as defect:
         raise damaged(path, defect, KIND) from None
 
@@ -118,16 +133,20 @@ def compare_scores(paths: Sequence[Path], format: Format = "text") -> str:
     ModelError
         If one is not what `score` wrote.
     UsageError
-        If results of `evaluate` are among them.
+        If results of `evaluate` are among them, or some are of pictures and some of vectors.
     """
     for path in paths:
         if not is_score(path):
             raise UsageError(f"{path}: not from `score`, as the others are; report each kind on its own")
     found = [read_score(path) for path in paths]
+    for path, each in zip(paths, found, strict=True):
+        if each.rows != found[0].rows:
+            kinds = f"of {each.rows}, and {paths[0]} of {found[0].rows}"
+            raise UsageError(f"{path}: {kinds}; report each kind on its own")
     methods = list(dict.fromkeys(each.method for each in found))
     rows = [_record(method, [each for each in found if each.method == method]) for method in methods]
     of_d = [_LEGEND_OF_D] if any(isfinite(each.figures[D_AUC]) for each in found) else []
-    document = {"layout": "scores", "rows": rows, "notes": [_LEGEND, *of_d, _references(found)]}
+    document = {"layout": "scores", "rows": rows, "notes": [_LEGEND_OF[found[0].rows], *of_d, _references(found)]}
     return write_tables(format, [_table(rows)], document, n_names=2)
 
 
@@ -158,7 +177,7 @@ def _record(method: str, scored: Sequence[Scored]) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> TextTable:
-    names = [name for name in _COLUMNS if name != D_AUC or any(row[D_AUC] is not None for row in rows)]
+    names = [name for name in _COLUMNS if name not in _IF_ANY or any(row[name] is not None for row in rows)]
     head = ["method", "verdict", *(_COLUMNS[name][0] for name in names), "n"]
     body = []
     for row in rows:

@@ -1,4 +1,8 @@
-"""Pictures as points in which distances mean something: 64 principal components, or a judge's last hidden layer."""
+"""Rows as points in which distances mean something: 64 principal components, or what a judge makes of them.
+
+Of a judge that is its last hidden layer, or of a linear one, which has none, its logits: the directions in which the
+classes differ, without all else that a vector holds.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import torch
 
 from sertools.arrays import Index, Matrix, Pictures
 from sertools.errors import UsageError
+from sertools.scoring.synthetic.nearness import JUDGE
 from sertools.scoring.synthetic.samples import Draw, Samples
 from sertools.store.format import same_front_end
 from sertools.training.batches import Rows
@@ -30,7 +35,7 @@ class Embedding:
     Attributes
     ----------
     name
-        ``pixels`` or ``judge``.
+        ``pixels``, ``vectors`` or ``judge``.
     real, heldout, synth
         [shape=(n, n_dimensions)]
     beside
@@ -49,7 +54,7 @@ class Embedding:
 
 
 class ComponentSpace:
-    """Principal components of scaled pictures.
+    """Principal components of scaled pictures, or of standardised vectors.
 
     Parameters
     ----------
@@ -63,12 +68,13 @@ class ComponentSpace:
         flat = _flat(scaler.scale(rows.pictures(fitted)))
         self._mean = flat.mean(0)
         flat -= self._mean
-        # Rows are fewer than pixels: the small Gram matrix has the same components.
-        values, vectors = np.linalg.eigh((flat @ flat.T).astype(np.float64))
+        # The smaller of two matrices that have the same components: rows are fewer than pixels.
+        by_rows = len(flat) < flat.shape[1]
+        values, vectors = np.linalg.eigh((flat @ flat.T if by_rows else flat.T @ flat).astype(np.float64))
         kept = np.flatnonzero(values > values[-1] * 1e-6)[-COMPONENTS:][::-1]
-        self._axes = (flat.T @ vectors[:, kept]) / np.sqrt(values[kept])
+        self._axes = flat.T @ vectors[:, kept] / np.sqrt(values[kept]) if by_rows else vectors[:, kept]
         points = self._project(flat)
-        # Pictures that are all the same have no spread.
+        # Rows that are all the same have no spread.
         self._unit = float(np.sqrt((points**2).mean())) or 1.0
 
     def points(self, rows: Rows, index: Index) -> Matrix:
@@ -112,7 +118,7 @@ class Judgement:
     Attributes
     ----------
     embedding
-        Its last hidden layer.
+        Its last hidden layer, or its logits.
     heldout, synth
         Class that it takes each row for [shape=(n,)].
     generated_rows
@@ -169,7 +175,7 @@ def ask_judge(path: Path, samples: Samples, draw: Draw, device: torch.device) ->
     n_rows = header.facts["n_train_rows"]
     beside = _beside(samples, draw, lambda rows, index: (look(rows, index)[0] - mean) / unit)
     return Judgement(
-        Embedding("judge", (real - mean) / unit, (heldout_points - mean) / unit, (synth - mean) / unit, beside),
+        Embedding(JUDGE, (real - mean) / unit, (heldout_points - mean) / unit, (synth - mean) / unit, beside),
         number[heldout_said.argmax(1)],
         number[synth_said.argmax(1)],
         int(n_rows.get("generated", 0)),

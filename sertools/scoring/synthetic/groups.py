@@ -12,7 +12,7 @@ from sertools.errors import printable
 from sertools.scoring.synthetic import fidelity as f
 from sertools.scoring.synthetic.embedding import ComponentSpace, Embedding
 from sertools.scoring.synthetic.samples import Draw, Samples
-from sertools.scoring.synthetic.texture import texture, texture_gap
+from sertools.scoring.synthetic.texture import TextureGap, texture, texture_gap
 from sertools.scoring.synthetic.verdict import Copying, Distance, Fidelity, Group, Variety
 from sertools.scoring.synthetic.ways import Places
 from sertools.training.scaling import MinMax, Scaler
@@ -38,7 +38,7 @@ class Groups:
     Parameters
     ----------
     embeddings
-        The first is of pixels.
+        The first is of pixels or vectors.
     components
         That the first was made with: the training rows are looked up in it.
     seed
@@ -55,9 +55,8 @@ class Groups:
         seed: int,
     ) -> None:
         self._draw, self._embeddings = draw, embeddings
-        assert isinstance(scaler, MinMax)  # `score` refuses vectors
-        self._range_db = scaler.high_db - scaler.low_db
-        self._pictures: list[Pictures] = [
+        self._range_db = scaler.high_db - scaler.low_db if isinstance(scaler, MinMax) else None
+        self._scaled: list[Pictures] = [
             scaler.scale(side.rows.pictures(index))
             for side, index in (
                 (samples.real, draw.real),
@@ -73,14 +72,13 @@ class Groups:
             samples.heldout.voices(np.concatenate([draw.heldout, draw.beside[2]])),
             samples.synth.voices(draw.synth),
         )
-        pixels = embeddings[0]
-        self._to_train, self._to_train_heldout = _to_train(samples, draw, pixels, components)
+        self._to_train, self._to_train_heldout = _to_train(samples, draw, embeddings[0], components)
         self._varieties = {number: self._variety(number) for number in np.unique(draw.label).tolist()}
 
     def measure(self, numbers: Sequence[int]) -> Group:
         """Measure the classes of these numbers as one group."""
         chosen = np.flatnonzero(np.isin(self._draw.label, numbers))
-        real, heldout, synth = (texture(pictures[chosen]) for pictures in self._pictures)
+        gap, gap_heldout = self._textures(chosen)
         near, near_heldout = self._to_train[chosen], self._to_train_heldout[chosen]
         return Group(
             rows=len(chosen),
@@ -96,10 +94,17 @@ class Groups:
                 z=f.copying_z(near[:, 0], near_heldout[:, 0]),
             ),
             variety=self._pooled_variety(numbers),
-            texture=texture_gap(synth, real, self._range_db),
-            texture_heldout=texture_gap(heldout, real, self._range_db),
+            texture=gap,
+            texture_heldout=gap_heldout,
             nearness=self._places.of(numbers),
         )
+
+    def _textures(self, chosen: Index) -> tuple[TextureGap | None, TextureGap | None]:
+        """Compare generated and held-out pictures with real ones; vectors have no texture."""
+        if self._range_db is None:
+            return None, None
+        real, heldout, synth = (texture(scaled[chosen]) for scaled in self._scaled)
+        return texture_gap(synth, real, self._range_db), texture_gap(heldout, real, self._range_db)
 
     def _fidelity(
         self, embedding: Embedding, distances: dict[int, _ClassDistance], numbers: Sequence[int], chosen: Index
@@ -118,12 +123,12 @@ class Groups:
     def _variety(self, number: int) -> tuple[int, Matrix, int]:
         """Rows of a class, spread of the real, held-out and generated ones, and how many of the last have a twin.
 
-        In pixels, not in principal components: what the real rows' components do not span, such as noise, would seem
-        to be all the same there.
+        In all values, not in principal components: what the real rows' components do not span, such as noise, would
+        seem to be all the same there.
         """
         chosen = self._draw.label == number
         real, heldout, synth = (
-            pictures[chosen].reshape(int(chosen.sum()), -1).astype(np.float64) for pictures in self._pictures
+            scaled[chosen].reshape(int(chosen.sum()), -1).astype(np.float64) for scaled in self._scaled
         )
         spreads: Matrix = np.array([f.mean_distance(side) for side in (real, heldout, synth)])
         usual = float(np.median(f.to_nearest_other(real)))
@@ -179,7 +184,7 @@ def _pool(classes: Sequence[_ClassDistance]) -> Distance:
     )
 
 
-def _to_train(samples: Samples, draw: Draw, pixels: Embedding, components: ComponentSpace) -> tuple[Matrix, Matrix]:
+def _to_train(samples: Samples, draw: Draw, points: Embedding, components: ComponentSpace) -> tuple[Matrix, Matrix]:
     """Distances of generated and of held-out rows to their two nearest training rows [shape=(n, 2)] each.
 
     Halves of REAL are not unseen: there a held-out row is compared with the training rows of other utterances.
@@ -190,7 +195,7 @@ def _to_train(samples: Samples, draw: Draw, pixels: Embedding, components: Compo
     if samples.halved:
         utterance = samples.train.rows.utterance
         own = utterance[draw.heldout][:, None] == utterance[index][None]
-    return f.to_nearest_two(pixels.synth, train), f.to_nearest_two(pixels.heldout, train, own)
+    return f.to_nearest_two(points.synth, train), f.to_nearest_two(points.heldout, train, own)
 
 
 def _ratio(generated: float, real: float) -> float:

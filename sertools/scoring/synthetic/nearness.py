@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 DISTANCE, CLASS = "distance", "class"  # what a place is measured by
+PIXELS, VECTORS, JUDGE = "pixels", "vectors", "judge"  # what rows are looked at by
 # Of the way from held-out speech of the class to that of other classes. Along the direction that tells two classes
 # apart a place is a share of rows: one in four of the wrong class, and a class half of which is wrong lies at twice
 # that. A kernel distance is a square, and blind in most directions: its margin is half of the way, beyond which rows
@@ -27,7 +28,7 @@ class Nearness:
         ``distance`` (kernel distance to the training rows) or ``class`` (along the direction that tells two classes
         apart).
     embedding
-        ``pixels`` or ``judge``.
+        ``pixels``, ``vectors`` or ``judge``.
     towards
         The other class; None for the mean of all.
     place
@@ -71,7 +72,7 @@ class Nearness:
     @property
     def what(self) -> str:
         """Name the measure, as it stands in a sentence."""
-        eyes = " in the judge's eyes" if self.embedding == "judge" else ""
+        eyes = in_eyes_of(self.embedding)
         if self.measure == DISTANCE:
             return f"distance{eyes}"
         return f"class{eyes}" if self.towards is None else f"rows like {self.towards}{eyes}"
@@ -91,6 +92,11 @@ class Nearness:
             f"about {_round(self.speakers_needed)} held-out speakers (here {self.speakers}) and "
             f"{_round(self.rows_needed or 0)} generated rows would do, if they are in truth as near"
         )
+
+
+def in_eyes_of(embedding: str) -> str:
+    """Say that a judge looked, where one did, behind what was found."""
+    return " in the judge's eyes" if embedding == JUDGE else ""
 
 
 def astray(found: Sequence[Nearness], alpha: float) -> list[Nearness]:

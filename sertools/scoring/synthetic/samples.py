@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from sertools.arrays import Index, IntArray
 from sertools.errors import LineageError, StoreError
-from sertools.store.format import pictures_of, same_front_end
+from sertools.store.format import same_front_end
 from sertools.training.batches import Rows, open_rows
 
 LEAST_ROWS = 30  # of a class on each side: below, even an unbiased distance is mostly noise (KID ±.04 at 20 rows)
-LEAST_DISTINCT = 10  # pictures to copy from: with fewer, "nearer to one than to any other" means nothing
+LEAST_DISTINCT = 10  # rows to copy from: with fewer, "nearer to one than to any other" means nothing
 MOST_ROWS = 250  # of a class on each side: more sharpens nothing that a verdict turns on, and costs memory
 
 
@@ -61,12 +61,12 @@ class Side:
 
     @property
     def digests(self) -> list[str]:
-        """Digest of each row's picture."""
+        """Digest of each row's picture or vector."""
         parts = [store.contents.segments["digest"] for store in self.rows.stores]
         return [str(digest) for digest in np.concatenate(parts)[self.index]]
 
     def distinct(self) -> Index:
-        """Rows that count, the first of each picture alone."""
+        """Rows that count, the first of each picture or vector alone."""
         _, first = np.unique(self.digests, return_index=True)
         return self.index[np.sort(first)]
 
@@ -127,20 +127,20 @@ def open_samples(real_path: Path, synth_path: Path, heldout_path: Path | None, s
     Raises
     ------
     StoreError
-        If a store has no rows, REAL has fewer than two classes, fewer than ten different pictures or rows without a
+        If a store has no rows, REAL has fewer than two classes, fewer than ten different ones or rows without a
         label, another store has classes that REAL lacks, or front ends differ.
     LineageError
         If held-out utterances are in REAL, or shaped the generated rows.
     """
     real, synth = open_rows([real_path]), open_rows([synth_path])
-    pictures_of(real.front_end, real.name)
     classes = real.classes()
     same_front_end(real.front_end, synth.front_end, real.name, synth.name)
     synth.labels(classes)
     train = Side(real, _real_rows(real))
     if len(train.distinct()) < LEAST_DISTINCT:
+        kind = "vectors" if real.are_vectors else "pictures"
         raise StoreError(
-            f"{real.name}: its {len(train)} real rows hold {len(train.distinct())} different pictures, "
+            f"{real.name}: its {len(train)} real rows hold {len(train.distinct())} different {kind}, "
             f"{LEAST_DISTINCT} are needed; are they silence?"
         )
     altered = np.flatnonzero(synth.origin != "real")

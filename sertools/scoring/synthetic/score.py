@@ -17,6 +17,7 @@ from sertools.scoring.results.discriminators import told_of_d
 from sertools.scoring.results.tags import canonical_tags
 from sertools.scoring.synthetic.embedding import ComponentSpace, Embedding, Judgement, ask_judge, embed
 from sertools.scoring.synthetic.groups import Groups
+from sertools.scoring.synthetic.nearness import PIXELS, VECTORS
 from sertools.scoring.synthetic.samples import LEAST_ROWS, MOST_ROWS, Draw, Samples, draw_equally, open_samples
 from sertools.scoring.synthetic.usefulness import Usefulness, usefulness
 from sertools.scoring.synthetic.verdict import ALPHA, KIND, UNSURE, VERSION, judge_all, judge_group
@@ -38,7 +39,7 @@ def score(
     Parameters
     ----------
     real_path
-        What the generator was trained on.
+        What the generator was trained on: pictures, or vectors of an encoder, as the others then are.
     synth_path
         What it made; real rows in it are set aside, unless all are real.
     heldout_path
@@ -67,8 +68,9 @@ def score(
     judgement = ask_judge(judge_path, samples, draw, device) if judge_path else None
     scaler = samples.train.rows.fit_scaler()
     components = ComponentSpace(samples.train.rows, samples.train.index, scaler)
-    pixels = embed("pixels", samples, draw, components.points)
-    embeddings = (pixels, *([judgement.embedding] if judgement else []))
+    kind = VECTORS if samples.real.rows.are_vectors else PIXELS
+    by_components = embed(kind, samples, draw, components.points)
+    embeddings = (by_components, *([judgement.embedding] if judgement else []))
     groups = Groups(samples, draw, embeddings, components, scaler, seed)
     scored = [number for number in range(len(draw.classes)) if draw.count(number) >= LEAST_ROWS]
     pooled = groups.measure(range(len(draw.classes)))
@@ -77,7 +79,7 @@ def score(
     findings = {name: judge_group(group, hindrance, ALPHA / len(scored)) for name, group in of_class.items()}
     too_few = {name: _too_few(samples, name) for name in draw.classes if name not in of_class}
     unsure = {name: (UNSURE, [reason]) for name, reason in too_few.items() if len(samples.synth.of_class(name))}
-    taught = None if samples.known else _taught(samples, draw, components, pixels)
+    taught = None if samples.known else _taught(samples, draw, components, by_components)
     verdict, why = judge_all(pooled, hindrance, findings | unsure, taught)
     classes: dict[str, Any] = {}
     for name in draw.classes:
@@ -138,13 +140,13 @@ def _too_few(samples: Samples, name: str) -> str:
     return f"{counts[scarce]} {scarce} rows; {LEAST_ROWS} needed"
 
 
-def _taught(samples: Samples, draw: Draw, components: ComponentSpace, pixels: Embedding) -> Usefulness | None:
+def _taught(samples: Samples, draw: Draw, components: ComponentSpace, drawn: Embedding) -> Usefulness | None:
     """Train on the drawn generated rows, and on the drawn real ones, and test on all held-out rows."""
     side = samples.heldout
     index = side.index[np.isin(side.emotion, draw.classes)]
     number = {name: k for k, name in enumerate(draw.classes)}
     label = np.array([number[name] for name in side.rows.emotion[index].tolist()], dtype=np.int64)
-    return usefulness(pixels, draw.label, components.points(side.rows, index), label)
+    return usefulness(drawn, draw.label, components.points(side.rows, index), label)
 
 
 def _usefulness(taught: Usefulness | None, draw: Draw) -> dict[str, Any] | None:

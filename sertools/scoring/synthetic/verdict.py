@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sertools.scoring.synthetic.nearness import FARTHEST, Nearness, astray, by_speakers, is_shown
+from sertools.scoring.synthetic.nearness import FARTHEST, Nearness, astray, by_speakers, in_eyes_of, is_shown
 
 if TYPE_CHECKING:  # torch comes with them, which a table of scores does not need
     from sertools.scoring.synthetic.fidelity import Neighbourhood
@@ -88,7 +88,7 @@ class Fidelity:
     Attributes
     ----------
     embedding
-        ``pixels`` or ``judge``.
+        ``pixels``, ``vectors`` or ``judge``.
     frechet_dimensions
         That the Fréchet distance looks at.
     """
@@ -124,7 +124,7 @@ class Copying:
 
 @dataclass(frozen=True)
 class Variety:
-    """How generated rows differ from each other, in pixels.
+    """How generated rows differ from each other, in pixels or in the values of vectors.
 
     Attributes
     ----------
@@ -149,6 +149,8 @@ class Group:
         Compared on each side.
     speakers
         Of the held-out ones.
+    texture, texture_heldout
+        None of vectors.
     nearness
         What is shown of the rows; empty where there is no other class to measure by.
     """
@@ -158,8 +160,8 @@ class Group:
     fidelity: tuple[Fidelity, ...]
     copying: Copying
     variety: Variety
-    texture: TextureGap
-    texture_heldout: TextureGap
+    texture: TextureGap | None
+    texture_heldout: TextureGap | None
     nearness: tuple[Nearness, ...]
 
 
@@ -180,7 +182,8 @@ def judge_group(group: Group, hindrance: str | None, alpha: float = ALPHA) -> tu
 def _findings(group: Group, hindrance: str | None, alpha: float) -> Iterator[tuple[str, str]]:
     yield from _repetition(group)
     yield from _distances(group, alpha)
-    yield from _texture(group.texture, group.texture_heldout)
+    if group.texture and group.texture_heldout:
+        yield from _texture(group.texture, group.texture_heldout)
     yield from _places(group, hindrance, alpha)
 
 
@@ -217,7 +220,8 @@ def _distances(group: Group, alpha: float) -> Iterator[tuple[str, str]]:
         p = max(d.p_farther, by_speakers(group.nearness, group.speakers, each.embedding))
         known = f"{decimals(d.generated)}, held-out speech {decimals(d.heldout)}"
         known += "" if d.other is None else f", other emotions {decimals(d.other)}"
-        where = f"distance to real speech{_in(each)}: {known}"
+        eyes = in_eyes_of(each.embedding)
+        where = f"distance to real speech{eyes}: {known}"
         if p >= alpha:
             yield REAL, f"{where}: not told apart from held-out speech (p = {p:.2g})"
         elif d.place >= FARTHEST:
@@ -228,7 +232,7 @@ def _distances(group: Group, alpha: float) -> Iterator[tuple[str, str]]:
         if covered < LEAST_COVERAGE * floor:
             yield (
                 USABLE,
-                f"gaps: {whole_percent(covered)} of the real rows have a generated row near them{_in(each)} "
+                f"gaps: {whole_percent(covered)} of the real rows have a generated row near them{eyes} "
                 f"(a held-out row: {whole_percent(floor)})",
             )
 
@@ -294,7 +298,3 @@ def whole_percent(share: float) -> str:
 def decimals(value: float) -> str:
     """A kernel distance, as it stands in a sentence; below 0 is no more than chance."""
     return f"{value:.3f}"
-
-
-def _in(fidelity: Fidelity) -> str:
-    return "" if fidelity.embedding == "pixels" else " in the judge's eyes"

@@ -1,18 +1,33 @@
-"""The encoder of a store's vectors opened again, to make rows that go with them."""
+"""What a store remembers of its encoder, and that encoder opened again, to make rows that go with the store's."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+
+import torch
 
 from sertools.encoders.encoder import FrozenEncoder, open_encoder
 from sertools.encoders.hub import PREFIX, fetch
 from sertools.encoding import Encoding
 from sertools.errors import ModelError, UsageError
-from sertools.store.vectors import encoding_of
+from sertools.provenance import canonical_json
 
-if TYPE_CHECKING:
-    import torch
+
+def encoding_of(encoder: FrozenEncoder, layer: int, seconds: float, trim_db: float) -> Encoding:
+    """Say what makes the rows of one layer, for their store."""
+    identity = encoder.identity
+    return Encoding(
+        encoder=identity.digest,
+        family=identity.family,
+        name=identity.hub,
+        layer=layer,
+        n_values=encoder.dim,
+        sr=encoder.sr,
+        numbers=canonical_json(dict(identity.front_end)),
+        pool=identity.pool,
+        segment_seconds=seconds,
+        trim_db=trim_db,
+    )
 
 
 def encoder_of(
