@@ -30,7 +30,7 @@ from sertools.presets import PRESETS
 Layout = Literal["summary", "table2", "table3", "corpora"]
 Format = Literal["text", "markdown", "latex", "csv", "json"]
 GROUPINGS = ("speaker", "session", "utterance")
-PICTURES = ("spectrograms", "balance", "confusion", "comparison")
+PICTURES = ("spectrograms", "map", "balance", "confusion", "comparison")
 
 # What several verbs have.
 SEED = Option("Fixes all random choices.", bounds=NOT_NEGATIVE)
@@ -248,8 +248,8 @@ class Plotting(Checked):
 
     kind: str | None = option(
         None,
-        "For files that can be drawn in two ways: stores as spectrograms or as rows per class; results as one matrix "
-        "or as a comparison of methods.",
+        "For files that can be drawn in two ways: stores as spectrograms (of vectors a map) or as rows per class; "
+        "results as one matrix or as a comparison of methods.",
         choices=PICTURES,
         unset="by the files",
     )

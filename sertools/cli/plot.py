@@ -18,10 +18,10 @@ def plot(
 ) -> None:
     """Draw spectrograms, class balance, results, the curves of a training, or the latent space.
 
-    Stores give columns of spectrograms, class by class and on one scale, or bars of their rows. Results of one method
-    give one confusion matrix, of several their differences with intervals. The logs that trainings leave
-    (OUT.log.ndjson) give curves of their losses and other numbers over the steps. Latents give a map of the class
-    Gaussians.
+    Stores give columns of spectrograms, class by class and on one scale, or bars of their rows; stores of vectors a
+    map, with the class Gaussians of the first. Results of one method give one confusion matrix, of several their
+    differences with intervals. The logs that trainings leave (OUT.log.ndjson) give curves of their losses and other
+    numbers over the steps. Latents give a map of the class Gaussians.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The latent space on paper: class Gaussians as ellipses, with samples of them or rows of stores."""
+"""A latent space, or that of vectors, on paper: class Gaussians as ellipses, with samples or rows of stores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sertools.arrays import Matrix
+from sertools.arrays import Index, Matrix
 from sertools.errors import ModelError
 from sertools.provenance import digest_file
 from sertools.reporting.plots.style import OKABE_ITO, drawn, plain
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sertools.training.latents import ClassGaussians, Latents
 
 _MOST_POINTS = 200  # of a class and panel
+_ROWS_PER_COMPONENT = 10
 _RADIUS = 2.4477  # of an ellipse that holds 95 % of a Gaussian in the plane: √(−2 ln 0.05)
 _MARKERS = "os^Dv<>P"
 _DASHES = ("-", "--", "-.", ":")
@@ -38,28 +39,59 @@ class Points:
     emotion: npt.NDArray[np.str_]  # class of each [shape=(n,)]
 
 
+def _first_two(axes: Matrix, shares: Matrix) -> tuple[Matrix, Matrix]:
+    """Take the first two axes, or fill up with nothing: a latent of one number has one."""
+    axes = axes[:, :2]
+    # A direction and its opposite are as good as each other: the largest part is positive.
+    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1.0, 1.0)
+    missing = 2 - axes.shape[1]
+    return np.pad(axes, ((0, 0), (0, missing))), np.pad(shares[:2], (0, missing))
+
+
 @dataclass(frozen=True)
 class Plane:
-    """The plane of the two axes along which all classes together spread most, each class counting the same."""
+    """Two axes to draw along."""
 
     centre: Matrix  # mean of the classes' means [shape=(latent_size,)]
-    axes: Matrix  # unit vectors [shape=(latent_size, 2)]
-    shares: Matrix  # of the variance, along each [shape=(2,)]
+    axes: Matrix  # [shape=(latent_size, 2)]
+    shares: Matrix  # that each axis has [shape=(2,)]
+    what: str = "of the variance"  # what they are shares of
 
     @classmethod
     def of(cls, gaussians: ClassGaussians) -> Plane:
-        """Find it."""
+        """Find the plane along which all classes together spread most, each class counting the same."""
         centre = gaussians.mean.mean(axis=0)
         away = gaussians.mean - centre
         spread = gaussians.covariance.mean(axis=0) + away.T @ away / len(away)
         values, vectors = np.linalg.eigh(spread)
-        axes = vectors[:, ::-1][:, :2]
-        # A direction and its opposite are as good as each other: the largest part is positive.
-        axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1.0, 1.0)
         total = max(float(values.sum()), np.finfo(float).tiny)
-        shares = values[::-1][:2] / total
-        missing = 2 - axes.shape[1]  # a latent of one number
-        return cls(centre, np.pad(axes, ((0, 0), (0, missing))), np.pad(shares, (0, missing)))
+        return cls(centre, *_first_two(vectors[:, ::-1], values[::-1] / total))
+
+    @classmethod
+    def telling_apart(cls, gaussians: ClassGaussians, vectors: Matrix, labels: npt.NDArray[np.str_]) -> Plane:
+        """Find the plane in which the classes lie farthest apart for their spread: a linear discriminant.
+
+        In hundreds of dimensions the largest spread is that of speakers. The discriminant is one of as many principal
+        components as a tenth of the rows: with more, the classes of these rows alone would lie apart, as noise does.
+
+        Parameters
+        ----------
+        vectors, labels
+            What the Gaussians were fitted to [shape=(n, n_values)], and the class of each.
+        """
+        centre = gaussians.mean.mean(axis=0)
+        away = gaussians.mean - centre
+        residuals = vectors - gaussians.mean[np.searchsorted(gaussians.classes, labels)]
+        _, _, components = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+        components = components[: max(2, len(vectors) // _ROWS_PER_COMPONENT)].T
+        apart, within = away @ components, np.atleast_2d(np.cov((residuals @ components).T, bias=True))
+        # Rows that are alike have no spread.
+        towards = np.linalg.solve(within + 1e-6 * np.eye(len(within)), apart.T)
+        # The classes are few: their matrix has the axes of the large one.
+        values, turned = np.linalg.eigh(apart @ towards)
+        kept = np.flatnonzero(values > values[-1] * 1e-9)[::-1]
+        axes = components @ towards @ turned[:, kept] / np.sqrt(values[kept])
+        return cls(centre, *_first_two(axes, values[kept] / values[kept].sum()), "of what tells the classes apart")
 
     def place(self, latents: Matrix) -> Matrix:
         """Project latents [shape=(n, 2)]."""
@@ -90,12 +122,46 @@ def read_points(
     for path, name in zip(stores, names, strict=True):
         rows = open_rows([path])
         same_front_end(header.front_end, rows.front_end, str(autoencoder), str(path))
-        rng = np.random.default_rng(seed)
-        members = [np.flatnonzero(rows.emotion == c) for c in latents.gaussians.classes]
-        chosen = np.sort(np.concatenate([rng.permutation(own)[:_MOST_POINTS] for own in members])).astype(np.int64)
+        chosen = _some(rows.emotion, latents.gaussians.classes, seed)
         encoded = encode(encoder, rows, header.scaler, pick_device("cpu"), chosen)
         found.append(Points(name, encoded, rows.emotion[chosen]))
     return found
+
+
+def map_of_vectors(stores: Sequence[Path], names: Sequence[str], seed: int, title: str = "") -> Figure:
+    """Draw vectors, at most 200 of a class and store, over the class Gaussians of the first store.
+
+    All are standardised by its real rows, and lie in the plane that tells its classes apart.
+
+    Raises
+    ------
+    StoreError
+        If the front ends differ, or the first store has fewer than two classes.
+    """
+    from sertools.training.batches import open_rows  # noqa: PLC0415 - torch, which pictures do not need
+    from sertools.training.latents import fit_gaussians  # noqa: PLC0415
+
+    first, *_ = opened = [open_rows([path]) for path in stores]
+    classes, scaler = first.classes(), first.fit_scaler()
+    labelled = np.flatnonzero(first.emotion != "")
+    labels = first.emotion[labelled]
+    vectors = scaler.scale(first.pictures(labelled)).astype(np.float64)
+    # A class of one row has no spread of its own.
+    lone = min(np.unique(labels, return_counts=True)[1]) < 2
+    gaussians = fit_gaussians(vectors, labels.tolist(), "pooled" if lone else "empirical")
+    panels = []
+    for rows, name in zip(opened, names, strict=True):
+        same_front_end(first.front_end, rows.front_end, first.name, rows.name)
+        chosen = _some(rows.emotion, classes, seed)
+        panels.append(Points(name, scaler.scale(rows.pictures(chosen)).astype(np.float64), rows.emotion[chosen]))
+    return latent_map(gaussians, panels, title, Plane.telling_apart(gaussians, vectors, labels))
+
+
+def _some(emotion: npt.NDArray[np.str_], classes: Sequence[str], seed: int) -> Index:
+    """Choose at most 200 rows of each class."""
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(emotion == name) for name in classes]
+    return np.sort(np.concatenate([rng.permutation(own)[:_MOST_POINTS] for own in members])).astype(np.int64)
 
 
 def draw_samples(gaussians: ClassGaussians, seed: int) -> Points:
@@ -106,7 +172,9 @@ def draw_samples(gaussians: ClassGaussians, seed: int) -> Points:
     return Points(f"{_MOST_POINTS} samples of each Gaussian", np.concatenate(drawn), emotion)
 
 
-def latent_map(gaussians: ClassGaussians, panels: Sequence[Points], title: str = "") -> Figure:
+def latent_map(
+    gaussians: ClassGaussians, panels: Sequence[Points], title: str = "", plane: Plane | None = None
+) -> Figure:
     """Draw class Gaussians as ellipses that hold 95 % of them, and points over them.
 
     Parameters
@@ -115,8 +183,10 @@ def latent_map(gaussians: ClassGaussians, panels: Sequence[Points], title: str =
         One per class.
     panels
         Side by side, on one scale.
+    plane
+        To draw in; by default `Plane.of` the Gaussians.
     """
-    plane = Plane.of(gaussians)
+    plane = plane or Plane.of(gaussians)
     means = plane.place(gaussians.mean)
     spreads = plane.axes.T @ gaussians.covariance @ plane.axes
     reach = np.concatenate(
@@ -134,7 +204,7 @@ def latent_map(gaussians: ClassGaussians, panels: Sequence[Points], title: str =
             axes.set_title(plain(points.name), fontsize=10)
             axes.set_xlim(low[0] - pad[0], high[0] + pad[0])
             axes.set_ylim(low[1] - pad[1], high[1] + pad[1])
-            axes.set_xlabel(f"axis 1 ({100 * plane.shares[0]:.0f} % of the variance)")
+            axes.set_xlabel(f"axis 1 ({100 * plane.shares[0]:.0f} % {plane.what})")
             if number == 0:
                 axes.set_ylabel(f"axis 2 ({100 * plane.shares[1]:.0f} %)")
             axes.grid(color="0.92")

@@ -1,4 +1,4 @@
-"""What `plot` draws of files: spectrograms, class balance, confusion matrix, comparison, curves, latent map."""
+"""What `plot` draws of files: spectrograms, map, class balance, confusion matrix, comparison, curves."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sertools.arrays import Pictures
+from sertools.config import FrontEnd
+from sertools.encoding import Encoding
 from sertools.errors import UsageError
 from sertools.reporting.contents.description import LATENTS, LOG, RESULT, file_kind
 from sertools.reporting.plots.class_balance import class_balance, count_rows
 from sertools.reporting.plots.confusion import confusion
 from sertools.reporting.plots.curves import training_curves
 from sertools.reporting.plots.forest import forest
-from sertools.reporting.plots.latent_map import draw_samples, latent_map, read_points
+from sertools.reporting.plots.latent_map import draw_samples, latent_map, map_of_vectors, read_points
 from sertools.reporting.plots.spectrograms import spectrogram_grid
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result import Result
@@ -31,16 +33,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AUTOENCODER = "autoencoder"
-SPECTROGRAMS, BALANCE, CONFUSION, COMPARISON = PICTURES
+SPECTROGRAMS, MAP, BALANCE, CONFUSION, COMPARISON = PICTURES
 _USUAL = Plotting()
-_WAYS = {**dict.fromkeys(STORES, (SPECTROGRAMS, BALANCE)), RESULT: (CONFUSION, COMPARISON)}
+_WAYS = {FrontEnd.kind: (SPECTROGRAMS, BALANCE), Encoding.kind: (MAP, BALANCE), RESULT: (CONFUSION, COMPARISON)}
 
 
 def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
     """Draw files, by what they are.
 
-    Stores side by side, class by class; results of one method added up to a confusion matrix, of several as a
-    comparison; training logs side by side; a latents file as a map, with rows of stores beside their autoencoder.
+    Stores side by side, class by class, those of vectors as a map; results of one method added up to a confusion
+    matrix, of several as a comparison; training logs side by side; a latents file as a map, with rows of stores
+    beside their autoencoder.
 
     Raises
     ------
@@ -62,7 +65,10 @@ def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
         opened = [open_store(path) for path in paths]
         if how.kind == BALANCE:
             return _balance(opened, how)
-        return _stores(opened, how)
+        heads = how.names or [_column_name(store) for store in opened]
+        if Encoding.kind in found:
+            return map_of_vectors(paths, heads, how.seed, how.title)
+        return _stores(opened, heads, how)
     if found == {RESULT}:
         results = [read_result(path) for path in paths]
         several = len({result.tags.get("method") for result in results}) > 1
@@ -74,8 +80,8 @@ def draw(paths: Sequence[Path], how: Plotting = _USUAL) -> Figure:
     if LATENTS in found and found <= {LATENTS, AUTOENCODER, *STORES}:
         return _map(kinds, how)
     raise UsageError(
-        f"{listed}; give stores only (spectrograms), results only (confusion matrix or comparison), training logs "
-        "only (curves), or latents, with their autoencoder and stores if you like (map)"
+        f"{listed}; give stores only (spectrograms, or a map of vectors), results only (confusion matrix or "
+        "comparison), training logs only (curves), or latents, with their autoencoder and stores if you like (map)"
     )
 
 
@@ -103,12 +109,11 @@ def _balance(stores: Sequence[Store], how: Plotting) -> Figure:
     return class_balance(list(zip(heads, counts, strict=True)), how.title)
 
 
-def _stores(stores: list[Store], how: Plotting) -> Figure:
+def _stores(stores: list[Store], heads: Sequence[str], how: Plotting) -> Figure:
     front_end = pictures_of(stores[0].contents.front_end, str(stores[0].path))
     for store in stores[1:]:
         same_front_end(front_end, store.contents.front_end, str(stores[0].path), str(store.path))
     classes = sorted({name for store in stores for name in (store.contents.classes() or ("",))})
-    heads = how.names or [_column_name(store) for store in stores]
     pictures = [[_some(store, name, how.n, how.seed) for name in classes] for store in stores]
     return spectrogram_grid(
         list(zip(heads, pictures, strict=True)),
