@@ -210,8 +210,6 @@ def test_pictures_are_not_for_vectors_nor_vectors_for_pictures(
         ["pretrain-ae", embedded, "-o", "ae", "--latent", "conv"],
         ["train-generator", embedded, "-o", "g", "--kind", "cvae"],
         ["to-wav", embedded, "-o", "wavs"],
-        ["score", embedded, embedded],
-        ["plot", embedded, "-o", "p.png"],
     ):
         done = call(*line)
         assert (done.code, done.err.count("\n")) == (1, 1), (line, done.err)
