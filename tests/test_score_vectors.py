@@ -120,7 +120,7 @@ def test_altered_recordings_are_scored_beside_new_ones(
             (tmp_path / part / emotion).mkdir(parents=True)
             for number in range(20):
                 y = tone(rng, pitch * rng.uniform(0.9, 1.1), 0.4)
-                soundfile.write(tmp_path / part / emotion / f"{number}.wav", y, SR)
+                soundfile.write(tmp_path / part / emotion / f"{part}{number}.wav", y, SR)
         sertools.embed(tmp_path / part, tmp_path / f"{part}.h5", encoder=str(encoder))
     sertools.select(tmp_path / "train.h5", tmp_path / "few.h5", keep={"sad": 0.1})
     sertools.augment(tmp_path / "few.h5", tmp_path / "sar.h5", strategy="SARS", encoder=str(encoder))
