@@ -24,6 +24,7 @@ D_NORMS, D_STEPS = ("bn", "none"), ("joint", "two")
 PRECISIONS = ("auto", "float32", "bf16")
 ADJUSTMENTS = ("none", "priors")
 VOTES = ("majority", "mean")
+MEANS = ("arithmetic", "geometric")
 EXPORTS = ("npz", "npy", "arrow", "audformat", "tensorboard")  # three of stores, then of results, then of logs
 ON_COLLAPSE = ("warn", "stop")
 SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose

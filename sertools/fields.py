@@ -127,9 +127,9 @@ class Keyword:
     @property
     def kind_name(self) -> str:
         """Its type as an annotation."""
-        return (
-            str(self.kind).replace("collections.abc.", "") if typing.get_args(self.kind) else str(self.kind.__name__)
-        )
+        if not typing.get_args(self.kind):
+            return str(self.kind.__name__)
+        return str(self.kind).replace("collections.abc.", "").replace("pathlib.", "")
 
     def check(self, value: Any) -> None:
         """Refuse a value that is none of the choices, or out of bounds.

@@ -15,6 +15,7 @@ from sertools.config import (
     ADJUSTMENTS,
     COVARIANCES,
     EXPORTS,
+    MEANS,
     ON_COLLAPSE,
     PRECISIONS,
     SAVE_EVERY_MINUTES,
@@ -202,8 +203,12 @@ class Scoring(Checked):
 
 @dataclass(frozen=True)
 class Evaluating(Checked):
-    """How `evaluate` tests a classifier."""
+    """How `evaluate` tests a classifier, or several together."""
 
+    average: Sequence[Path] | None = option(
+        None, "Another classifier: the posteriors of all are averaged, segment by segment. Repeatable.", "CLF"
+    )
+    mean: str = option(MEANS[0], "Which mean of posteriors --average takes.", choices=MEANS)
     vote: str = option("majority", "How an utterance's segments are joined.", choices=VOTES)
     adjust: str = option(
         ADJUSTMENTS[0],
@@ -216,6 +221,11 @@ class Evaluating(Checked):
     )
     allow_seen: bool = option(False, "Test on utterances that were trained on; the result is marked.")
     device: str = option("auto", DEVICE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mean != MEANS[0] and not self.average:
+            raise UsageError(f"--mean {self.mean}: there is nothing to average; give --average another classifier")
 
 
 @dataclass(frozen=True)

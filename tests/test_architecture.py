@@ -106,7 +106,10 @@ def test_large_rooms_go_one_way_too(outer):
     [
         (
             "torch",
-            ("encoders/", "nets/", "training/", "generation/", "scoring/results/evaluation.py", "scoring/synthetic/"),
+            (
+                *("encoders/", "nets/", "training/", "generation/", "scoring/synthetic/"),
+                *("scoring/results/ensemble.py", "scoring/results/evaluation.py"),
+            ),
         ),
         ("safetensors", ("encoders/weights.py", "training/checkpoint.py")),
         ("transformers", ("encoders/families.py",)),

@@ -12,7 +12,7 @@ from chains import CLF, CPU, FRONT_END, classify, noise, write_rows
 
 from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, UsageError
 from sertools.provenance import digest_file
-from sertools.scoring.results import evaluation
+from sertools.scoring.results import ensemble
 from sertools.scoring.results.evaluation import evaluate
 from sertools.scoring.results.result_file import read_result, write_result
 from sertools.store.conditions import Condition
@@ -40,7 +40,7 @@ def planted(chain, rng, tmp_path, monkeypatch):
     emotions = [CLASSES[k] for k in rng.integers(0, 4, 40)]
     path = write_rows(tmp_path / "planted.h5", noise(rng, len(owner)), emotions, owner=owner.tolist())
     given = rng.dirichlet(np.ones(4), len(owner))
-    monkeypatch.setattr(evaluation, "posteriors", lambda *_: given)
+    monkeypatch.setattr(ensemble, "posteriors", lambda *_: given)
     return path, owner, emotions, given
 
 

@@ -364,7 +364,9 @@ sertools generate diffusion --count sad=1 --guidance 2 --denoise-steps 2 -o draw
 sertools merge smote.h5 moved.h5 -o both.h5
 sertools train-clf aug.h5 both.h5 drawn.h5 --val val.h5 -o clf --preset smoke --mixup 0.3 --synthetic-share 0.4 \
  --spec-augment strong --width 1/4 --steps 4 --batch-size 8
-sertools evaluate clf test.h5 --val val.h5 --vote mean --tag method=odd --tag fold=1 -o result.json
+sertools train-clf aug.h5 -o plain --preset smoke --arch cnn --width 1/4 --steps 3 --batch-size 8 --seed 4
+sertools evaluate clf test.h5 --average plain --mean geometric --val val.h5 --vote mean --tag method=odd \
+ --tag fold=1 -o result.json
 """
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def evaluate(
     classifier: AnyPath, stores: Paths, output: AnyPath | None = None, **options: Unpack[Evaluate]
 ) -> Result:
-    """Test a classifier on utterances it has never seen (§3.2).
+    """Test a classifier, or several together, on utterances they have never seen (§3.2).
 
     Parameters
     ----------
@@ -48,6 +48,7 @@ def evaluate(
 
     how, _ = parted("evaluate", options)
     classifier, tested, val_path = path_of(classifier), paths_of(stores), maybe(how.val)
+    average = paths_of(how.average or ())
 
     def test() -> Result:
         return run(
@@ -58,6 +59,8 @@ def evaluate(
             tags=how.tags,
             val_path=val_path,
             allow_seen=how.allow_seen,
+            average=average,
+            mean=how.mean,
             device=pick_device(how.device),
         )
 
@@ -65,7 +68,7 @@ def evaluate(
         return test()
     output = path_of(output)
     with writing(output):
-        read = [classifier, *open_rows(tested).files, *(open_rows([val_path]).files if val_path else ())]
+        read = [classifier, *average, *open_rows(tested).files, *(open_rows([val_path]).files if val_path else ())]
         refuse_clobber(output, read)
         result = test()
         text = io.StringIO()

@@ -165,6 +165,8 @@ class TrainClf(TypedDict, total=False):
     save_every: float
 
 class Evaluate(TypedDict, total=False):
+    average: Sequence[AnyPath] | None
+    mean: str
     vote: str
     adjust: str
     tags: Mapping[str, str] | None

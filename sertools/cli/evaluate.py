@@ -18,7 +18,7 @@ def evaluate(
     out: Annotated[str, typer.Option("-o", "--output", metavar="R.json", help="The result; - is stdout.")] = "-",
     **options: Any,
 ) -> None:
-    """Test a classifier on utterances it has never seen.
+    """Test a classifier, or several together, on utterances they have never seen.
 
     Every prediction is kept, so that no table needs a second run.
 

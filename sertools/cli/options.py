@@ -43,7 +43,7 @@ def _kind(keyword: Keyword) -> Any:
     if isinstance(kind, types.UnionType):
         kind = typing.get_args(kind)[0]
     elif typing.get_args(kind):
-        kind = list[str]
+        kind = list[Path] if Path in typing.get_args(kind) else list[str]
     return kind | None if keyword.default is None else kind
 
 

@@ -19,7 +19,7 @@ from sertools.provenance import line_digest
 from sertools.reporting.contents.words import Word, words_of
 
 # Roles of files that are read by an option; the others are arguments, in this order.
-_OPTIONS = ("val", "noise", "encoder", "folds", "smote", "translate")
+_OPTIONS = ("average", "val", "noise", "encoder", "folds", "smote", "translate")
 _ARGUMENTS = ("corpus", "classifier", "gan", "autoencoder", "latents", "store", "stores", "train", "test")
 FILE_FLAGS = tuple(map(flag_of, _OPTIONS))
 # Verb → the role of what it makes, if that is no store.
@@ -190,7 +190,7 @@ def _kind(roles: Collection[str], verb: str) -> tuple[str, str]:
     """Say what a file is called, by its roles and what made it, and how its name ends."""
     if of_store := next((role for role in _OF_STORES if role in roles), ""):
         return of_store.removesuffix("s"), ".h5"
-    role = min(roles)
+    role = min(roles).replace("average", "classifier")
     return "generator" if verb == "train-generator" else role, ".h5" if role == "latents" else ".safetensors"
 
 

@@ -121,7 +121,8 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Scored
     if n_unknown:
         notes.append(
             f"No posthoc {'or adjusted ' if n_validated else ''}scores: {n_unknown} of {len(trained)} results do not "
-            "say what class shares the training implied, as classifiers of earlier versions; train them again."
+            "say what class shares the training implied: classifiers of earlier versions do not (train them again), "
+            "nor does an arithmetic mean of several whose shares differ (--mean geometric does)."
         )
     elif trained and n_validated == len(trained):
         notes += _validation_warnings(cells)

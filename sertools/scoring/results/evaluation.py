@@ -1,4 +1,4 @@
-"""Test a classifier on stores it must not have seen: segments → posteriors → utterance votes → scores (§3.2)."""
+"""Test classifiers on stores they must not have seen: segments → posteriors → utterance votes → scores (§3.2)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sertools.config import ADJUSTMENTS, VOTES
-from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, one_of
+from sertools.config import ADJUSTMENTS, MEANS, VOTES
+from sertools.errors import LineageError, SertoolsWarning, StoreError, one_of
 from sertools.metrics import scores
-from sertools.provenance import Input, digest_file, history
-from sertools.scoring.results.operating_point import divided
+from sertools.provenance import Input, history
+from sertools.scoring.results.ensemble import Ensemble, open_ensemble
 from sertools.scoring.results.result import IF_KNOWN, Result, Utterance
 from sertools.scoring.results.tags import canonical_tags
 from sertools.spelling import spelled
 from sertools.store.format import same_front_end
 from sertools.store.identity import alike_within, called, plain_names
 from sertools.training.batches import Rows, open_rows
-from sertools.training.checkpoint import Header
-from sertools.training.classifier import Posteriors, load_classifier, posteriors
-from sertools.training.runtime import computed_on, place
+from sertools.training.classifier import Posteriors
+from sertools.training.runtime import computed_on
 from sertools.voting import VoteRule, vote
 
 
@@ -37,9 +36,11 @@ def evaluate(
     tags: Mapping[str, str] | None = None,
     val_path: Path | None = None,
     allow_seen: bool = False,
+    average: Sequence[Path] = (),
+    mean: str = MEANS[0],
     device: torch.device,
 ) -> Result:
-    """Test a classifier.
+    """Test a classifier, or several whose posteriors are averaged.
 
     Parameters
     ----------
@@ -54,59 +55,58 @@ def evaluate(
         The classifier may have been chosen on it.
     allow_seen
         Test all the same on utterances that were trained on or chosen on; the result is stamped.
+    average
+        Other classifiers: each segment's posteriors are the mean of all.
+    mean
+        "arithmetic" or "geometric".
 
     Raises
     ------
     LineageError
-        If the stores hold utterances that the classifier, or anything it stems from, was trained or chosen on;
-        if the validation store holds some that it was trained on, or that are tested.
+        If the stores hold utterances that a classifier, or anything it stems from, was trained or chosen on;
+        if the validation store holds some that one was trained on, or that are tested.
     ModelError
-        If the posteriors are to be divided by a prior that the classifier's file does not say.
+        If the posteriors are to be divided by a prior that a classifier's file does not say, or the classifiers'
+        classes differ.
     StoreError
-        If the front end or a class is not the classifier's.
+        If the front end or a class is not the classifiers'.
     """
     one_of("--vote", rule, VOTES)
     one_of("--adjust", adjust, ADJUSTMENTS)
+    one_of("--mean", mean, MEANS)
     tags = canonical_tags(tags or {})
-    header, net = load_classifier(classifier_path)
-    prior = _prior(header)
-    if adjust == "priors" and prior is None:
-        raise ModelError(
-            f"{classifier_path}: does not say what prior its training implied, which --adjust priors divides by; "
-            "train it again"
-        )
+    asked = open_ensemble([classifier_path, *average], mean=mean, adjust=adjust, device=device)
     rows = open_rows(test_paths)
-    truth_of_row = _check_rows(rows, header, classifier_path)
+    truth_of_row = _check_rows(rows, asked)
     if not allow_seen:
-        rows.check_unseen_by(
-            header.lineage,
-            model=str(classifier_path),
-            remedy="test on other utterances (`select --fold K/N`), or give --allow-seen to stamp the result",
-            selection_too=True,
-        )
-    _warn(rows, header)
-    rows.check_scale(header.scaler, classifier_path)
-    net = place(net, device)
-    digest = digest_file(classifier_path)
+        for member in asked.members:
+            rows.check_unseen_by(
+                member.header.lineage,
+                model=str(member.path),
+                remedy="test on other utterances (`select --fold K/N`), or give --allow-seen to stamp the result",
+                selection_too=True,
+            )
+    _warn(rows, asked)
+    for member in asked.members:
+        rows.check_scale(member.header.scaler, member.path)
     options = {"vote": rule, "adjust": adjust, "allow_seen": allow_seen, **computed_on(device)}
-    inputs: dict[str, Input | list[Input]] = {"classifier": Input(digest, header.history), "test": rows.inputs}
-
-    def ask(asked: Rows) -> Posteriors:
-        said = posteriors(net, asked, header.scaler, device)
-        return said if prior is None or adjust == "none" else divided(said, prior)
-
+    first, *others = (member.input for member in asked.members)
+    inputs: dict[str, Input | list[Input]] = {"classifier": first, "test": rows.inputs}
+    if others:
+        options["mean"] = mean
+        inputs["average"] = others
     validation: tuple[Utterance, ...] = ()
     if val_path:
         val = open_rows([val_path])
-        truth_of_val_row = _check_rows(val, header, classifier_path)
-        _check_validation(val, rows, header, classifier_path, allow_seen)
+        truth_of_val_row = _check_rows(val, asked)
+        _check_validation(val, rows, asked, allow_seen)
         inputs["val"] = val.inputs
-        validation = _utterances(val, truth_of_val_row, ask(val), rule, header.classes)
-    utterances = _utterances(rows, truth_of_row, ask(rows), rule, header.classes)
-    place_of = {name: k for k, name in enumerate(header.classes)}
+        validation = _utterances(val, truth_of_val_row, asked.posteriors(val), rule, asked.classes)
+    utterances = _utterances(rows, truth_of_row, asked.posteriors(rows), rule, asked.classes)
+    place_of = {name: k for k, name in enumerate(asked.classes)}
     return Result(
         tags=tags,
-        classes=header.classes,
+        classes=asked.classes,
         vote=rule,
         adjust=adjust,
         allow_seen=allow_seen,
@@ -115,33 +115,22 @@ def evaluate(
                 [place_of[u.emotion] for u in utterances],
                 [place_of[u.predicted] for u in utterances],
                 np.array([u.posterior for u in utterances]),
-                header.classes,
+                asked.classes,
             ),
             "n_ties": sum(u.tied for u in utterances),
         },
-        model={
-            "digest": digest,
-            "arch": header.config["arch"],
-            "n_train_rows": dict(header.facts["n_train_rows"]),
-            "updates": header.facts["updates"],
-            **({} if prior is None else {"prior": dict(zip(header.classes, prior, strict=True))}),
-        },
+        model=asked.facts(),
         utterances=utterances,
         validation=validation,
         history=history("evaluate", options, inputs),
     )
 
 
-def _prior(header: Header) -> tuple[float, ...] | None:
-    """Class shares that the training implied; None in files of earlier versions."""
-    prior = header.facts.get("prior")
-    return None if prior is None else tuple(prior[name] for name in header.classes)
-
-
-def _check_rows(rows: Rows, header: Header, classifier_path: Path) -> npt.NDArray[np.int64]:
-    """Refuse rows that the classifier cannot judge, or would judge twice; give the true class of each."""
-    same_front_end(header.front_end, rows.front_end, str(classifier_path), rows.name)
-    truth = rows.labels(header.classes)
+def _check_rows(rows: Rows, asked: Ensemble) -> npt.NDArray[np.int64]:
+    """Refuse rows that the classifiers cannot judge, or would judge twice; give the true class of each."""
+    first = asked.members[0]
+    same_front_end(first.header.front_end, rows.front_end, str(first.path), rows.name)
+    truth = rows.labels(asked.classes)
     used = np.unique(rows.utterance)
     names = rows.full_names("id")[used].tolist()
     first_of: dict[str, str] = {}
@@ -160,11 +149,12 @@ def _check_rows(rows: Rows, header: Header, classifier_path: Path) -> npt.NDArra
     return truth
 
 
-def _check_validation(val: Rows, rows: Rows, header: Header, classifier_path: Path, allow_seen: bool) -> None:
+def _check_validation(val: Rows, rows: Rows, asked: Ensemble, allow_seen: bool) -> None:
     """Refuse a validation set that was trained on or is tested; remark speakers that are tested."""
     if not allow_seen:
         remedy = "give --val a store that nothing was trained on"
-        val.check_unseen_by(header.lineage, model=str(classifier_path), remedy=remedy)
+        for member in asked.members:
+            val.check_unseen_by(member.header.lineage, model=str(member.path), remedy=remedy)
     ids = val.utterance_column("id")
     if both := val.shared_with(rows):
         raise LineageError(
@@ -215,7 +205,7 @@ def _utterances(
     )
 
 
-def _warn(rows: Rows, header: Header) -> None:
+def _warn(rows: Rows, asked: Ensemble) -> None:
     altered = int((rows.origin != "real").sum())
     if altered:
         warnings.warn(
@@ -224,7 +214,7 @@ def _warn(rows: Rows, header: Header) -> None:
             stacklevel=3,
         )
     tested = {called(name) for name in rows.full_names("speaker").tolist() if name}
-    trained = set(map(spelled, header.lineage.speakers))
+    trained = set(map(spelled, asked.lineage.speakers))
     # Where one side does not name its corpora, any of them may be meant.
     shared = sorted(name for name in tested if {name, *plain_names([name])} & trained or name in plain_names(trained))
     if almost := [

@@ -1,4 +1,4 @@
-"""A result: what one classifier said about one test set, utterance by utterance."""
+"""A result: what one classifier, or several together, said about one test set, utterance by utterance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,7 +86,9 @@ class Result:
         `sertools.metrics.scores` and ``n_ties``.
     model : mapping
         ``digest`` (hex), ``arch``, ``n_train_rows`` (origin → rows), ``updates``; and ``prior``, the class shares
-        that the training implied (class → share), where they are known.
+        that the training implied (class → share), where they are known. Of averaged classifiers also ``members``,
+        these facts of each: above them stand a digest of their digests, the most rows that one learnt from, the sum
+        of their updates, and the prior that the mean implies.
     utterances : tuple of Utterance
         At least one; none twice.
     validation : tuple of Utterance

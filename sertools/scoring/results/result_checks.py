@@ -112,6 +112,17 @@ def _utterance(item: Any, classes: tuple[str, ...]) -> Utterance:
 
 def _check_model(result: Result) -> None:
     model = result.model
+    _check_facts(model, result.classes)
+    members = model.get("members", [model])
+    if not isinstance(members, list) or not members or not all(isinstance(member, dict) for member in members):
+        raise Defect("model.members must be objects, one for each classifier that was averaged")
+    for member in members:
+        _check_facts(member, result.classes)
+        if result.adjust != ADJUSTMENTS[0] and "prior" not in member:
+            raise Defect("model.prior is missing, by which its posteriors were divided")
+
+
+def _check_facts(model: Mapping[str, Any], classes: tuple[str, ...]) -> None:
     if not re.fullmatch(r"[0-9a-f]+", _get(model, "digest", str)):
         raise Defect(f"model.digest {_shown(model['digest'])} is not hexadecimal")
     _get(model, "arch", str)
@@ -120,11 +131,9 @@ def _check_model(result: Result) -> None:
         _count(n, f"model.n_train_rows.{origin}")
     if "prior" in model:
         prior = _get(model, "prior", dict)
-        sound = prior.keys() == set(result.classes) and all(_is_number(p) and 0 < p <= 1 for p in prior.values())
+        sound = prior.keys() == set(classes) and all(_is_number(p) and 0 < p <= 1 for p in prior.values())
         if not sound or abs(sum(prior.values()) - 1) > 1e-3:
             raise Defect("model.prior must have a share above 0 for each class, which add up to 1")
-    elif result.adjust != ADJUSTMENTS[0]:
-        raise Defect("model.prior is missing, by which its posteriors were divided")
 
 
 def _check_metrics(result: Result) -> None:

@@ -23,7 +23,8 @@ JSON, laid out so that ``grep`` and ``diff`` work: one line a field, one line an
 
 An utterance has a ``corpus``, a ``gender`` and a ``digest`` of its audio where they are known; files made before
 these came have none, and are read as ever. So are the model's ``prior``, the class shares that its training implied,
-and ``"adjust": "priors"``, which stands beside ``vote`` after ``evaluate --adjust priors`` alone. ``validation``
+and ``"adjust": "priors"``, which stands beside ``vote`` after ``evaluate --adjust priors`` alone. After ``evaluate
+--average`` the model has ``members``, the facts of each classifier, behind those of all together. ``validation``
 holds the utterances that an operating point is fitted on, and is there only after ``evaluate --val``.
 
 A file that was read can be trusted: every field has its type and range, and the metrics are those of its
@@ -136,11 +137,6 @@ def parse_result(file: BinaryIO, name: str) -> Result:
 def _document(result: Result) -> dict[str, Any]:
     """Lay a result out as it is written, in a fixed order whatever order it was filled in."""
     tags = dict(result.tags)
-    model = dict(result.model)
-    if isinstance(model.get("n_train_rows"), Mapping):
-        model["n_train_rows"] = dict(sorted(model["n_train_rows"].items()))
-    if isinstance(model.get("prior"), Mapping):
-        model["prior"] = {name: model["prior"][name] for name in result.classes if name in model["prior"]}
     validation = {"validation": _rounded(result.validation)} if result.validation else {}
     return {
         "sertools_kind": KIND,
@@ -151,11 +147,22 @@ def _document(result: Result) -> dict[str, Any]:
         **({} if result.adjust == ADJUSTMENTS[0] else {"adjust": result.adjust}),
         "allow_seen": result.allow_seen,
         "metrics": dict(result.metrics),
-        "model": model,
+        "model": _facts(result.model, result.classes),
         "utterances": _rounded(result.utterances),
         **validation,
         "history": list(result.history),
     }
+
+
+def _facts(model: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+    facts = dict(model)
+    if isinstance(facts.get("n_train_rows"), Mapping):
+        facts["n_train_rows"] = dict(sorted(facts["n_train_rows"].items()))
+    if isinstance(facts.get("prior"), Mapping):
+        facts["prior"] = {name: facts["prior"][name] for name in classes if name in facts["prior"]}
+    if isinstance(facts.get("members"), list):
+        facts["members"] = [_facts(member, classes) for member in facts["members"]]
+    return facts
 
 
 def _rounded(utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
