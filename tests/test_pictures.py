@@ -1,6 +1,7 @@
 """What `plot` draws beside spectrograms: class balance, comparison of methods, latent map; and how it chooses."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.patches import Ellipse
 from test_plots import as_bytes
-from test_report import FULL, GAN, IMBALANCED, grid, make_run, row
+from test_report import FULL, GAN, IMBALANCED, make_run, row
 
 from sertools.errors import ModelError, UsageError
 from sertools.reporting.plots.class_balance import class_balance, count_rows
 from sertools.reporting.plots.forest import forest, measures
 from sertools.reporting.plots.latent_map import Plane, Points, draw_samples, latent_map
 from sertools.reporting.plots.pictures import draw
+from sertools.scoring.comparing.comparison import NEW_SPEAKERS, NEW_TRAINING
 from sertools.scoring.comparing.summary import summarise
 from sertools.scoring.results.result_file import write_result
 from sertools.store.reader import open_store
@@ -44,33 +46,64 @@ def gaussians() -> ClassGaussians:
 # The comparison.
 
 
-def test_a_method_stands_at_its_difference_and_its_line_is_the_interval():
+def lines_of(axes) -> list:
+    """Lines that are intervals: ends, place and width."""
+    drawn = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() > 1]
+    return [([*line.get_xdata()], line.get_ydata()[0], line.get_linewidth()) for line in drawn]
+
+
+def dots_of(axes) -> list:
+    return [line for line in axes.lines if line.get_marker() == "o"]
+
+
+def test_a_method_stands_at_its_difference_with_both_intervals():
     figure = forest(REPORT, measures(REPORT)[:1])
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["full", "GAN"]  # not the baseline
-    lines = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() > 1]
-    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    lines, dots = lines_of(axes), dots_of(axes)
+    assert len(lines) == 4
     for place, method in enumerate(("full", "GAN")):
-        found = row(REPORT, method).difference
-        assert lines[place].get_xdata() == pytest.approx([100 * found.low, 100 * found.high])
-        assert list(lines[place].get_ydata()) == [place, place]
-        assert dots[place].get_xdata() == pytest.approx([100 * found.estimate])
+        found = row(REPORT, method)
+        (anew, above, thick), (classifiers, below, thin) = lines[2 * place : 2 * place + 2]
+        assert anew == pytest.approx([100 * found.anew_difference.low, 100 * found.anew_difference.high])
+        assert classifiers == pytest.approx([100 * found.auc_difference.low, 100 * found.auc_difference.high])
+        assert above == place < below < place + 0.5
+        assert thick > 2 * thin
+        assert dots[place].get_xdata() == pytest.approx([100 * found.anew_difference.estimate])
     low, high = axes.get_ylim()
     assert low > high  # as in the table: the first method at the top
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [NEW_TRAINING, NEW_SPEAKERS]
 
 
-def test_a_point_is_hollow_where_its_interval_holds_zero():
-    report = summarise([*IMBALANCED, *GAN, *grid("CP", 0.4, reduced=("angry", "sad"), seeds=("0", "1", "2"))])
-    dots = [line for line in forest(report, measures(report)[:1]).axes[0].lines if line.get_marker() == "o"]
-    sure = [row(report, name).difference.excludes_zero for name in ("CP", "GAN")]
-    assert sure == [False, True]
+def test_other_scores_have_the_classifiers_interval_alone():
+    figure = forest(REPORT, measures(REPORT)[1:])
+    (axes,) = figure.axes
+    lines = lines_of(axes)
+    for place, method in enumerate(("full", "GAN")):
+        found = row(REPORT, method).difference
+        assert lines[place][:2] == (pytest.approx([100 * found.low, 100 * found.high]), place)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [NEW_SPEAKERS]
+    assert {dot.get_markerfacecolor() for dot in dots_of(axes)} == {"white"}
+
+
+def test_a_point_is_filled_where_the_method_differs_for_certain():
+    report = replace(REPORT, rows=tuple(replace(row, p_holm=0.01) for row in REPORT.rows))
+    dots = dots_of(forest(report, measures(report)[:1]).axes[0])
+    sure = [bool(row(report, name).differs) for name in ("full", "GAN")]
+    # Both classifiers differ on new speakers, but only one method where it is trained anew.
+    assert sure == [True, False]
+    assert all(row(report, name).auc_difference.excludes_zero for name in ("full", "GAN"))
     assert [to_rgba(dot.get_markerfacecolor()) != to_rgba("white") for dot in dots] == sure
+    assert {dot.get_markerfacecolor() for dot in dots_of(forest(REPORT, measures(REPORT)[:1]).axes[0])} == {"white"}
 
 
-def test_a_panel_for_each_measure_there_is():
-    assert [measure.name for measure in measures(REPORT)] == ["UAR", "reduced AUC"]
+def test_a_panel_for_each_measure_there_is_and_the_judged_one_first():
+    assert [measure.name for measure in measures(REPORT)] == ["reduced AUC", "UAR"]
     assert len(forest(REPORT).axes) == 2
     assert "reduced AUC, points from imbalanced" in words(forest(REPORT))
+    (alone,) = measures(summarise([make_run(m, f, reduced="") for m in ("imbalanced", "CP") for f in "12"]))
+    assert (alone.name, alone.judged) == ("UAR", True)
 
 
 @pytest.mark.parametrize("results", [GAN, IMBALANCED, [*GAN, *FULL]])
@@ -82,8 +115,8 @@ def test_nothing_to_compare_is_said(results):
 def test_methods_without_speakers_are_points_without_lines():
     report = summarise([make_run(m, f, speaker="") for m in ("imbalanced", "CP") for f in "12"])
     axes = forest(report).axes[0]
-    assert len([line for line in axes.lines if line.get_marker() == "o"]) == 1
-    assert not [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() > 1]
+    assert len(dots_of(axes)) == 1
+    assert not [line for line in lines_of(axes) if line[2] < 2]
 
 
 # Class balance.
