@@ -20,6 +20,11 @@ once() { # file, then the tool that writes it
     [ -e "$1" ] || sertools "${@:2}" -o "$1"
 }
 
+# Folds that shared a seed would share more than their speakers: each has its own, for each purpose.
+own_seed() { # purpose
+    PYTHONPATH=$(dirname "$0")/.. python3 -m sertools.experiment --seed "$seed" "$fold" "" "$1"
+}
+
 mkdir -p "$out/results"
 # Bad audio is left out, and `info` lists it with the reason.
 # shellcheck disable=SC2086
@@ -33,12 +38,14 @@ for fold in $(seq "$FOLDS"); do
     once "$dir/test.h5" select "$out/classes.h5" --fold "$fold/$FOLDS"
     once "$dir/train.h5" select "$out/classes.h5" --fold "$fold/$FOLDS" -v
     for seed in $SEEDS; do
+        generator=$(own_seed generator) augmentation=$(own_seed augmentation) classifier=$(own_seed classifier)
         # A fold's autoencoder and GAN know its training speakers only.
-        once "$dir/ae-$seed" pretrain-ae "$dir/train.h5" --preset "$PRESET" --seed "$seed"
+        once "$dir/ae-$seed" pretrain-ae "$dir/train.h5" --preset "$PRESET" --seed "$generator"
         once "$dir/latents-$seed.h5" fit-latents "$dir/ae-$seed" "$dir/train.h5" --cov pooled
-        once "$dir/gan-$seed" finetune-gan "$dir/ae-$seed" "$dir/latents-$seed.h5" "$dir/train.h5" --preset "$PRESET" --seed "$seed"
-        once "$dir/synth-$seed.h5" generate "$dir/gan-$seed" --balance "$dir/train.h5" --seed "$seed"
-        once "$dir/copies-$seed.h5" augment "$dir/train.h5" --strategy CP --seed "$seed"
+        once "$dir/gan-$seed" finetune-gan "$dir/ae-$seed" "$dir/latents-$seed.h5" "$dir/train.h5" --preset "$PRESET" \
+            --seed "$generator"
+        once "$dir/synth-$seed.h5" generate "$dir/gan-$seed" --balance "$dir/train.h5" --seed "$generator"
+        once "$dir/copies-$seed.h5" augment "$dir/train.h5" --strategy CP --seed "$augmentation"
         for method in imbalanced CP logit-adjust GAN; do
             case $method in
             imbalanced) reads=("$dir/train.h5") ;;
@@ -46,7 +53,7 @@ for fold in $(seq "$FOLDS"); do
             logit-adjust) reads=("$dir/train.h5" --loss logit-adjust) ;;
             GAN) reads=("$dir/train.h5" "$dir/synth-$seed.h5") ;;
             esac
-            once "$dir/$method-$seed" train-clf "${reads[@]}" --preset "$PRESET" --seed "$seed"
+            once "$dir/$method-$seed" train-clf "${reads[@]}" --preset "$PRESET" --seed "$classifier"
             once "$out/results/$method-$fold-$seed.json" evaluate "$dir/$method-$seed" "$dir/test.h5" \
                 --tag "method=$method" --tag "fold=$fold" --tag "seed=$seed"
         done

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from warm_shell import WarmShell
 
+from sertools.experiment.seeds import derived_seed
+from sertools.scoring.results.result_file import read_result
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOK = json.loads((EXAMPLES / "one_fold.ipynb").read_text(encoding="utf-8"))
 
@@ -51,6 +54,10 @@ def test_own_corpus(tiny: WarmShell, tmp_path: Path) -> None:
     assert scope in " ".join(table.split())
     assert len(list((tmp_path / "out" / "results").iterdir())) == 2 * 2 * 4
     assert "broken.wav" in table
+    # Each fold and base seed has seeds of its own.
+    results = [read_result(path) for path in (tmp_path / "out" / "results").glob("CP-*")]
+    trained = [line["seed"] for r in results for line in map(json.loads, r.history) if line["verb"] == "train-clf"]
+    assert sorted(trained) == sorted(int(derived_seed(s, f, "", "classifier")) for s in "01" for f in "12")
     page = (tmp_path / "out" / "report.html").read_bytes()
     # What is there is not made again, and what is gone is.
     again = tmp_path / "out" / "results" / "GAN-2-1.json"

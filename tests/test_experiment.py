@@ -289,7 +289,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def test_the_commands_of_a_cell_run_in_their_order():
     lines = [line.split() for line in shell_lines({"METHODS": "CP+potcut+half", "CLASSES": "sad"}).splitlines()]
-    made = ["train.h5"]
+    made = ["full.h5"]
     for target, verb, *words in lines:
         read = words[: words.index("-o")]
         assert {word for word in read if word.endswith((".h5", ".safetensors"))} <= set(made), verb
@@ -298,6 +298,34 @@ def test_the_commands_of_a_cell_run_in_their_order():
     for methods in ("", "gan pot", "full", "pot-oracle"):
         with pytest.raises(UsageError, match="expected one method that needs"):
             shell_lines({"METHODS": methods})
+
+
+def test_a_cells_commands_have_the_seeds_of_its_fold_and_class():
+    given = {"METHODS": "CP+gan", "CLASSES": "sad", "SEEDS": "7", "PROFILE": "paper", "KEEP": "0.1"}
+    seeds = {purpose: derived_seed("7", "2", "sad", purpose) for purpose in PURPOSES}
+    lines = shell_lines({**given, "FOLD": "2"})
+    asked = {line.split()[1]: re.findall(r"--seed (\d+)", line) for line in lines.splitlines()}
+    assert asked.pop("fit-latents") == []
+    assert asked == {
+        "select": [seeds["keep"]],
+        "pretrain-ae": [seeds["generator"]],
+        "finetune-gan": [seeds["generator"]],
+        "generate": [seeds["generator"]],
+        "augment": [seeds["augmentation"]],
+        "train-clf": [seeds["classifier"]],
+    }
+    assert "select full.h5 --keep sad=0.1 " in lines
+    # As make has them.
+    rules = fragment({**given, "FOLDS": "3", "OUT": "out"}, ["table2"])
+    assert all(f"--seed {seed}" in rules for seed in seeds.values())
+
+
+def test_a_seed_is_printed_for_scripts(capsysbinary):
+    for words in (("0", "2", "angry", "keep"), ("3", "1", "", "classifier")):
+        assert main(["--seed", *words]) == 0
+        assert capsysbinary.readouterr().out.decode() == f"{derived_seed(*words)}\n"
+    assert main(["--seed", "0", "2", "angry", "keeping"]) == 2
+    assert b"PURPOSE 'keeping': expected one of keep, " in capsysbinary.readouterr().err
 
 
 def test_every_setting_and_method_is_shown(capsysbinary):

@@ -4,8 +4,9 @@
 #   bash examples/slurm/experiment.sh labels.csv out/        submits both; run it on the login node
 #
 # Settings come from the environment: SHARDS (8), FOLD (1/5), REDUCED (angry), METHOD (gan; of those that `make
-# settings` shows), CPUS (4), GPUS (none), TASKS (1: processes, with a GPU each, that train one net together), others
-# that `make settings` shows (PRESET, FRONT_END, AE_OPTS, …), and SBATCH_PARTITION, SBATCH_TIMELIMIT, … of sbatch.
+# settings` shows), SEED (0: other ones follow from it in every fold and for every class), CPUS (4), GPUS (none), TASKS
+# (1: processes, with a GPU each, that train one net together), others that `make settings` shows (PRESET, FRONT_END,
+# KEEP, AE_OPTS, …), and SBATCH_PARTITION, SBATCH_TIMELIMIT, … of sbatch.
 # `sertools` must be on PATH in the jobs. A job that runs out of time, or is preempted, is queued again and goes on.
 #SBATCH --job-name=sertools
 #SBATCH --open-mode=append
@@ -14,18 +15,19 @@
 set -euo pipefail
 
 if [ "$#" -lt 2 ]; then
-    sed -n '2,9s/^# \{0,1\}//p' "$0"
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
     exit 2
 fi
 labels=$1 out=$2 role=${3:-submit}
-: "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${METHOD:=gan}" "${PRESET:=paper}" "${CPUS:=4}" "${TASKS:=1}"
-: "${FRONT_END:=}"
+: "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${METHOD:=gan}" "${SEED:=0}" "${PRESET:=paper}" "${CPUS:=4}"
+: "${TASKS:=1}" "${FRONT_END:=}"
 if [ -z "${COMMANDS:-}" ]; then
-    # From the training store to the method's classifier: a file and its command per line. The jobs inherit them.
+    # From the fold's training store to the method's classifier: a file and its command per line, with the seeds that
+    # the fold and the class have in `make table2`. The jobs inherit them.
     COMMANDS=$(PYTHONPATH=$(dirname "$0")/../.. python3 -m sertools.experiment --steps \
-        METHODS="$METHOD" CLASSES="$REDUCED" PROFILE=paper PRESET="$PRESET")
+        METHODS="$METHOD" CLASSES="$REDUCED" FOLD="${FOLD%/*}" SEEDS="$SEED" PROFILE=paper PRESET="$PRESET")
 fi
-export SHARDS FOLD REDUCED METHOD CPUS TASKS FRONT_END COMMANDS
+export SHARDS FOLD REDUCED METHOD SEED CPUS TASKS FRONT_END COMMANDS
 
 # Runs a command with a signal to stop it by. The shell must wait in the background of SLURM's signal, or bash would
 # hold it back until the command ends.
@@ -78,7 +80,6 @@ chain)
     make_once specs.h5 merge shards/*.h5 -o specs.h5
     make_once test.h5 select specs.h5 --fold "$FOLD" -o test.h5
     make_once full.h5 select specs.h5 --fold "$FOLD" -v -o full.h5
-    make_once train.h5 select full.h5 --keep "$REDUCED=0.2" -o train.h5
     # By a stream of its own: srun reads standard input.
     while read -r target verb words <&3; do
         case $verb in
@@ -87,7 +88,7 @@ chain)
         esac
     done 3<<< "$COMMANDS"
     make_once result.json evaluate "$METHOD.clf.safetensors" test.h5 -o result.json \
-        --tag method="$METHOD" --tag fold="${FOLD%/*}" --tag reduced="$REDUCED"
+        --tag method="$METHOD" --tag fold="${FOLD%/*}" --tag reduced="$REDUCED" --tag seed="$SEED"
     sertools report result.json
     ;;
 esac

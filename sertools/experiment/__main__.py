@@ -1,4 +1,4 @@
-"""``python3 -m sertools.experiment``: the rules of the experiment, printed or written for make, and its settings."""
+"""``python3 -m sertools.experiment``: rules of the experiment, printed or written for make; its settings, seeds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sertools.errors import SertoolsError, printable
+from sertools.errors import SertoolsError, one_of, printable
 from sertools.experiment.fragment import fragment, write
 from sertools.experiment.guide import guide
+from sertools.experiment.seeds import PURPOSES, derived_seed
 from sertools.experiment.settings import resolve
 from sertools.experiment.speakers import folds_of_speakers
 from sertools.experiment.steps import shell_lines
@@ -26,6 +27,12 @@ def main(words: Sequence[str] | None = None) -> int:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--write", action="store_true", help="write the rules into OUT, and print where they are")
     what.add_argument("--steps", action="store_true", help="print the commands of one cell of one method instead")
+    what.add_argument(
+        "--seed",
+        nargs=4,
+        metavar=("BASE", "FOLD", "CLASS", "PURPOSE"),
+        help=f"print the seed of a purpose in one cell instead ({', '.join(PURPOSES)}); FOLD and CLASS may be empty",
+    )
     what.add_argument("--settings", action="store_true", help="print every setting with its value instead")
     what.add_argument(
         "--speakers", action="store_true", help="write a fold for each speaker of what info --json says"
@@ -45,6 +52,9 @@ def main(words: Sequence[str] | None = None) -> int:
 def _said(asked: argparse.Namespace, given: Mapping[str, str], goals: Sequence[str]) -> str:
     if asked.settings:
         return guide(given)
+    if asked.seed:
+        one_of("PURPOSE", asked.seed[-1], PURPOSES)
+        return f"{derived_seed(*asked.seed)}\n"
     if asked.steps:
         return shell_lines(given)
     if asked.speakers:

@@ -29,6 +29,7 @@ OF_SPEAKERS = f"{OUT}/speakers.csv"
 WILD = f"{OUT}/wild"
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _EXTRACT = "extract $< -o $@ --jobs $(JOBS) {FRONT_END}"
+REDUCTION = "select $< --keep {reduced}={KEEP} --seed {keep} -o $@"
 _EMBED = "embed $< -o $@ --encoder {ENCODER} --device {DEVICE} {FRONT_END}"
 _FOLDS_OF_SPEAKERS = Rule(
     target=OF_SPEAKERS,
@@ -150,8 +151,7 @@ class Fold:
 
     def reduction(self, cell: Cell) -> Rule:
         """Give the rule of a cell's training store."""
-        line = "select $< --keep {reduced}={KEEP} --seed {keep} -o $@"
-        return cell.rule(cell.train, (self.full,), line, reduced=cell.reduced)
+        return cell.rule(cell.train, (self.full,), REDUCTION, reduced=cell.reduced)
 
 
 def folds(settings: Settings) -> tuple[Fold, ...]:

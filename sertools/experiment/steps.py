@@ -1,4 +1,4 @@
-"""The way from a training store to a classifier of one method, line by line: for scripts that are not make."""
+"""The way from a fold's training store to a classifier of one method, line by line: for scripts that are not make."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sertools.errors import UsageError
 from sertools.experiment.methods import joined
+from sertools.experiment.paper_tables import REDUCTION
 from sertools.experiment.places import Cell
 from sertools.experiment.rules import Rule
 from sertools.experiment.settings import resolve
@@ -17,12 +18,14 @@ def shell_lines(given: Mapping[str, str]) -> str:
     Parameters
     ----------
     given
-        Name → value of the settings; METHODS holds one method, the first of CLASSES is the reduced class.
+        Name → value of the settings; METHODS holds one method, the first of CLASSES is the reduced class. And FOLD,
+        the number of the fold, for the seeds: the same that `make table2` derives; empty: none.
 
     Returns
     -------
     str
-        A line each: the file, then verb and options of the command that makes it, in a folder with ``train.h5``.
+        A line each: the file, then verb and options of the command that makes it, in a folder with ``full.h5``, of
+        which ``train.h5`` keeps a share of the class.
 
     Raises
     ------
@@ -40,11 +43,12 @@ def shell_lines(given: Mapping[str, str]) -> str:
         settings=settings,
         test="",
         val="",
-        fold="",
+        fold=given.get("FOLD", ""),
         reduced=settings["CLASSES"].partition(" ")[0],
     )
     trained, _ = cell.classifier(methods[0])
-    rules = {rule.target: rule for rule in (*cell.artefacts(), *cell.stores(), trained)}
+    reduction = cell.rule(cell.train, ("full.h5",), REDUCTION, reduced=cell.reduced)
+    rules = {rule.target: rule for rule in (reduction, *cell.artefacts(), *cell.stores(), trained)}
     return "".join(f"{_command(rule)}\n" for rule in _in_order(rules, trained.target))
 
 
