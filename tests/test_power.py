@@ -21,7 +21,7 @@ def test_a_gain_that_is_planned_for_is_found_as_often_as_said() -> None:
     rng, n_folds = np.random.default_rng(0), 3
     speakers, seeds = [], []
     for _ in range(200):
-        world = worlds.World(rng, 12, worlds.ESTIMATED)
+        world = worlds.World(rng, 12, worlds.MIDDLE)
         folds = worlds.part(world.order, n_folds)
         found = worlds.endpoint(world.run(folds), folds)
         speakers.append(12 * jackknife_variance(found.estimate, found.left_out))
@@ -32,7 +32,7 @@ def test_a_gain_that_is_planned_for_is_found_as_often_as_said() -> None:
         validation=1 / worlds.VAL, design=design,
     )  # fmt: skip
     gain = shown.detectable(design)
-    finds = worlds.measure((12, 3), worlds.ESTIMATED, 300, gain=gain)["this method"][1]
+    finds = worlds.measure((12, 3), worlds.MIDDLE, 300, gain=gain)["this method"][1]
     assert finds == pytest.approx(0.8, abs=0.12)
     assert shown.speakers_for(gain + 1e-9, 3, worlds.N_SEEDS) == 12
     # More of anything never costs.
