@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from chains import CLF, CPU, FRONT_END, classify, noise, write_rows
+from chains import CLF, CPU, FRONT_END, classify, finetune, noise, synthesise, write_rows
 
 from sertools.errors import LineageError, ModelError, SertoolsWarning, StoreError, UsageError
 from sertools.provenance import digest_file
@@ -269,6 +269,14 @@ def test_a_store_that_was_chosen_on_may_validate_but_not_one_that_was_trained_on
         evaluate(chain.clf, [chain.test], val_path=chain.train, device=CPU)
     with pytest.warns(SertoolsWarning):
         assert evaluate(chain.clf, [chain.train], val_path=chain.val, allow_seen=True, device=CPU).allow_seen
+
+
+def test_a_store_that_a_gan_was_measured_on_may_validate(chain, tmp_path):
+    finetune(chain.ae, chain.latents, [chain.train], tmp_path / "gan", val=chain.val)
+    synthesise(tmp_path / "gan", tmp_path / "synth.h5", {"sad": 2})
+    classify([chain.train, tmp_path / "synth.h5"], tmp_path / "clf", val=chain.val)
+    assert load_header(tmp_path / "clf").lineage.selected_on
+    assert evaluate(tmp_path / "clf", [chain.test], val_path=chain.val, device=CPU).validation
 
 
 @pytest.mark.parametrize("allow_seen", [False, True])

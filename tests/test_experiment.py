@@ -320,6 +320,23 @@ def test_a_cells_commands_have_the_seeds_of_its_fold_and_class():
     assert all(f"--seed {seed}" in rules for seed in seeds.values())
 
 
+@pytest.mark.parametrize(
+    ("folder", "full", "gan"),
+    [("1", "full.h5", "angry/seed0/gan.safetensors"), ("wild", "train.h5", "seed0/gan.safetensors")],
+)
+def test_gans_are_measured_on_the_validation_store_which_is_there_before(folder, full, gan):
+    val = rf"\$\(OUT\)/{folder}/val\.h5"
+    rules = fragment({"METHODS": "gan", "PROFILE": "cpu"})
+    trained = re.search(
+        rf"^\$\(OUT\)/{folder}/{gan}: (.*)\n(?:\t.*\n)*?\t.* finetune-gan \$\^ .*", rules, re.MULTILINE
+    )
+    assert trained[0].endswith(f" --val $(OUT)/{folder}/val.h5")
+    assert "val.h5" not in trained[1]  # which are the arguments
+    assert re.search(rf"^\$\(OUT\)/{folder}/{full}: .* \| {val}$", rules, re.MULTILINE)
+    # The smoke profile has no validation in Table 2.
+    assert not re.search(r"finetune-gan .* --val \$\(OUT\)/1/", fragment({"METHODS": "gan"}))
+
+
 def test_a_seed_is_printed_for_scripts(capsysbinary):
     for words in (("0", "2", "angry", "keep"), ("3", "1", "", "classifier")):
         assert main(["--seed", *words]) == 0

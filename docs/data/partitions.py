@@ -1,8 +1,8 @@
 """Make ravdess-partitions.csv.gz: many partitions of the same speakers into folds, so that trainers can be told by.
 
 ``python docs/data/partitions.py ravdess.h5 ravdess-partitions.csv.gz``; README.md says what ravdess.h5 is. In every
-fold the lines of `make table2` with METHODS="full imbalanced posthoc" KEEP=0.1 are run; seeds of a cell follow from the
-number of its partition and fold, such as 3.1.
+fold the lines of `make table2` with METHODS="full imbalanced posthoc" KEEP=0.1 are run; seeds of a cell follow from
+the number of its partition and fold, such as 3.1.
 """
 
 import csv
