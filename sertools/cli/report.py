@@ -24,7 +24,6 @@ def report(
       sertools report results/*.json --layout table3 --paper
       sertools report results/*.json --html report.html
       sertools report results/*.json --power 2
-      sertools report emodb/*.json nemo/*.json --layout corpora --baseline posthoc
     """
     from sertools import api
 
