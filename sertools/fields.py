@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import math
 import operator
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -127,9 +128,8 @@ class Keyword:
     @property
     def kind_name(self) -> str:
         """Its type as an annotation."""
-        if not typing.get_args(self.kind):
-            return str(self.kind.__name__)
-        return str(self.kind).replace("collections.abc.", "").replace("pathlib.", "")
+        # Without modules: a Sequence[Path].
+        return re.sub(r"\w+\.", "", str(self.kind)) if typing.get_args(self.kind) else str(self.kind.__name__)
 
     def check(self, value: Any) -> None:
         """Refuse a value that is none of the choices, or out of bounds.

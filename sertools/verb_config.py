@@ -70,6 +70,12 @@ class Fitting(Checked):
     cov: str = option(
         "empirical", "How a covariance is estimated; tied: one that all classes share.", choices=COVARIANCES
     )
+    donor: Sequence[Path] | None = option(
+        None, "Shrink means towards those of this store, another corpus, aligned. Repeatable.", "D.h5"
+    )
+    relabel: Mapping[str, str] | None = option(
+        None, "Count one emotion of donors as another, such as calm=neutral. Repeatable.", "OLD=NEW"
+    )
     device: str = option("auto", DEVICE)
 
 

@@ -122,7 +122,7 @@ def test_large_rooms_go_one_way_too(outer):
         ("h5py", ("store/", "training/latents.py")),
         ("matplotlib", ("reporting/plots/", "reporting/reports/page.py", "api/showing.py")),
         ("jinja2", ("reporting/reports/page.py",)),
-        ("sklearn", ("training/latents.py", "scoring/synthetic/usefulness.py")),
+        ("sklearn", ("training/gaussians.py", "scoring/synthetic/usefulness.py")),
         ("pyarrow", ("corpora/audformat.py", "reporting/exports/store.py")),
         ("tensorboard", ("reporting/exports/tensorboard.py",)),
         ("typer", ("cli/",)),

@@ -28,7 +28,8 @@ from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import open_rows
 from sertools.training.calibration import LatentSampler
 from sertools.training.checkpoint import load_header
-from sertools.training.latents import fit_gaussians, fit_latents
+from sertools.training.gaussians import fit_gaussians
+from sertools.training.latents import fit_latents
 from sertools.training.loop import Run
 from sertools.training.task import Task
 from sertools.verb_config import AutoencoderTraining

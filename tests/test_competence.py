@@ -23,8 +23,8 @@ from sertools.training.batches import open_rows
 from sertools.training.calibration import LatentSampler
 from sertools.training.checkpoint import load_header
 from sertools.training.competence import PROBE_STEPS, Competence
+from sertools.training.gaussians import fit_gaussians
 from sertools.training.health import COMPETENT, GanWatch
-from sertools.training.latents import fit_gaussians
 from sertools.training.log import read_log
 from sertools.training.loop import Run
 from sertools.training.task import Task

@@ -27,7 +27,7 @@ from sertools.nets.gan import Autoencoder, discriminator_from, generator_from
 from sertools.training import adversarial, autoencoder, classifier, distributed, likelihood
 from sertools.training.batches import Rows, open_rows
 from sertools.training.calibration import LatentSampler
-from sertools.training.latents import ClassGaussians
+from sertools.training.gaussians import ClassGaussians
 from sertools.training.loop import Run
 from sertools.training.task import Task
 

@@ -17,7 +17,7 @@ from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import open_rows
 from sertools.training.calibration import LatentSampler, calibrate
 from sertools.training.gan_file import load_generator
-from sertools.training.latents import fit_gaussians
+from sertools.training.gaussians import fit_gaussians
 from sertools.training.loop import Run
 from sertools.training.order import batch_indices
 from sertools.training.task import Task

@@ -16,7 +16,7 @@ from sertools.training.adversarial import GanTrainer, r1_penalty
 from sertools.training.batches import open_rows
 from sertools.training.calibration import LatentSampler
 from sertools.training.checkpoint import load_header
-from sertools.training.latents import fit_gaussians
+from sertools.training.gaussians import fit_gaussians
 from sertools.training.loop import Run
 from sertools.training.task import Task
 

@@ -16,7 +16,8 @@ from sertools.errors import ModelError, StoreError, UsageError
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.batches import open_rows
 from sertools.training.calibration import LatentSampler
-from sertools.training.latents import ClassGaussians, fit_gaussians, fit_latents, load_latents
+from sertools.training.gaussians import ClassGaussians, fit_gaussians
+from sertools.training.latents import fit_latents, load_latents
 
 
 @pytest.fixture

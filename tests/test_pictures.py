@@ -24,7 +24,8 @@ from sertools.scoring.results.result_file import write_result
 from sertools.store.reader import open_store
 from sertools.training.autoencoder import encode, load_autoencoder
 from sertools.training.batches import open_rows
-from sertools.training.latents import ClassGaussians, load_latents
+from sertools.training.gaussians import ClassGaussians
+from sertools.training.latents import load_latents
 from sertools.verb_config import Plotting
 
 REPORT = summarise([*FULL, *IMBALANCED, *GAN])

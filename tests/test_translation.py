@@ -20,7 +20,8 @@ from sertools.store.merge import merge_stores
 from sertools.store.reader import open_store
 from sertools.store.select import Selection, select_store
 from sertools.training.gan_file import load_encoder, load_generator
-from sertools.training.latents import fit_latents, pooled
+from sertools.training.gaussians import pooled
+from sertools.training.latents import fit_latents
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 

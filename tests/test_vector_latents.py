@@ -20,7 +20,8 @@ from sertools.errors import LineageError, StoreError, UsageError
 from sertools.store.reader import open_store
 from sertools.training.autoencoder import pretrain_autoencoder
 from sertools.training.checkpoint import load_header, load_model
-from sertools.training.latents import fit_gaussians, load_latents
+from sertools.training.gaussians import fit_gaussians
+from sertools.training.latents import load_latents
 from sertools.training.loop import Run
 
 Vectors = NDArray[np.float32]

@@ -13,7 +13,7 @@ from sertools.keywords import parted
 if TYPE_CHECKING:
     from sertools.api.typed import FitLatents, Generate, Unpack
     from sertools.generation.rows import GenerateProgress
-    from sertools.training.latents import ClassGaussians
+    from sertools.training.gaussians import ClassGaussians
 
 
 @takes("fit-latents")
@@ -43,14 +43,22 @@ def fit_latents(
     SertoolsError
         If the files do not go together, or a class has too few rows for its covariance.
     """
-    from sertools.training.latents import FEW_ROWS
+    from sertools.training.gaussians import FEW_ROWS
     from sertools.training.latents import fit_latents as fit
     from sertools.training.runtime import pick_device
 
     how, _ = parted("fit-latents", options)
     output = path_of(output)
     with writing(output):
-        gaussians = fit(path_of(autoencoder), paths_of(stores), output, how.cov, pick_device(how.device))
+        gaussians = fit(
+            path_of(autoencoder),
+            paths_of(stores),
+            output,
+            how.cov,
+            pick_device(how.device),
+            donor_paths=paths_of(how.donor or ()),
+            relabel=how.relabel,
+        )
     few = [name for name, n in zip(gaussians.classes, gaussians.n_rows, strict=True) if n < FEW_ROWS]
     if few and how.cov == "empirical":
         warnings.warn(

@@ -74,6 +74,8 @@ class PretrainAe(TypedDict, total=False):
 
 class FitLatents(TypedDict, total=False):
     cov: str
+    donor: Sequence[AnyPath] | None
+    relabel: Mapping[str, str] | None
     device: str
 
 class FinetuneGan(TypedDict, total=False):

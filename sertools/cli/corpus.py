@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from sertools.cli.completion import readers
+from sertools.cli.options import read_relabel
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
-from sertools.errors import UsageError
 
 
 @verb()
@@ -44,20 +44,9 @@ def corpus(
         return
     if name is None or folder is None:
         raise typer.BadParameter("NAME and DIR are needed, such as: sertools corpus ravdess RAVDESS/")
-    pairs: dict[str, str] = {}
-    for old, new in map(_read_pair, options["relabel"] or ()):
-        if pairs.setdefault(old, new) != new:
-            raise UsageError(f"--relabel {old}={new}: {old!r} is also to be {pairs[old]!r}; leave one out")
-    recordings = api.corpus(name, folder, **{**options, "relabel": pairs})
+    recordings = api.corpus(name, folder, **{**options, "relabel": read_relabel(options["relabel"])})
     text = io.StringIO(newline="")
     write_labels(recordings, text)
     sys.stdout.buffer.write(text.getvalue().encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
     voice.detail(f"{len(recordings)} recordings")
-
-
-def _read_pair(text: str) -> tuple[str, str]:
-    old, equals, new = text.partition("=")
-    if not (equals and old and new):
-        raise UsageError(f"--relabel {text!r}: expected OLD=NEW, such as calm=neutral")
-    return old, new

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sertools.cli.donors import donor_rows, print_table
 from sertools.cli.options import AsJson, argument
 from sertools.cli.progress import voice
 from sertools.cli.verbs import verb
@@ -72,6 +73,10 @@ def _page(described: dict[str, Any]) -> None:
             cells = (escape(voice.safe(_cell(counts.get(column, "–")))) for column in columns)
             table.add_row(escape(voice.safe(name)), *cells)
         console.print(table)
+    if described.get("donors"):
+        for donor in described["donors"]:
+            line("donor", f"{donor['name']}: {'near' if donor['near'] else 'far'}, {_pairs(donor['matched'])}")
+        print_table(donor_rows(described["donors"], described["own"]))
     for name in ("verb", "done", "steps"):
         line(name, described.get(name))
     for name in ("note", "remark"):

@@ -84,6 +84,18 @@ def output(metavar: str, what: str) -> Any:
     return typer.Option("-o", "--output", metavar=metavar, help=f"{what} Written when complete.", show_default=False)
 
 
+def read_relabel(texts: Iterable[str] | None) -> dict[str, str]:
+    """Read the values of --relabel."""
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        old, equals, new = text.partition("=")
+        if not (equals and old and new):
+            raise UsageError(f"--relabel {text!r}: expected OLD=NEW, such as calm=neutral")
+        if pairs.setdefault(old, new) != new:
+            raise UsageError(f"--relabel {old}={new}: {old!r} is also to be {pairs[old]!r}; leave one out")
+    return pairs
+
+
 def read_tags(texts: Iterable[str] | None) -> dict[str, str]:
     """Read the values of --tag."""
     tags: dict[str, str] = {}

@@ -134,6 +134,11 @@ def _check(path: Path, header: Header, ways: Ways) -> None:
         raise UsageError("--smote and --translate: give one of them")
     if translation and translation.paste and isinstance(header.front_end, Encoding):
         raise UsageError(f"--paste: pastes regions of pictures, and the rows of {path} are vectors; leave it out")
+    if translation and translation.within_speaker and header.facts.get("informed"):
+        raise UsageError(
+            f"--within-speaker: fits the Gaussians again, and those of {path} are informed by donors; leave it out, "
+            "or fit latents without --donor"
+        )
     if kind != GAN and (ways.smote or (translation and translation.within_speaker)):
         option = "--smote" if ways.smote else "--within-speaker"
         raise UsageError(f"{option}: needs the latents of a GAN, and {path} is a {kind} file")

@@ -18,7 +18,7 @@ from sertools.training.autoencoder import encode
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
 from sertools.training.drawing import decode_latents
-from sertools.training.latents import ClassGaussians, fit_gaussians, pooled
+from sertools.training.gaussians import ClassGaussians, fit_gaussians, pooled
 
 _SINGULAR = 1e-10  # of the largest eigenvalue, below which a direction has no variance to carry
 

@@ -234,7 +234,9 @@ def finetune_gan(
         "latents.mean": torch.from_numpy(gaussians.mean),
         "latents.covariance": torch.tensor(gaussians.distinct),
     }
-    facts = {"n_rows": len(task.rows), "latent_rows": list(gaussians.n_rows), "cov": latents.method, **facts}
+    told: dict[str, object] = {"informed": latents.donors} if latents.donors else {}
+    own: dict[str, object] = {"n_rows": len(task.rows), "latent_rows": list(gaussians.n_rows), "cov": latents.method}
+    facts = own | told | facts
     task.save(KIND, tensors, facts, classes=gaussians.classes)
 
 

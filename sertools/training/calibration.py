@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sertools.nets.devices import onto
 from sertools.nets.gan import Generator, batch_norms, clamp_dropout
-from sertools.training.latents import ClassGaussians
+from sertools.training.gaussians import ClassGaussians
 from sertools.training.runtime import seed_torch
 
 _CALIBRATION_BATCH = 64

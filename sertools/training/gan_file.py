@@ -10,7 +10,7 @@ from torch import nn
 from sertools.errors import ModelError
 from sertools.nets.autoencoders import build_decoder, build_encoder
 from sertools.training.checkpoint import Header, load_model, rebuild
-from sertools.training.latents import ClassGaussians, of_each
+from sertools.training.gaussians import ClassGaussians, of_each
 
 KIND = "gan"
 

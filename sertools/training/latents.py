@@ -1,26 +1,22 @@
-"""Class Gaussians in the autoencoder's latent space (§2.2, GAN Initialization).
-
-Each class is a multivariate normal with the mean and covariance of its training rows' latents. The paper's is
-the empirical covariance; a class of fewer rows than latent dimensions spans only so many directions less one, so
-rank and condition are reported, and shrunk estimates can be chosen, or one that all classes share.
-"""
+"""Latents files: the class Gaussians of stores in an autoencoder's latent space, and what they were made from."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
 
-from sertools.arrays import Matrix
 from sertools.config import COVARIANCES
 from sertools.encoding import RowSource
-from sertools.errors import ModelError, SertoolsError, StoreError, defect, one_of
+from sertools.errors import ModelError, SertoolsError, StoreError, UsageError, defect, one_of
+from sertools.provenance import canonical_json
 from sertools.store.guard import check_hdf5
 from sertools.store.image import hdf5_output
 from sertools.store.lineage import Lineage
@@ -34,148 +30,21 @@ from sertools.store.parsing import (
 )
 from sertools.store.writer import text_column, text_scalar, write_header
 from sertools.training.autoencoder import encode, load_autoencoder
+from sertools.training.gaussians import ClassGaussians, fit_gaussians, of_each
+from sertools.training.informed import Told, check_donors, informed_means
 from sertools.training.loop import Run
 from sertools.training.task import open_task
 
 KIND = "latents"
 VERSION = 1
-FEW_ROWS = 500
-POOL_STRENGTH = 50  # rows at which a class's own covariance weighs as much as the pooled one
-
-
-@dataclass(frozen=True)
-class ClassGaussians:
-    """One multivariate normal a class.
-
-    Attributes
-    ----------
-    classes
-        Sorted.
-    mean
-        [shape=(n_classes, latent_size)]
-    covariance
-        [shape=(n_classes, latent_size, latent_size)]; of one matrix, where all classes share it, a broadcast view.
-    n_rows
-        Rows each was estimated from.
-    """
-
-    classes: tuple[str, ...]
-    mean: Matrix
-    covariance: Matrix
-    n_rows: tuple[int, ...]
-
-    @cached_property
-    def distinct(self) -> Matrix:
-        """The covariances without repetition: one where all classes share it [shape=(1 or n_classes, d, d)]."""
-        shared = (self.covariance == self.covariance[0]).all()
-        return self.covariance[:1] if shared else self.covariance
-
-    @property
-    def rank(self) -> tuple[int, ...]:
-        """Rank of each covariance."""
-        size = np.abs(self._values)
-        above = size > size.max(axis=1, keepdims=True) * size.shape[1] * np.finfo(float).eps
-        return tuple(np.broadcast_to(above.sum(axis=1), len(self.classes)).tolist())
-
-    @property
-    def condition(self) -> tuple[float, ...]:
-        """Largest over smallest eigenvalue; infinite where the covariance is singular."""
-        values = np.broadcast_to(self._values, self.mean.shape)
-        full = [rank == self.mean.shape[1] for rank in self.rank]
-        return tuple(float(v[-1] / v[0]) if ok else float("inf") for v, ok in zip(values, full, strict=True))
-
-    @cached_property
-    def factors(self) -> Matrix:
-        """A with A·Aᵀ = covariance, from the eigenvectors: a singular covariance does no harm."""
-        values, vectors = np.linalg.eigh(self.distinct)
-        factors: Matrix = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-        return np.broadcast_to(factors, self.covariance.shape)
-
-    def sample(self, number: int, count: int, rng: np.random.Generator) -> Matrix:
-        """Draw latents of class `number` [shape=(count, latent_size)]."""
-        noise = rng.standard_normal((count, self.mean.shape[1]))
-        latents: Matrix = self.mean[number] + noise @ self.factors[number].T
-        return latents
-
-    @cached_property
-    def _values(self) -> Matrix:
-        """Eigenvalues of `distinct`, rising."""
-        return np.linalg.eigvalsh(self.distinct).astype(np.float64)
-
-
-def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassGaussians:
-    """Estimate one Gaussian a class.
-
-    Parameters
-    ----------
-    latents
-        [shape=(N, latent_size)]
-    labels
-        Class of each row.
-    method
-        ``empirical`` (the paper), ``ledoit-wolf``, ``oas``, ``pooled`` (n/(n+50) of the class's own and the rest
-        of the covariance within all classes), ``tied`` (that within all classes, for each), ``diagonal``.
-
-    Raises
-    ------
-    UsageError
-        If the method is unknown.
-    StoreError
-        If a class has one row, and cannot take its covariance from the others.
-    """
-    one_of("--cov", method, COVARIANCES)
-    names = np.asarray(labels)
-    classes = tuple(sorted(set(names.tolist())))
-    groups = [latents[names == name] for name in classes]
-    lone = [name for name, group in zip(classes, groups, strict=True) if len(group) < 2]
-    if lone and (method not in ("pooled", "tied") or len(lone) == len(classes)):
-        remedy = f"leave it out with `select --where emotion!={lone[0]}`"
-        if len(lone) < len(classes):
-            remedy = f"take it from the other classes with --cov tied or --cov pooled, or {remedy}"
-        raise StoreError(f"class {lone[0]!r} has 1 row; a covariance needs at least two: {remedy}")
-    mean = np.stack([group.mean(axis=0) for group in groups])
-    n_rows = tuple(len(group) for group in groups)
-    if method == "tied":
-        return ClassGaussians(classes, mean, of_each(_within(groups)[None], classes, mean), n_rows)
-    own = np.stack([_covariance(group, method) for group in groups])
-    gaussians = ClassGaussians(classes, mean, own, n_rows)
-    return pooled(gaussians) if method == "pooled" else gaussians
-
-
-def pooled(gaussians: ClassGaussians) -> ClassGaussians:
-    """Shrink each class's covariance to that within all classes: n/(n+50) of its own, the rest pooled.
-
-    A class of one row has none of its own.
-    """
-    n_rows = np.array(gaussians.n_rows, dtype=float)
-    degrees = n_rows - 1
-    within = np.tensordot(degrees / degrees.sum(), gaussians.covariance, axes=1)
-    weight = np.where(degrees > 0, n_rows / (n_rows + POOL_STRENGTH), 0.0)[:, None, None]
-    return dataclasses.replace(gaussians, covariance=weight * gaussians.covariance + (1.0 - weight) * within)
-
-
-def _within(groups: Sequence[Matrix]) -> Matrix:
-    """Covariance within all classes, as linear discriminant analysis has it."""
-    centred = np.concatenate([group - group.mean(axis=0) for group in groups])
-    within: Matrix = centred.T @ centred / (len(centred) - len(groups))
-    return within
-
-
-def _covariance(group: Matrix, method: str) -> Matrix:
-    if len(group) < 2:
-        return np.zeros((group.shape[1], group.shape[1]))
-    if method in ("ledoit-wolf", "oas"):
-        from sklearn.covariance import ledoit_wolf, oas  # noqa: PLC0415 - a second's import, seldom needed
-
-        shrunk: Matrix = (ledoit_wolf if method == "ledoit-wolf" else oas)(group)[0]
-        return shrunk
-    empirical: Matrix = np.atleast_2d(np.cov(group, rowvar=False))
-    return np.diag(np.diag(empirical)) if method == "diagonal" else empirical
 
 
 @dataclass(frozen=True)
 class Latents:
-    """A latents file: the Gaussians, and what they were made from."""
+    """A latents file: the Gaussians, and what they were made from.
+
+    Where donors informed the means, `donors` says what each told, and how much it weighs; see `informed.Told`.
+    """
 
     gaussians: ClassGaussians
     method: str
@@ -183,51 +52,64 @@ class Latents:
     front_end: RowSource
     history: tuple[str, ...]
     lineage: Lineage
+    donors: Told = field(default_factory=dict)
 
 
 def fit_latents(
-    autoencoder_path: Path, train_paths: Sequence[Path], output: Path, method: str, device: torch.device
+    autoencoder_path: Path,
+    train_paths: Sequence[Path],
+    output: Path,
+    method: str,
+    device: torch.device,
+    donor_paths: Sequence[Path] = (),
+    relabel: Mapping[str, str] | None = None,
 ) -> ClassGaussians:
     """Encode the rows of stores and write one Gaussian a class.
+
+    Parameters
+    ----------
+    donor_paths
+        Stores of other corpora, whose class means ours are shrunk towards; see `informed`.
+    relabel
+        Word of donors for an emotion → the one that it counts as.
 
     Raises
     ------
     UsageError
-        If the method is unknown.
+        If the method is unknown, or no donor has a word of `relabel`.
     StoreError
-        If the front ends differ, or a class has one row, and cannot take its covariance from the others.
+        If the front ends differ, a class has one row, and cannot take its covariance from the others, or no donor
+        tells of any class.
+    LineageError
+        If a donor shares utterances with the stores, or with another donor.
     """
     one_of("--cov", method, COVARIANCES)
     header, encoder, _ = load_autoencoder(autoencoder_path)
     parents = {"autoencoder": (autoencoder_path, header)}
-    task = open_task(
-        "fit-latents", {"cov": method}, Run(output, device=device), train_paths, parents=parents, vectors=True
-    )
+    renamed = dict(relabel or {})
+    if renamed and not donor_paths:
+        raise UsageError("--relabel: is of the words of donors; give --donor D.h5 too")
+    options = {"cov": method, **({"relabel": renamed} if renamed else {})}
+    run = Run(output, device=device)
+    task = open_task("fit-latents", options, run, train_paths, None, parents, donor_paths, vectors=True)
     rows = task.rows
     rows.classes()
-    rows.check_scale(header.scaler, autoencoder_path)
+    check_donors(rows, task.donors, renamed)
+    for each in (rows, *task.donors):
+        each.check_scale(header.scaler, autoencoder_path)
     latents = encode(encoder.to(device), rows, header.scaler, device)
     try:
         gaussians = fit_gaussians(latents, rows.emotion.tolist(), method)
     except StoreError as error:
         raise StoreError(f"{rows.name}: {error}") from error
+    told: Told = {}
+    if task.donors:
+        read = partial(encode, encoder, scaler=header.scaler, device=device)
+        mean, told = informed_means(rows, latents, task.donors, renamed, lambda rows, index: read(rows, index=index))
+        gaussians = dataclasses.replace(gaussians, mean=mean)
     digest = task.inputs["autoencoder"]
-    _write(output, Latents(gaussians, method, digest, header.front_end, task.history, task.lineage))
+    _write(output, Latents(gaussians, method, digest, header.front_end, task.history, task.lineage, told))
     return gaussians
-
-
-def of_each(covariance: Matrix, classes: Sequence[str], mean: Matrix) -> Matrix:
-    """Give each class its covariance, where a file holds one for each, or one for all.
-
-    Raises
-    ------
-    ValueError
-        If sizes do not fit.
-    """
-    n, size = mean.shape
-    if covariance.shape not in ((n, size, size), (1, size, size)) or len(classes) != n:
-        raise ValueError("mean, covariance and classes differ in size")
-    return np.broadcast_to(covariance, (n, size, size))
 
 
 def _write(path: Path, latents: Latents) -> None:
@@ -236,6 +118,8 @@ def _write(path: Path, latents: Latents) -> None:
         write_header(file, KIND, VERSION, latents.front_end, latents.lineage, latents.history)
         file.attrs.create("method", **text_scalar(latents.method))
         file.attrs.create("autoencoder", **text_scalar(latents.autoencoder_digest))
+        if latents.donors:
+            file.attrs.create("donors", **text_scalar(canonical_json(latents.donors)))
         file.create_dataset("classes", **text_column(list(gaussians.classes)), track_times=False)
         for name, values in (
             ("mean", gaussians.mean),
@@ -272,6 +156,7 @@ def load_latents(path: Path) -> Latents:
                 read_front_end(file["front_end"]),
                 read_history(file),
                 read_lineage(file["lineage"]),
+                json.loads(read_text(file, "donors")) if "donors" in file.attrs else {},
             )
     except StoreError as error:
         raise ModelError(str(error)) from error

@@ -42,6 +42,8 @@ class Task:
         What is learnt from, and what the weights are chosen on.
     parents
         By role, the files that are gone on from, and what they say of themselves.
+    donors
+        Of other corpora, whose rows tell of ours; a set each.
     """
 
     verb: str
@@ -50,6 +52,7 @@ class Task:
     rows: Rows
     val: Rows | None = None
     parents: Mapping[str, tuple[Path, Header | Latents]] = field(default_factory=dict)
+    donors: Sequence[Rows] = ()
 
     @cached_property
     def scaler(self) -> Scaler:
@@ -61,7 +64,10 @@ class Task:
     def read(self) -> Inputs:
         """What is read, by role."""
         parents = {role: Input(digest_file(path), parent.history) for role, (path, parent) in self.parents.items()}
-        return {**parents, "train": self.rows.inputs, **({"val": self.val.inputs} if self.val else {})}
+        beside = {"val": self.val.inputs} if self.val else {}
+        if self.donors:
+            beside["donor"] = [one for donor in self.donors for one in donor.inputs]
+        return {**parents, "train": self.rows.inputs, **beside}
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -78,7 +84,8 @@ class Task:
     @property
     def lineage(self) -> Lineage:
         """Lineage of what is made."""
-        lineage = union([*(parent.lineage for _, parent in self.parents.values()), self.rows.lineage()])
+        learnt = [rows.lineage() for rows in (self.rows, *self.donors)]
+        lineage = union([*(parent.lineage for _, parent in self.parents.values()), *learnt])
         return lineage.selected(self.val.seen) if self.val and "steps" in self.options else lineage
 
     def train(self, trainer: Trainer, health: Health | None = None) -> Iterator[Record]:
@@ -122,6 +129,7 @@ def open_task(
     train_paths: Sequence[Path],
     val_path: Path | None = None,
     parents: Mapping[str, tuple[Path, Header | Latents]] | None = None,
+    donor_paths: Sequence[Path] = (),
     *,
     vectors: bool = False,
 ) -> Task:
@@ -149,9 +157,13 @@ def open_task(
         same_front_end(rows.front_end, val.front_end, rows.name, str(val_path))
         remedy = "validate on other utterances (`select --fold K/N`)"
         val.check_unseen_by(rows.lineage(), model=rows.name, remedy=remedy)
-    read = [*(path for path, _ in parents.values()), *rows.files, *(val.files if val else [])]
+    donors = [open_rows([path]) for path in donor_paths]
+    for donor in donors:
+        same_front_end(rows.front_end, donor.front_end, rows.name, donor.name)
+    read = [path for path, _ in parents.values()]
+    read += [path for opened in (rows, val, *donors) if opened for path in opened.files]
     for path in (run.output, run.log_path):
         refuse_clobber(path, read)
     for path, parent in parents.values():
         same_front_end(parent.front_end, rows.front_end, str(path), rows.name)
-    return Task(verb, options, run, rows, val, parents)
+    return Task(verb, options, run, rows, val, parents, donors)

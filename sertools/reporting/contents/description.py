@@ -187,6 +187,7 @@ def _latents(path: Path) -> dict[str, Any]:
                 gaussians.classes, gaussians.n_rows, gaussians.rank, gaussians.condition, strict=True
             )
         },
+        **latents.donors,
         "autoencoder": latents.autoencoder_digest,
         "front_end": dataclasses.asdict(latents.front_end),
         **_ancestry(latents.lineage, latents.history),
@@ -203,7 +204,8 @@ def _model(path: Path) -> dict[str, Any]:
         "config": dict(header.config),
         "differs_from_paper": beside_paper(header.kind, header.config),
         "classes": list(header.classes),
-        "facts": dict(header.facts),
+        "facts": {name: value for name, value in header.facts.items() if name != "informed"},
+        **header.facts.get("informed", {}),
         "scaler": dataclasses.asdict(header.scaler),
         "front_end": dataclasses.asdict(header.front_end),
         **_ancestry(header.lineage, header.history),

@@ -1,0 +1,285 @@
+"""What donors, speech of other corpora, tell of the mean of a class: aligned, judged, weighed against our own rows.
+
+A donor differs from us by a shift that its classes share, and by what is its own in each class. The shift is
+fitted on the other classes than the one that is asked about, where rows are plenty. Each shared class left out in
+turn, what the donor misses our mean by, beyond what sampling explains, is how far its word can be trusted: an
+empirical Bayes prior (Morris 1983, "Parametric empirical Bayes inference"). All variances are averages over the
+latents, so a class has one weight and not one for every direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sertools.arrays import FloatArray, Index, Matrix
+from sertools.metrics import auc_against_rest
+
+Words = npt.NDArray[np.str_]
+PERMUTATIONS = 99  # higher than all of them by chance: one time in a hundred
+_BISECTIONS = 60  # to the last digit of a float
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Rows of some classes.
+
+    Attributes
+    ----------
+    latents
+        [shape=(N, latent_size)]
+    labels, speakers
+        Of each row [shape=(N,)]; where a speaker is empty, nobody else's rows hang together with this one.
+    """
+
+    latents: Matrix
+    labels: Words
+    speakers: Words
+
+    def of(self, classes: Sequence[str]) -> Speech:
+        """Return the rows of some classes."""
+        here = np.isin(self.labels, list(classes))
+        return Speech(self.latents[here], self.labels[here], self.speakers[here])
+
+
+@dataclass(frozen=True)
+class ClassMeans:
+    """The mean of each class, and how sure it is.
+
+    Attributes
+    ----------
+    classes
+        Sorted.
+    mean
+        [shape=(n_classes, latent_size)]
+    variance
+        Of each mean by sampling of speakers and rows [shape=(n_classes,)].
+    """
+
+    classes: tuple[str, ...]
+    mean: Matrix
+    variance: FloatArray
+
+    def of(self, classes: Sequence[str]) -> ClassMeans:
+        """Return the means of some classes, in their order."""
+        places = [self.classes.index(name) for name in classes]
+        return ClassMeans(tuple(classes), self.mean[places], self.variance[places])
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A donor's class means in our domain.
+
+    Attributes
+    ----------
+    classes
+        Those that it tells of: ours that it has, where it has at least two of them.
+    mean
+        Each by the map that the other classes give [shape=(n, latent_size)].
+    sampling
+        Variance that samples of ours and of the donor's put into each, but for our own rows of the class
+        [shape=(n,)].
+    miss
+        Variance by which it misses our means, left out in turn, beyond what sampling explains.
+    auc
+        How well each mean places our rows of its class against our other rows [shape=(n,)].
+    agreement
+        How far the means place our rows apart, as a share of how far our own means do: 1 if the donor's classes
+        differ as ours do, 0 if they tell nothing.
+    chance
+        The highest agreement with the donor's labels permuted, of `PERMUTATIONS`.
+    """
+
+    classes: tuple[str, ...]
+    mean: Matrix
+    sampling: FloatArray
+    miss: float
+    auc: FloatArray
+    agreement: float
+    chance: float
+
+    @property
+    def is_near(self) -> bool:
+        """Whether its labels tell more of ours than any labels would."""
+        return self.agreement > self.chance
+
+
+@dataclass(frozen=True)
+class Informed:
+    """Our class means, shrunk towards what near donors tell.
+
+    Attributes
+    ----------
+    mean
+        [shape=(n_classes, latent_size)]
+    own
+        Weight of our own mean in each [shape=(n_classes,)].
+    of_donors
+        Weight of each donor's in each; with `own` they add up to 1 [shape=(n_donors, n_classes)].
+    """
+
+    mean: Matrix
+    own: FloatArray
+    of_donors: Matrix
+
+
+def class_means(speech: Speech) -> ClassMeans:
+    """Average each class, and say how sure that is by variance components between and within speakers.
+
+    Rows of one speaker and class resemble each other, so twelve rows of three speakers tell less than of twelve: a
+    nested analysis of variance (Searle et al. 1992, "Variance Components", §3.6) gives both components, common to
+    all classes.
+
+    Raises
+    ------
+    ValueError
+        If no class has two rows.
+    """
+    classes, labels = np.unique(speech.labels, return_inverse=True)
+    alone = np.array([f"\n{number}" for number in range(len(labels))])  # in no speaker's name
+    speakers = np.where(speech.speakers == "", alone, speech.speakers)
+    pairs, group = np.unique(np.stack([labels.astype(str), speakers]), axis=1, return_inverse=True)
+    group = group.reshape(-1)
+    n_rows, sizes, class_of = np.bincount(labels), np.bincount(group), pairs[0].astype(np.int64)
+    if len(labels) == len(classes):
+        raise ValueError("holds one row of each class; how far rows lie apart needs two of some class")
+    mean, of_group = _averages(speech.latents, labels), _averages(speech.latents, group)
+    n_latents = speech.latents.shape[1]
+    within = between = 0.0
+    if len(labels) > len(sizes):
+        within = float(np.square(speech.latents - of_group[group]).sum()) / n_latents / (len(labels) - len(sizes))
+    squares = np.bincount(class_of, sizes.astype(float) ** 2)
+    spread = float(sizes @ np.square(of_group - mean[class_of]).sum(axis=1)) / n_latents
+    if len(sizes) > len(classes):
+        excess = spread - (len(sizes) - len(classes)) * within
+        between = max(0.0, excess / float((n_rows - squares / n_rows).sum()))
+    return ClassMeans(tuple(classes.tolist()), mean, within / n_rows + between * squares / n_rows**2)
+
+
+def _averages(latents: Matrix, numbers: Index) -> Matrix:
+    sums = np.zeros((numbers.max() + 1, latents.shape[1]))
+    np.add.at(sums, numbers, latents)
+    averages: Matrix = sums / np.bincount(numbers)[:, None]
+    return averages
+
+
+def carried(ours: Matrix, theirs: Matrix) -> Matrix:
+    """Shift each of a donor's class means by the average of how far the others lie from ours.
+
+    A gain beside the shift would miss our means by less, and rank a class's rows worse: it brings what the donor says
+    nearer to nothing.
+
+    Parameters
+    ----------
+    ours, theirs
+        Means of the same classes, at least two [shape=(n, latent_size)].
+    """
+    apart = ours - theirs
+    shifts = (apart.sum(axis=0) - apart) / (len(apart) - 1)
+    moved: Matrix = theirs + shifts
+    return moved
+
+
+def beyond(squares: FloatArray, noise: FloatArray) -> float:
+    """Variance of differences beyond their noise: v with Σ squares/(v + noise) = n, or 0 (Paule and Mandel 1982).
+
+    Parameters
+    ----------
+    squares
+        Of differences [shape=(n,)].
+    noise
+        Variance of each by sampling alone [shape=(n,)].
+    """
+    noise = np.maximum(noise, _TINY)
+    low, high = 0.0, float(squares.mean())
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (squares / (middle + noise)).sum() > len(squares) else (low, middle)
+    return low
+
+
+def align(speech: Speech, ours: ClassMeans, donor: Speech) -> Aligned:
+    """Bring a donor's class means into our domain, and judge them.
+
+    Parameters
+    ----------
+    speech, ours
+        Our rows, and what `class_means` says of them.
+    donor
+        The donor's rows, by our words; those of two or more of our classes.
+
+    Raises
+    ------
+    ValueError
+        If the donor has one row of each class.
+    """
+    theirs = class_means(donor)
+    shared = ours.of(theirs.classes)
+    moved, n_others = carried(shared.mean, theirs.mean), len(shared.classes) - 1
+    noise = shared.variance + theirs.variance
+    sampling = theirs.variance + (noise.sum() - noise) / n_others**2
+    judge = _Judge(speech, ours, shared.classes)
+    rng = np.random.default_rng(0)  # whatever the seed of a run: same rows, same verdict
+    numbers = np.searchsorted(theirs.classes, donor.labels)
+    shuffled = (_averages(donor.latents, rng.permutation(numbers)) for _ in range(PERMUTATIONS))
+    # Of AUC the permutations would know directions alone, and of few classes one in some lies right by chance.
+    chance = max(judge.agreement(carried(shared.mean, means)) for means in shuffled)
+    miss = beyond(np.square(moved - shared.mean).mean(axis=1), shared.variance + sampling)
+    return Aligned(shared.classes, moved, sampling, miss, judge.auc(moved), judge.agreement(moved), chance)
+
+
+class _Judge:
+    """Asks how well means place our rows: by the direction from our other classes' means, latents standardised."""
+
+    def __init__(self, speech: Speech, ours: ClassMeans, classes: Sequence[str]) -> None:
+        places = np.searchsorted(ours.classes, speech.labels)
+        variance = np.square(speech.latents - ours.mean[places]).mean(axis=0)
+        self._precision = 1.0 / np.where(variance > 0.0, variance, 1.0)
+        asked = [ours.classes.index(name) for name in classes]
+        self._others = (ours.mean.sum(axis=0) - ours.mean[asked]) / (len(ours.classes) - 1)
+        self._apart = (ours.mean[asked] - self._others) * self._precision
+        self._latents = speech.latents
+        self._members = [places == number for number in asked]
+
+    def agreement(self, means: Matrix) -> float:
+        """How far our rows are placed apart from our others, as a share of how far our own means place them."""
+        ideal = float((self._apart * self._apart / self._precision).sum())
+        return float(((means - self._others) * self._apart).sum()) / max(ideal, _TINY)
+
+    def auc(self, means: Matrix) -> FloatArray:
+        """Area under the ROC curve of each asked class."""
+        scores = self._latents @ ((means - self._others) * self._precision).T
+        return np.array([auc_against_rest(own, member) for own, member in zip(scores.T, self._members, strict=True)])
+
+
+def informed(ours: ClassMeans, donors: Sequence[Aligned]) -> Informed:
+    """Shrink our class means towards those of the donors that are near.
+
+    Donors are averaged by precision. What their average misses our means by, left out in turn, is the prior's
+    variance, and so a class's own mean weighs the more, the more rows and speakers it rests on.
+    """
+    n_classes, n_latents = ours.mean.shape
+    precision, sampling = np.zeros((len(donors), n_classes)), np.zeros((len(donors), n_classes))
+    moved = np.zeros((len(donors), n_classes, n_latents))
+    for number, donor in enumerate(donors):
+        places = [ours.classes.index(name) for name in donor.classes]
+        sampling[number, places], moved[number, places] = donor.sampling, donor.mean
+        precision[number, places] = donor.is_near / np.maximum(donor.miss + donor.sampling, _TINY)
+    told = precision.sum(axis=0) > 0.0
+    shares = precision[:, told] / precision[:, told].sum(axis=0)
+    told_mean = np.einsum("jc,jcd->cd", shares, moved[:, told])
+    noise = (shares * sampling[:, told]).sum(axis=0)
+    own_variance = ours.variance[told]
+    own = np.ones(n_classes)
+    if told.any():
+        squares = np.square(told_mean - ours.mean[told]).mean(axis=1)
+        prior = beyond(squares, own_variance + noise) + noise
+        own[told] = np.maximum(prior, _TINY) / np.maximum(prior + own_variance, _TINY)
+    mean, of_donors = ours.mean.copy(), np.zeros((len(donors), n_classes))
+    mean[told] = own[told, None] * ours.mean[told] + (1.0 - own[told, None]) * told_mean
+    of_donors[:, told] = shares * (1.0 - own[told])
+    return Informed(mean, own, of_donors)
