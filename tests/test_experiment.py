@@ -230,6 +230,26 @@ def test_strategies_that_alter_audio_are_told_the_encoder():
     assert "--encoder" not in fragment({"METHODS": "SAR"})
 
 
+@pytest.mark.parametrize(
+    ("encoder", "autoencoder", "cov"), [("whisper/", "ae-identity", "tied"), ("", "ae-pca", "pooled")]
+)
+def test_donors_are_read_by_what_they_inform(encoder, autoencoder, cov):
+    settings = {"ENCODER": encoder, "METHODS": "informed+half", "DONORS": "emo.h5 o/nemo.h5"}
+    rules, cell = fragment(settings), "$(OUT)/1/angry/seed0"
+    needs = f"{cell}/{autoencoder}.safetensors {cell}/train.h5 emo.h5 o/nemo.h5"
+    line = f"fit-latents $< {cell}/train.h5 --donor emo.h5 --donor o/nemo.h5 -o $@ --cov {cov} --device auto"
+    assert f"{cell}/latents-informed.h5: {needs}\n\t$(SERTOOLS) {line}\n" in rules
+    assert f"{cell}/informed.h5: {cell}/gan0-informed.safetensors {cell}/train.h5" in rules
+    assert "--donor" not in fragment({**settings, "METHODS": "pot"})
+
+
+def test_a_method_that_needs_donors_is_refused_without():
+    with pytest.raises(
+        UsageError, match=r"METHODS: informed\+half: needs stores of other corpora; name them by DONORS="
+    ):
+        fragment({"METHODS": "imbalanced informed+half"})
+
+
 @pytest.mark.parametrize("name", ["gan", "specaug", "mixup+posthoc", "weighted+cvae", "potcut"])
 def test_methods_of_pictures_are_refused_where_rows_are_vectors(name):
     with pytest.raises(UsageError, match=f"{re.escape(name)}: needs pictures, and the rows of ENCODER are vectors"):

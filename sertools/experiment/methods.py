@@ -50,6 +50,8 @@ class Method:
         True if it sets what share of their class's draws new rows get: no method, but to be joined to one.
     pictures
         True if it needs pictures, and cannot be asked of vectors.
+    donors
+        True if it needs stores of other corpora.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Method:
     oracle: bool = False
     share: bool = False
     pictures: bool = False
+    donors: bool = False
 
 
 _MOVED = "--translate {train}"
@@ -83,6 +86,8 @@ METHODS = (
     # speakers; pasted.
     Method(name="pot", group=GENERATION, model="gan0-pca", moves=_MOVED),
     Method(name="potw", group=GENERATION, model="gan0-pca", moves=f"{_MOVED} --within-speaker"),
+    # Moved to class means that donors inform.
+    Method(name="informed", group=GENERATION, model="gan0-informed", moves=_MOVED, donors=True),
     Method(name="potcut", group=GENERATION, model="gan0-pca", moves=f"{_MOVED} --paste", pictures=True),
     # Rows drawn from a VAE or a diffusion model, and rows of other classes moved by them.
     Method(name="cvae", group=GENERATION, model="cvae", pictures=True),
@@ -181,6 +186,11 @@ class Joined:
     def of_pictures(self) -> bool:
         """Whether it needs pictures, and cannot be asked of vectors."""
         return any(part.pictures for part in self.parts)
+
+    @property
+    def of_donors(self) -> bool:
+        """Whether it needs stores of other corpora."""
+        return any(part.donors for part in self.parts)
 
     @property
     def needs_reduction(self) -> bool:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from posixpath import join
 
 from sertools.balance.strategies import STRATEGIES
+from sertools.errors import UsageError
 from sertools.experiment.methods import METHODS, Joined, Method
 from sertools.experiment.rules import Rule, by_tool
 from sertools.experiment.seeds import PURPOSES, derived_seed
 from sertools.experiment.settings import Settings
 
 TRAIN = "train"  # among what an artefact needs: the training store, wherever it lies
+DONORS = "donors"  # and the stores of other corpora
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +26,31 @@ class Artefact:
     file
         Its name in the folder.
     needs
-        Names of others in the folder, or `TRAIN`.
+        Names of others in the folder, `TRAIN`, or `DONORS`.
     line
-        Verb and options; in braces settings, the generators' seed, and what a figure or an ablation adds.
+        Verb and options; in braces settings, the generators' seed, the donors as options, and what a figure or an
+        ablation adds.
     """
 
     file: str
     needs: tuple[str, ...]
     line: str
+
+
+def _informed(autoencoder: str, cov: str) -> tuple[Artefact, ...]:
+    """Give what has class means that donors inform."""
+    return (
+        Artefact(
+            file="latents-informed.h5",
+            needs=(autoencoder, TRAIN, DONORS),
+            line=f"fit-latents $< {{train}} {{donors}} -o $@ --cov {cov} --device {{DEVICE}}",
+        ),
+        Artefact(
+            file="gan0-informed.safetensors",
+            needs=(autoencoder, "latents-informed.h5", TRAIN),
+            line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
+        ),
+    )
 
 
 # Of pictures and of vectors.
@@ -83,6 +102,7 @@ OF_PICTURES = (
         needs=("ae-pca.safetensors", "latents-pca.h5", TRAIN),
         line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
     ),
+    *_informed("ae-pca.safetensors", "pooled"),
 )
 # Vectors are drawn and moved where they lie.
 OF_VECTORS = (
@@ -102,6 +122,7 @@ OF_VECTORS = (
         needs=("ae-identity.safetensors", "latents-tied.h5", TRAIN),
         line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
     ),
+    *_informed("ae-identity.safetensors", "tied"),
 )
 _MODEL_OF_VECTORS = {"gan0-pca": "gauss"}
 
@@ -150,9 +171,12 @@ class Place:
 
     def artefacts(self) -> Iterator[Rule]:
         """Give the rules of all artefacts of the kind of rows."""
+        donors = self.settings["DONORS"].split()
+        outside = {TRAIN: [self.train], DONORS: donors}
+        told = " ".join(f"--donor {donor}" for donor in donors)
         for made in OF_VECTORS if self.settings["ENCODER"] else OF_PICTURES:
-            needs = tuple(self.train if name == TRAIN else self.path(name) for name in made.needs)
-            yield self.rule(self.path(made.file), needs, made.line)
+            needs = [path for name in made.needs for path in outside.get(name, [self.path(name)])]
+            yield self.rule(self.path(made.file), needs, made.line, donors=told)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +207,17 @@ class Cell(Place):
                     yield self.rule(self._alone(method), (self._store(method),), line, reduced=self.reduced)
 
     def classifier(self, method: Joined) -> tuple[Rule, Rule]:
-        """Give the rules of a method's classifier, which others may share, and of its result."""
+        """Give the rules of a method's classifier, which others may share, and of its result.
+
+        Raises
+        ------
+        UsageError
+            If it needs donors, and none is named.
+        """
+        if method.of_donors and not self.settings["DONORS"]:
+            raise UsageError(
+                f"METHODS: {method.name}: needs stores of other corpora; name them by DONORS='emodb.h5 nemo.h5'"
+            )
         # The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
         val = f"--val {self.val}" if self.val else ""
         trained = self.rule(
