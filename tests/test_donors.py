@@ -217,8 +217,8 @@ def test_what_donors_told_is_in_the_file_and_goes_into_the_gan(files, centres):
     assert donor["rows"] == dict.fromkeys(gaussians.classes, 50)
     assert donor["auc"]["angry"] > 0.99
     assert donor["agreement"] > 0.8 > donor["chance"]
-    assert told["own"]["angry"] < 0.5 < told["own"]["sad"]
-    assert donor["weight"]["angry"] + told["own"]["angry"] == pytest.approx(1.0, abs=1e-3)
+    assert told["own"]["angry"]["weight"] < 0.5 < told["own"]["sad"]["weight"]
+    assert donor["weight"]["angry"] + told["own"]["angry"]["weight"] == pytest.approx(1.0, abs=1e-3)
     np.testing.assert_array_equal(gaussians.covariance, load_latents(plain).gaussians.covariance)
     finetune_gan(files / "ae", latents, files / "train.h5", files / "gan", steps=0)
     header, tensors = load_model(files / "gan", "gan")
@@ -265,7 +265,7 @@ def test_two_own_rows_of_a_class_work(files, rng, centres):
     few = spoken(rng, centres, even(30, NAMES[2:]) | {"angry": 2})
     write(files / "train.h5", few)
     pretrain_ae(files / "train.h5", files / "ae", latent="identity")
-    assert 0.0 < info(fit(files, "near.h5"))["own"]["angry"] < 0.3
+    assert 0.0 < info(fit(files, "near.h5"))["own"]["angry"]["weight"] < 0.3
 
 
 def test_a_far_donor_is_said_and_own_means_are_taken(files, rng):
@@ -278,7 +278,7 @@ def test_a_far_donor_is_said_and_own_means_are_taken(files, rng):
     assert any("all donors are far; the means are those of its own rows" in text for text in texts)
     plain = load_latents(fit(files, output="plain.h5")).gaussians
     np.testing.assert_array_equal(load_latents(latents).gaussians.mean, plain.mean)
-    assert set(info(latents)["own"].values()) == {1.0}
+    assert {own["weight"] for own in info(latents)["own"].values()} == {1.0}
     assert set(info(latents)["donors"][0]["weight"].values()) == {0.0}
 
 
@@ -333,7 +333,7 @@ def test_each_donor_is_said_on_stderr(files, call):
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "near: near; matched: angry, happy, neutral, sad; ignored: fearful" in done.err
-    assert "class angry  source near  rows 50  AUC 1.00  weight 0." in done.err
+    assert "class angry  of near  rows 50  AUC 1.00  weight 0." in done.err
 
 
 def test_pictures_have_donors_in_the_space_of_their_components(rng, tmp_path):
@@ -351,4 +351,4 @@ def test_pictures_have_donors_in_the_space_of_their_components(rng, tmp_path):
     fit_latents(tmp_path / "ae", train, tmp_path / "l.h5", cov="pooled", donor=donor)
     told = info(tmp_path / "l.h5")
     assert told["donors"][0]["near"]
-    assert told["own"]["fearful"] < 1.0
+    assert told["own"]["fearful"]["weight"] < 1.0

@@ -6,18 +6,18 @@ from typing import Any
 from sertools.cli.progress import voice
 
 
-def donor_rows(donors: Sequence[Mapping[str, Any]], own: Mapping[str, float]) -> list[dict[str, str]]:
+def donor_rows(donors: Sequence[Mapping[str, Any]], own: Mapping[str, Mapping[str, float]]) -> list[dict[str, str]]:
     """Give a row for each class and donor that tells of it, and one for what weighs our own rows there."""
     return [row for name in own for row in _rows(name, donors, own[name])]
 
 
-def _rows(name: str, donors: Sequence[Mapping[str, Any]], own: float) -> Iterator[dict[str, str]]:
-    yield {"class": name, "source": "own rows", "rows": "", "AUC": "", "weight": f"{own:.2f}"}
+def _rows(name: str, donors: Sequence[Mapping[str, Any]], own: Mapping[str, float]) -> Iterator[dict[str, str]]:
+    yield {"class": name, "of": "own rows", "rows": str(own["rows"]), "AUC": "", "weight": f"{own['weight']:.2f}"}
     for donor in donors:
         if name in donor.get("auc", ()):
             yield {
                 "class": name,
-                "source": donor["name"],
+                "of": donor["name"],
                 "rows": str(donor["rows"][name]),
                 "AUC": f"{donor['auc'][name]:.2f}",
                 "weight": f"{donor['weight'][name]:.2f}",

@@ -140,11 +140,11 @@ def class_means(speech: Speech) -> ClassMeans:
         If no class has two rows.
     """
     classes, labels = np.unique(speech.labels, return_inverse=True)
-    alone = np.array([f"\n{number}" for number in range(len(labels))])  # in no speaker's name
-    speakers = np.where(speech.speakers == "", alone, speech.speakers)
-    pairs, group = np.unique(np.stack([labels.astype(str), speakers]), axis=1, return_inverse=True)
-    group = group.reshape(-1)
-    n_rows, sizes, class_of = np.bincount(labels), np.bincount(group), pairs[0].astype(np.int64)
+    names, speakers = np.unique(speech.speakers, return_inverse=True)
+    speakers = np.where(speech.speakers == "", len(names) + np.arange(len(labels)), speakers)
+    n_speakers = len(names) + len(labels)  # at most
+    pairs, group = np.unique(labels * n_speakers + speakers, return_inverse=True)
+    n_rows, sizes, class_of = np.bincount(labels), np.bincount(group), pairs // n_speakers
     if len(labels) == len(classes):
         raise ValueError("holds one row of each class; how far rows lie apart needs two of some class")
     mean, of_group = _averages(speech.latents, labels), _averages(speech.latents, group)

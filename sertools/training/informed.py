@@ -19,8 +19,8 @@ from sertools.training.donors import PERMUTATIONS, Aligned, ClassMeans, Speech, 
 
 _DIGITS = 4  # of what is told
 
-# What a latents file tells of donors, ready for JSON: `own`, class → weight of its own rows; and `donors`, of each
-# its name, what was matched, how near it is, and class → weight.
+# What a latents file tells of donors, ready for JSON: `own`, class → its own rows and what they weigh; and `donors`,
+# of each its name, what was matched, how near it is, and class → weight.
 Told = Mapping[str, Any]
 
 
@@ -146,7 +146,12 @@ def informed_means(
         _described(name, donor, match, each, dict(zip(ours.classes, next(weights) if each else (), strict=False)))
         for name, donor, match, each in zip(names, donors, matches, aligned, strict=True)
     ]
-    return found.mean, {"own": _rounded(dict(zip(ours.classes, found.own, strict=True))), "donors": described}
+    n_rows = Counter(speech.labels.tolist())
+    own = {
+        name: {"rows": n_rows[name], "weight": round(float(weight), _DIGITS)}
+        for name, weight in zip(ours.classes, found.own, strict=True)
+    }
+    return found.mean, {"own": own, "donors": described}
 
 
 def _names(donors: Sequence[Rows]) -> list[str]:

@@ -156,7 +156,7 @@ def load_latents(path: Path) -> Latents:
                 read_front_end(file["front_end"]),
                 read_history(file),
                 read_lineage(file["lineage"]),
-                json.loads(read_text(file, "donors")) if "donors" in file.attrs else {},
+                dict(json.loads(read_text(file, "donors"))) if "donors" in file.attrs else {},
             )
     except StoreError as error:
         raise ModelError(str(error)) from error
