@@ -1,6 +1,6 @@
 """What donors, speech of other corpora, tell of the mean of a class: aligned, judged, weighed against our own rows.
 
-A donor differs from us by a shift that its classes share, and by what is its own in each class. The shift is
+A donor differs from us by a shift and a slope that its classes share, and by what is its own in each class. Both are
 fitted on the other classes than the one that is asked about, where rows are plenty. Each shared class left out in
 turn, what the donor misses our mean by, beyond what sampling explains, is how far its word can be trusted: an
 empirical Bayes prior (Morris 1983, "Parametric empirical Bayes inference"). All variances are averages over the
@@ -168,19 +168,26 @@ def _averages(latents: Matrix, numbers: Index) -> Matrix:
 
 
 def carried(ours: Matrix, theirs: Matrix) -> Matrix:
-    """Shift each of a donor's class means by the average of how far the others lie from ours.
+    """Map each of a donor's class means into our domain, by what the other classes tell of both.
 
-    A gain beside the shift would miss our means by less, and rank a class's rows worse: it brings what the donor says
-    nearer to nothing.
+    A shift, and a slope: how strongly the donor's contrasts between classes show in ours, for one corpus shouts where
+    another raises its voice. The slope is that of least squares, with one class more that says 1; with one other class
+    nothing tells it, and it is 1.
 
     Parameters
     ----------
     ours, theirs
         Means of the same classes, at least two [shape=(n, latent_size)].
     """
-    apart = ours - theirs
-    shifts = (apart.sum(axis=0) - apart) / (len(apart) - 1)
-    moved: Matrix = theirs + shifts
+    moved = np.empty_like(theirs)
+    for number in range(len(ours)):
+        own, other = np.delete(ours, number, axis=0), np.delete(theirs, number, axis=0)
+        middle, their_middle = own.mean(axis=0), other.mean(axis=0)
+        contrasts = other - their_middle
+        size = float(np.square(contrasts).sum())
+        fitted = float(((own - middle) * contrasts).sum()) / size if size > 0.0 else 1.0
+        slope = max(0.0, ((len(own) - 1) * fitted + 1.0) / len(own))
+        moved[number] = middle + slope * (theirs[number] - their_middle)
     return moved
 
 
