@@ -245,8 +245,8 @@ class Cell(Place):
         return self.path(f"{method.name}.json")
 
     def _trained_on(self, method: Joined) -> tuple[str, ...]:
-        # Shares are those of the reduced class, the one that is asked about. Vectors are made for it alone: moved into
-        # a class that the corpus itself has fewer of, the few rows left would come again and again.
+        # Shares are those of the reduced class, the one that is asked about. Vectors are made for it alone: into
+        # a class that the corpus itself has fewer of, the few rows left would be moved again and again.
         of_reduced = self.reduced and (method.shared or self.settings["ENCODER"])
         generated = self._alone if of_reduced else self._store
         return (

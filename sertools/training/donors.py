@@ -171,8 +171,8 @@ def carried(ours: Matrix, theirs: Matrix) -> Matrix:
     """Map each of a donor's class means into our domain, by what the other classes tell of both.
 
     A shift, and a slope: how strongly the donor's contrasts between classes show in ours, for one corpus shouts where
-    another raises its voice. The slope is that of least squares, with one class more that says 1; with one other class
-    nothing tells it, and it is 1.
+    another raises its voice. The slope is that of least squares, with one class more that says 1; of one other class
+    alone it is 1.
 
     Parameters
     ----------

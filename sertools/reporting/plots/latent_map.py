@@ -140,7 +140,7 @@ def map_of_vectors(stores: Sequence[Path], names: Sequence[str], seed: int, titl
         If the front ends differ, or the first store has fewer than two classes.
     """
     from sertools.training.batches import open_rows  # noqa: PLC0415 - torch, which pictures do not need
-    from sertools.training.latents import fit_gaussians  # noqa: PLC0415
+    from sertools.training.gaussians import fit_gaussians  # noqa: PLC0415
 
     first, *_ = opened = [open_rows([path]) for path in stores]
     classes, scaler = first.classes(), first.fit_scaler()
