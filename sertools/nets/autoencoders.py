@@ -1,4 +1,7 @@
-"""Autoencoders by name: ``conv`` is Figure 1, ``pca`` its linear rival, ``identity`` none; files are used alike."""
+"""Autoencoders by name: ``conv`` is Figure 1, ``dense`` that of vectors, ``pca`` the linear rival, ``identity`` none.
+
+Files of all are used alike.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from torch import nn
 
 from sertools.arrays import Shape
 from sertools.config import NetConfig
-from sertools.nets.gan import Autoencoder, Encoder, Generator
+from sertools.nets.gan import Autoencoder, Encoder, blank_generator
 from sertools.nets.linear import IdentityAutoencoder, LinearAutoencoder, LinearDecoder, LinearEncoder
 
 AnyAutoencoder = Autoencoder | LinearAutoencoder | IdentityAutoencoder
@@ -30,4 +33,4 @@ def build_decoder(shape: Shape, config: NetConfig) -> nn.Module:
     """Build its decoder alone, which is the generator of a GAN file."""
     if config.latent == "identity":
         return nn.Identity()
-    return LinearDecoder(shape, config.latent_size) if config.latent == "pca" else Generator(shape, config)
+    return LinearDecoder(shape, config.latent_size) if config.latent == "pca" else blank_generator(shape, config)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sertools.arrays import Shape
-from sertools.nets.gan import scaled
+from sertools.nets.layers import scaled
 from sertools.nets.parts import BatchNorm1d, BatchNorm2d
 
 FILTERS = (16, 32, 48, 64)

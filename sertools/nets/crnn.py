@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sertools.arrays import Shape
 from sertools.nets.cnn import strided
-from sertools.nets.gan import scaled
+from sertools.nets.layers import scaled
 from sertools.nets.parts import BatchNorm1d
 
 # Filters, and the strides along mel bins and frames: frequency shrinks 16-fold, time only 4-fold.

@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from sertools.arrays import Shape
 from sertools.generator_config import CvaeConfig
 from sertools.nets.devices import onto
-from sertools.nets.gan import Generator, Trunk, initialise
+from sertools.nets.gan import blank_generator, initialise, trunk_of
 
 _LOG_VARIANCES = (-10.0, 4.0)  # what an encoder may say of a latent; beyond, exp() has no use
 
 
 class Cvae(nn.Module):
-    """Picture and class → latent → picture, and the loss of both.
+    """Row and class → latent → row, and the loss of both.
 
     Parameters
     ----------
     shape
-        ``(n_mels, n_frames)``.
+        Of a row.
     n_classes
         Real classes.
     """
@@ -37,10 +37,10 @@ class Cvae(nn.Module):
         self.config, self.n_classes = config, n_classes
         self.latent_size = config.net.latent_size
         self.embedding = nn.Embedding(n_classes, config.class_size)
-        self.trunk = Trunk(shape, config.net)
+        self.trunk = trunk_of(shape, config.net)
         self.head = nn.Linear(self.trunk.n_features + config.class_size, 2 * self.latent_size)
         wider = dataclasses.replace(config.net, latent_size=self.latent_size + config.class_size)
-        self.decoder = Generator(shape, wider)
+        self.decoder = blank_generator(shape, wider)
         self.apply(initialise)
 
     def encode(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,12 +50,12 @@ class Cvae(nn.Module):
         return mean, log_variance.clamp(*_LOG_VARIANCES)
 
     def losses(self, x: Tensor, labels: Tensor, progress: float, moves: Tensor | None = None) -> dict[str, Tensor]:
-        """Negative evidence bound in nats per pixel, its two parts, and the KL divergence in nats per row.
+        """Negative evidence bound in nats per value, its two parts, and the KL divergence in nats per row.
 
         Parameters
         ----------
         x
-            [shape=(B, 1, n_mels, n_frames), in [-1, 1]].
+            Scaled rows: pictures [shape=(B, 1, n_mels, n_frames)], or vectors [shape=(B, n_values)].
         labels
             Class of each row [shape=(B,)].
         progress
@@ -76,8 +76,8 @@ class Cvae(nn.Module):
         kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean(dim=0)
         paid = kl.clamp_min(self.config.free_nats).sum()
         weight = min(1.0, progress / self.config.kl_ramp) if self.config.kl_ramp else 1.0
-        n_pixels = x[0].numel()
-        loss = mse / (2.0 * self.config.pixel_sd**2) + weight * paid / n_pixels
+        n_values = x[0].numel()
+        loss = mse / (2.0 * self.config.pixel_sd**2) + weight * paid / n_values
         return {"loss": loss, "mse": mse.detach(), "kl": kl.sum().detach()}
 
     def latents(self, labels: Tensor) -> Tensor:

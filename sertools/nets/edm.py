@@ -1,7 +1,7 @@
 """A denoiser and its sampler: EDM (Karras et al. 2022, "Elucidating the Design Space").
 
-Pictures are centred on the mean picture of the training rows, so that the net learns how a row differs from it.
-The letters are those of the paper; a model file calls sigma_data `sd`.
+Rows, pictures or vectors, are centred on the mean of the training rows, so that the net learns how a row differs from
+it. The letters are those of the paper; a model file calls sigma_data `sd`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from sertools.arrays import Shape
+from sertools.arrays import Shape, net_shape
 from sertools.generator_config import DiffusionConfig
+from sertools.nets.dense_denoiser import DenseDenoiser
 from sertools.nets.devices import onto
 from sertools.nets.unet import UNet
 
 
 class Edm(nn.Module):
-    """Noisy picture, noise level and class → clean picture; its loss; and a way from noise to a picture.
+    """Noisy row, noise level and class → clean row; its loss; and a way from noise to a row.
 
     Parameters
     ----------
@@ -34,25 +35,30 @@ class Edm(nn.Module):
     def __init__(self, shape: Shape, n_classes: int, config: DiffusionConfig, n_moves: int = 0) -> None:
         super().__init__()
         self.config, self.shape, self.n_classes = config, shape, n_classes
-        self.unet = UNet(n_classes, config.width, config.dropout, n_moves)
-        self.register_buffer("mean", torch.zeros(1, 1, *shape))
+        # Called so in model files, whatever it is.
+        self.unet: UNet | DenseDenoiser
+        if len(shape) > 1:
+            self.unet = UNet(n_classes, config.width, config.dropout, n_moves)
+        else:
+            self.unet = DenseDenoiser(shape[0], n_classes, config.width, config.dropout)
+        self.register_buffer("mean", torch.zeros(1, *net_shape(shape)))
         self.register_buffer("sd", torch.tensor(0.5))
 
     @property
     def sigma_data(self) -> Tensor:
-        """Standard deviation of the pixels from the mean picture."""
+        """Standard deviation of the values from the mean row."""
         return self.sd
 
     @torch.no_grad()
     def centre(self, mean: Tensor, sigma_data: Tensor) -> None:
-        """Take the mean picture [shape=(1, 1, n_mels, n_frames)] and the pixels' deviation from it."""
+        """Take the mean row [shape=(1, *net_shape)] and the values' deviation from it."""
         self.mean.copy_(mean)
         self.sd.copy_(sigma_data)
 
     def forward(self, x: Tensor, sigma: Tensor, labels: Tensor, moves: Tensor | None = None) -> Tensor:
-        """Denoise centred pictures of noise level `sigma` [shape=(B,)] (table 1, last column), altered by `moves`."""
+        """Denoise centred rows of noise level `sigma` [shape=(B,)] (table 1, last column), altered by `moves`."""
         c_noise = sigma.log() / 4.0
-        sigma, sigma_data = sigma[:, None, None, None], self.sigma_data
+        sigma, sigma_data = _along(sigma, x), self.sigma_data
         total = (sigma.square() + sigma_data.square()).sqrt()  # 1 / c_in
         c_skip = sigma_data.square() / total.square()
         c_out = sigma * sigma_data / total
@@ -65,7 +71,7 @@ class Edm(nn.Module):
         Parameters
         ----------
         x
-            [shape=(B, 1, n_mels, n_frames), in [-1, 1]].
+            Scaled rows [shape=(B, *net_shape)].
         labels
             Class of each row [shape=(B,)].
         progress
@@ -84,7 +90,7 @@ class Edm(nn.Module):
         if self.training:
             labels = torch.where(hidden, self.n_classes, labels)
         ln_sigma = config.p_mean + config.p_sd * onto(device, torch.randn(len(x)))
-        sigma, sigma_data = ln_sigma.exp()[:, None, None, None], self.sigma_data
+        sigma, sigma_data = _along(ln_sigma.exp(), x), self.sigma_data
         weight = (sigma.square() + sigma_data.square()) / (sigma * sigma_data).square()
         y = x - self.mean
         n = sigma * onto(device, torch.randn(x.shape))
@@ -93,12 +99,12 @@ class Edm(nn.Module):
 
     @torch.no_grad()
     def sample(self, noise: Tensor, labels: Tensor, *, guidance: float, n_steps: int) -> Tensor:
-        """Turn noise into pictures, without new noise.
+        """Turn noise into rows, without new noise.
 
         Parameters
         ----------
         noise
-            Of the standard normal [shape=(B, 1, n_mels, n_frames)].
+            Of the standard normal [shape=(B, *net_shape)].
         guidance
             How strongly the class is exaggerated: 1 is as learnt, 0 as if it were not told.
         n_steps
@@ -106,22 +112,22 @@ class Edm(nn.Module):
 
         Returns
         -------
-        Pictures of the same shape, about [-1, 1].
+        Rows of the same shape, about as training rows are scaled.
         """
         sigmas = self._sigmas(n_steps)
-        pictures: Tensor = self._flow(noise * sigmas[0], [*sigmas, 0.0], labels, guidance) + self.mean
-        return pictures
+        rows: Tensor = self._flow(noise * sigmas[0], [*sigmas, 0.0], labels, guidance) + self.mean
+        return rows
 
     @torch.no_grad()
     def carry(
-        self, pictures: Tensor, labels: Tensor, number: int, *, strength: float, guidance: float, n_steps: int
+        self, x: Tensor, labels: Tensor, number: int, *, strength: float, guidance: float, n_steps: int
     ) -> Tensor:
-        """Say how pictures change on the way towards noise as their class, and back as another.
+        """Say how rows change on the way towards noise as their class, and back as another.
 
         Parameters
         ----------
-        pictures
-            [shape=(B, 1, n_mels, n_frames), in [-1, 1]].
+        x
+            Scaled rows [shape=(B, *net_shape)].
         labels
             Their class [shape=(B,)].
         number
@@ -138,7 +144,7 @@ class Edm(nn.Module):
         What they would gain, against coming back as their own class: what the steps lose on the way is not in it.
         """
         sigmas = self._sigmas(n_steps)[-max(1, round(strength * n_steps)) :]
-        noisy = self._flow(pictures - self.mean, sigmas[::-1], labels, 1.0)
+        noisy = self._flow(x - self.mean, sigmas[::-1], labels, 1.0)
         other = self._flow(noisy, [*sigmas, 0.0], torch.full_like(labels, number), guidance)
         return other - self._flow(noisy, [*sigmas, 0.0], labels, 1.0)
 
@@ -168,3 +174,8 @@ class Edm(nn.Module):
             return told
         untold: Tensor = self(x, sigmas, torch.full_like(labels, self.n_classes))
         return untold + guidance * (told - untold)
+
+
+def _along(values: Tensor, x: Tensor) -> Tensor:
+    """Give a number for each row the dimensions of the rows."""
+    return values.view(-1, *[1] * (x.dim() - 1))

@@ -8,7 +8,7 @@ tanh, and a latent of 100. Filters and kernels are unstated; BAGAN's own builder
 
 The trunk is shared by name: Encoder = Trunk + Dense(100), Discriminator = Trunk + Dense(classes + 1), so that
 starting the GAN from the autoencoder is two `load_state_dict` calls. `bagan` has the blocks of the original, which
-the switches of `NetConfig` (§2.4) put in place of these.
+the switches of `NetConfig` (§2.4) put in place of these; `dense` has trunk and generator for rows that are vectors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from torch.nn.utils.parametrize import register_parametrization
 from sertools.arrays import Shape
 from sertools.config import NetConfig
 from sertools.nets import bagan
+from sertools.nets.dense import DenseGenerator, DenseTrunk
 from sertools.nets.dropout import Dropout
+from sertools.nets.layers import activation_of, after, scaled
 from sertools.nets.parts import BatchNorm2d
 
 TRUNK_FILTERS = (32, 64, 128, 256, 256, 256, 256, 256)
@@ -36,21 +38,8 @@ SEED_FILTERS = 128
 SHRINK = 16  # four halvings
 
 
-def scaled(filters: int, width: float) -> int:
-    """Scale a number of filters, to at least one."""
-    return max(1, round(filters * width))
-
-
 def _after(filters: int, config: NetConfig, activation: nn.Module) -> list[nn.Module]:
-    """What follows each (de)convolution (§2.3)."""
-    if not config.norm:
-        return [activation]
-    return [BatchNorm2d(filters, momentum=config.bn_momentum), activation, Dropout(config.dropout)]
-
-
-def _activation(config: NetConfig) -> nn.Module:
-    """Make an activation of the generator (§2.4)."""
-    return nn.ReLU() if config.activation == "relu" else nn.LeakyReLU(config.leaky_slope)
+    return after(BatchNorm2d(filters, momentum=config.bn_momentum), config, activation)
 
 
 class Trunk(nn.Sequential):
@@ -70,10 +59,15 @@ class Trunk(nn.Sequential):
         self.n_features = channels * (shape[0] // SHRINK) * (shape[1] // SHRINK)
 
 
+def trunk_of(shape: Shape, config: NetConfig) -> Trunk | DenseTrunk:
+    """Make the trunk for rows of a shape: pictures, or vectors of one size."""
+    return Trunk(shape, config) if len(shape) > 1 else DenseTrunk(shape[0], config)
+
+
 class _Headed(nn.Module):
     def __init__(self, shape: Shape, n_outputs: int, config: NetConfig) -> None:
         super().__init__()
-        self.trunk = Trunk(shape, config)
+        self.trunk = trunk_of(shape, config)
         self.head = nn.Linear(self.trunk.n_features, n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,14 +77,14 @@ class _Headed(nn.Module):
 
 
 class Encoder(_Headed):
-    """Picture [shape=(B, 1, n_mels, n_frames)] → latent [shape=(B, latent_size)]."""
+    """Picture [shape=(B, 1, n_mels, n_frames)], or vector, → latent [shape=(B, latent_size)]."""
 
     def __init__(self, shape: Shape, config: NetConfig) -> None:
         super().__init__(shape, config.latent_size, config)
 
 
 class Discriminator(_Headed):
-    """Picture → logits over the classes and, last, fake [shape=(B, n_classes + 1)]."""
+    """Row → logits over the classes and, last, fake [shape=(B, n_classes + 1)]."""
 
     def __init__(self, shape: Shape, n_classes: int, config: NetConfig) -> None:
         super().__init__(shape, n_classes + 1, config)
@@ -115,14 +109,14 @@ class Generator(nn.Module):
         self.seed_shape = (channels, shape[0] // SHRINK, shape[1] // SHRINK)
         self.dense = nn.Sequential(
             nn.Linear(config.latent_size, dense, bias=config.bias),
-            _activation(config),
+            activation_of(config),
             nn.Linear(dense, channels * self.seed_shape[1] * self.seed_shape[2], bias=config.bias),
-            _activation(config),
+            activation_of(config),
         )
         convolutions = bagan.upsampled if config.up == "upsample" else _transposed
         layers: list[nn.Module] = []
         for filters, convolution in convolutions(channels, config):
-            layers += [*convolution, *_after(filters, config, _activation(config))]
+            layers += [*convolution, *_after(filters, config, activation_of(config))]
             channels = filters
         self.deconvolutions = nn.Sequential(*layers)
         # 2×2 cannot be centred: one row and one column of zeros at the far edges keep the size.
@@ -136,19 +130,27 @@ class Generator(nn.Module):
         return picture
 
 
+AnyGenerator = Generator | DenseGenerator
+
+
+def blank_generator(shape: Shape, config: NetConfig) -> AnyGenerator:
+    """Make the generator for rows of a shape, with weights as torch draws them."""
+    return Generator(shape, config) if len(shape) > 1 else DenseGenerator(shape[0], config)
+
+
 class Autoencoder(nn.Module):
     """Encoder and decoder; the decoder is the generator-to-be."""
 
     def __init__(self, shape: Shape, config: NetConfig) -> None:
         super().__init__()
         self.encoder = Encoder(shape, config)
-        self.decoder = Generator(shape, config)
+        self.decoder = blank_generator(shape, config)
         self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         """Reconstruct."""
-        picture: Tensor = self.decoder(self.encoder(x))
-        return picture
+        row: Tensor = self.decoder(self.encoder(x))
+        return row
 
 
 def initialise(module: nn.Module) -> None:
@@ -174,7 +176,7 @@ def discriminator_from(
     ----------
     norm
         Whether D keeps the encoder's batch normalisation; without it, what that does in eval mode goes into the
-        convolutions, so that D starts with the same features.
+        layers before it, so that D starts with the same features.
     spectral
         Whether every layer's largest singular value is held where it starts (Miyato et al. 2018, who hold it at 1: in
         nine thin layers that leaves nothing of the signal).
@@ -213,27 +215,27 @@ class _Gain(nn.Module):
 
 
 @torch.no_grad()
-def _fold(source: Trunk, target: Trunk) -> None:
-    """Give a trunk without normalisation the convolutions of one with it, scaled and shifted as that does."""
-    convolutions = ([m for m in trunk if isinstance(m, nn.Conv2d)] for trunk in (source, target))
-    for own, new, norm in zip(*convolutions, batch_norms(source), strict=True):
+def _fold(source: nn.Sequential, target: nn.Sequential) -> None:
+    """Give a trunk without normalisation the layers of one with it, scaled and shifted as that does."""
+    layers = ([m for m in trunk if isinstance(m, nn.Conv2d | nn.Linear)] for trunk in (source, target))
+    for own, new, norm in zip(*layers, batch_norms(source), strict=True):
         assert own.bias is not None and new.bias is not None and norm.running_mean is not None  # noqa: PT018
         assert norm.running_var is not None
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        new.weight.copy_(own.weight * scale[:, None, None, None])
+        new.weight.copy_(own.weight * scale.view(-1, *[1] * (own.weight.dim() - 1)))
         new.bias.copy_((own.bias - norm.running_mean) * scale + norm.bias)
 
 
-def generator_from(decoder: Generator, shape: Shape, config: NetConfig) -> Generator:
+def generator_from(decoder: AnyGenerator, shape: Shape, config: NetConfig) -> AnyGenerator:
     """Start G from the decoder (§2.2, GAN initialization)."""
-    generator = Generator(shape, config)
+    generator = blank_generator(shape, config)
     generator.load_state_dict(decoder.state_dict())
     return generator
 
 
-def batch_norms(net: nn.Module) -> list[nn.BatchNorm2d]:
+def batch_norms(net: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
     """All batch normalisations of a net."""
-    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
 
 
 @torch.no_grad()

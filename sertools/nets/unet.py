@@ -6,18 +6,16 @@ say where on the mel axis and in time a place is, as a convolution cannot tell a
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sertools.nets.conditioning import Conditioned, still
 from sertools.nets.dropout import Dropout
 
 FOLD = 2
 CHANNELS = (64, 128, 192)  # of the levels, each at half the size of the one before
 _GROUPS = 8
-_FREQUENCIES = 16  # of the noise level's sines and cosines
 
 
 class _Block(nn.Module):
@@ -28,7 +26,7 @@ class _Block(nn.Module):
         self.first = nn.Sequential(_norm(n_in), nn.SiLU(), nn.Conv2d(n_in, n_out, 3, padding=1))
         self.norm = _norm(n_out)
         self.scale_and_shift = nn.Linear(n_condition, 2 * n_out)
-        self.second = nn.Sequential(nn.SiLU(), Dropout(dropout), _still(nn.Conv2d(n_out, n_out, 3, padding=1)))
+        self.second = nn.Sequential(nn.SiLU(), Dropout(dropout), still(nn.Conv2d(n_out, n_out, 3, padding=1)))
         self.shortcut: nn.Module = nn.Conv2d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -38,7 +36,7 @@ class _Block(nn.Module):
         return y
 
 
-class UNet(nn.Module):
+class UNet(Conditioned):
     """Picture [shape=(B, 1, n_mels, n_frames)], noise [shape=(B,)] and class [shape=(B,)] → picture.
 
     Parameters
@@ -52,12 +50,9 @@ class UNet(nn.Module):
     """
 
     def __init__(self, n_classes: int, width: float, dropout: float, n_moves: int = 0) -> None:
-        super().__init__()
         channels = [_GROUPS * max(1, round(c * width / _GROUPS)) for c in CHANNELS]
         n_condition = 4 * channels[0]
-        self.classes = nn.Embedding(n_classes + 1, n_condition)
-        self.noise = nn.Linear(2 * _FREQUENCIES, n_condition)
-        self.condition = nn.Sequential(nn.SiLU(), nn.Linear(n_condition, n_condition), nn.SiLU())
+        super().__init__(n_classes, n_condition)
         self.fold, self.unfold = nn.PixelUnshuffle(FOLD), nn.PixelShuffle(FOLD)
         self.enter = nn.Conv2d(FOLD**2 + 2, channels[0], 3, padding=1)
         ins = [channels[0], *channels[:-1]]
@@ -70,16 +65,14 @@ class UNet(nn.Module):
             for below, n_out in zip(reversed([*channels[1:], channels[-1]]), reversed(channels), strict=True)
         )
         self.leave = nn.Sequential(
-            _norm(channels[0]), nn.SiLU(), _still(nn.Conv2d(channels[0], FOLD**2, 3, padding=1))
+            _norm(channels[0]), nn.SiLU(), still(nn.Conv2d(channels[0], FOLD**2, 3, padding=1))
         )
         # Without a bias: a row that was not altered is told by zeros, or by nothing.
         self.moves = nn.Linear(n_moves, n_condition, bias=False) if n_moves else None
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor, moves: Tensor | None = None) -> Tensor:
         """Map a picture, altered by `moves` [shape=(B, n_moves)] or not at all, to a picture."""
-        frequencies = math.pi * torch.arange(1, _FREQUENCIES + 1, device=x.device) / 4.0
-        waves = noise[:, None] * frequencies
-        told = self.noise(torch.cat([waves.cos(), waves.sin()], dim=1)) + self.classes(labels)
+        told = self.told(noise, labels)
         if moves is not None and self.moves is not None:
             told = told + self.moves(moves)
         condition = self.condition(told)
@@ -100,11 +93,3 @@ class UNet(nn.Module):
 
 def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(_GROUPS, channels)
-
-
-def _still(layer: nn.Conv2d) -> nn.Conv2d:
-    """Let a layer add nothing at first."""
-    nn.init.zeros_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sertools.arrays import Shape
 from sertools.nets.dropout import Dropout
-from sertools.nets.gan import scaled
+from sertools.nets.layers import scaled
 from sertools.nets.parts import BatchNorm2d
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
