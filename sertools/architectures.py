@@ -6,7 +6,7 @@ Values are fields of `config.NetConfig`, whose defaults are the paper. The origi
 
 from collections.abc import Mapping
 
-LATENTS = ("conv", "pca", "identity")
+LATENTS = ("conv", "dense", "pca", "identity")
 UPSAMPLINGS = ("transposed", "upsample")  # (a)
 ACTIVATIONS = ("leaky", "relu")  # (b) in the generator: the original's trunk was leaky already
 FAKE_BATCHES = ("separate", "mixed")  # (d)

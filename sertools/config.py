@@ -34,7 +34,10 @@ STEPS = Option("Number of updates.", bounds=NOT_NEGATIVE)
 BATCH_SIZE = Option("Rows per batch.", bounds=Bounds(2, why=", for batch normalisation"))
 LR = Option("Learning rate.", bounds=POSITIVE)
 WIDTH = Option(
-    "Scales the number of filters, such as 1/8; 1 is the paper.", "W", bounds=Bounds(0, 4, above=True), fraction=True
+    "Scales the number of filters or units, such as 1/8; 1 is the paper.",
+    "W",
+    bounds=Bounds(0, 4, above=True),
+    fraction=True,
 )
 SAMPLING = Option("Draw rows as they come, or every class equally often.", choices=SAMPLINGS)
 DECAY = Bounds(0, 1, below=True)
@@ -153,12 +156,12 @@ class NetConfig(Checked):
 
     # 1 is the paper
     width: float = option(1.0, WIDTH)
-    # §2.2; "pca": principal components in place of a trained autoencoder; "identity": vectors are latents themselves
+    # §2.2; "dense": for vectors; "pca": principal components in place of a trained autoencoder; "identity": vectors
+    # are latents themselves
     latent: str = option(
         "conv",
-        "A trained autoencoder, principal components, or vectors as they are.",
+        "A trained autoencoder of pictures, or of vectors; principal components; or vectors as they are.",
         choices=LATENTS,
-        unset="conv, of vectors identity",
     )
     # §2.2
     latent_size: int = option(100, "Size of a latent.", "N", bounds=Bounds(1, LARGEST_LATENT))

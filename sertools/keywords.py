@@ -15,7 +15,7 @@ from sertools.config import AutoencoderConfig, Checked, FrontEnd, GanConfig, Net
 from sertools.errors import UsageError, did_you_mean
 from sertools.fields import REQUIRED, Keyword, keywords_of
 from sertools.generator_config import CONFIGS
-from sertools.presets import PRESETS, held, override
+from sertools.presets import held, numbers_of, override
 
 # Verb → how it is run, and the stages of a preset whose numbers it takes.
 VERBS: Mapping[str, tuple[type[Checked], Mapping[str, Mapping[str, Keyword]]]] = {
@@ -111,13 +111,17 @@ def parted(verb: str, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     return how(**{name: value for name, value in given.items() if name not in numbers}), numbers
 
 
-def configured(verb: str, how: Any, numbers: Mapping[str, Any], stage: str = "") -> tuple[str, Any]:
+def configured(
+    verb: str, how: Any, numbers: Mapping[str, Any], stage: str = "", *, vectors: bool = False
+) -> tuple[str, Any]:
     """Return the stage of a preset that a training has its numbers from, and its config.
 
     Parameters
     ----------
     stage
         Where neither the verb nor a ``kind`` says it.
+    vectors
+        Whether the rows are vectors of an encoder.
 
     Raises
     ------
@@ -130,4 +134,4 @@ def configured(verb: str, how: Any, numbers: Mapping[str, Any], stage: str = "")
         if value is not None and name not in stages[stage]:
             raise UsageError(f"{keywords(verb)[name].flag}: has no meaning for {stage}; leave it out")
     of_arch = GAN_ARCHS[how.arch] if isinstance(how, verb_config.AutoencoderTraining) else {}
-    return stage, override(override(getattr(PRESETS[how.preset], stage), **of_arch), **numbers)
+    return stage, override(override(numbers_of(how.preset, stage, vectors=vectors), **of_arch), **numbers)

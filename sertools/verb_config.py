@@ -122,7 +122,7 @@ class GanTraining(Training):
     )
     on_collapse: str = option(
         "warn",
-        "When pictures of a class become alike: go on, or save the state and exit with 1.",
+        "When rows of a class become alike: go on, or save the state and exit with 1.",
         choices=ON_COLLAPSE,
     )
 

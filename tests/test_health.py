@@ -141,7 +141,7 @@ def collapsing(monkeypatch):
 @pytest.mark.usefixtures("collapsing")
 def test_a_collapse_is_said_once(fine, tmp_path):
     with pytest.warns(
-        SertoolsWarning, match=r"gan: step 20: collapse: generated pictures of '\w+' .* lower --lr-g"
+        SertoolsWarning, match=r"gan: step 20: collapse: generated rows of '\w+' .* lower --lr-g"
     ) as said:
         fine(tmp_path / "gan", dataclasses.replace(LONG, steps=45))
     assert len([w for w in said if "collapse" in str(w.message)]) == 1
@@ -328,7 +328,7 @@ def test_the_curves_are_those_of_the_log(trained):
     figure = draw([log_of(trained)])
     panels = {axes.get_ylabel().partition("\n")[0]: axes for axes in figure.axes}
     assert list(panels)[:2] == ["loss", "accuracy"]
-    assert {"gradient norm", "weight change", "drift per pixel", "called fake", "distance in class"} < set(panels)
+    assert {"gradient norm", "weight change", "drift per value", "called fake", "distance in class"} < set(panels)
     lines = by_step(trained)
     curves = {line.get_label(): line for line in panels["distance in class"].get_lines()}
     assert list(curves["sad"].get_xdata()) == [0, 20, 25]
@@ -336,7 +336,7 @@ def test_the_curves_are_those_of_the_log(trained):
     # Twice as many lines: the real rows' stand beside them.
     n_warned = sum(bool(line.warnings) for line in lines.values())
     assert len(panels["distance in class"].get_lines()) == 2 * len(CLASSES) + n_warned
-    assert "drift of batch statistics alone" in {line.get_label() for line in panels["drift per pixel"].get_lines()}
+    assert "drift of batch statistics alone" in {line.get_label() for line in panels["drift per value"].get_lines()}
 
 
 def test_what_is_said_of_a_log(trained, chain, call):

@@ -65,10 +65,10 @@ def given_to(draw: st.DrawFn, verb: str) -> dict:
     return {name: draw(values(known[name])) for name in sorted(names)}
 
 
-def config_of(verb: str, options: Mapping, net: NetConfig) -> dict:
+def config_of(verb: str, options: Mapping, net: NetConfig, *, vectors: bool = False) -> dict:
     """What a verb's history has of its options."""
     how, numbers = parted(verb, options)
-    kind, config = configured(verb, how, numbers)
+    kind, config = configured(verb, how, numbers, vectors=vectors)
     found = dataclasses.asdict(config)
     if verb == "finetune-gan":
         found |= {"batches": config.batches or net.batches, "net": dataclasses.asdict(net)}
@@ -87,12 +87,17 @@ def read_back(verb: str, words: list) -> dict:
 def test_the_numbers_of_a_training_are_read_back(verb, data):
     net = override(NetConfig(), **GAN_ARCHS[data.draw(st.sampled_from(tuple(GAN_ARCHS)))])
     try:
-        options = config_of(verb, data.draw(given_to(verb)), net)
+        drawn = data.draw(given_to(verb))
+        latent = drawn.get("latent")
+        vectors = latent in ("dense", "identity") or (latent is None and data.draw(st.booleans()))
+        if verb == "finetune-gan":
+            net = override(net, latent="dense" if vectors else "conv")
+        options = config_of(verb, drawn, net, vectors=vectors)
     except UsageError:  # a loss and a sampling that exclude each other
         reject()
     words, remark = words_of(verb, options)
     assert remark == ""
-    assert config_of(verb, read_back(verb, words), net) == options
+    assert config_of(verb, read_back(verb, words), net, vectors=vectors) == options
 
 
 @pytest.mark.parametrize("verb", FILES)

@@ -45,7 +45,7 @@ def rows_of(path: Path) -> Vectors:
 def gan(train: Path, cov: str = "tied", **options: object) -> Path:
     """The chain from a store to a generator without an adversarial step."""
     ae, latents, made = (train.with_suffix(suffix) for suffix in (".ae", ".latents.h5", ".gan"))
-    pretrain_ae(train, ae, **options)
+    pretrain_ae(train, ae, **{"latent": "identity", **options})
     fit_latents(ae, train, latents, cov=cov)
     finetune_gan(ae, latents, train, made, steps=0)
     return made
@@ -167,7 +167,7 @@ def test_from_a_store_to_a_result(rng: np.random.Generator, call, tmp_path: Path
         assert done.code == 0, done.err
         return done
 
-    said("pretrain-ae", "train.h5", "-o", "ae")
+    said("pretrain-ae", "train.h5", "-o", "ae", "--latent", "identity")
     net = load_header(tmp_path / "ae", "autoencoder").net
     assert (net.latent, net.latent_size) == ("identity", D)
     said("fit-latents", "ae", "train.h5", "-o", "l.h5", "--cov", "tied")
@@ -230,7 +230,7 @@ def test_what_has_no_meaning_for_vectors_is_refused(
     with pytest.raises(UsageError, match="is of --latent identity, which cannot be trained; give --steps 0"):
         finetune_gan(train.with_suffix(".ae"), train.with_suffix(".latents.h5"), train, tmp_path / "g", steps=2)
     for option in ("--steps", "--latent-size", "--width"):
-        done = call("pretrain-ae", "train.h5", "-o", "x", option, "2")
+        done = call("pretrain-ae", "train.h5", "-o", "x", "--latent", "identity", option, "2")
         assert (done.code, done.err.count("\n")) == (2, 1)
         assert f"{option}: nothing is trained with --latent identity; leave it out" in done.err
     done = call("pretrain-ae", tiny_store, "-o", "x", "--latent", "identity")

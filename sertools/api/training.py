@@ -66,22 +66,17 @@ def pretrain_ae(
     SertoolsError
         If options contradict each other, the stores do not go together, or a loss is not finite.
     """
-    from sertools.encoding import EMBEDDINGS
-    from sertools.store.reader import hdf5_kind
     from sertools.training.autoencoder import pretrain_autoencoder
     from sertools.training.checkpoint import load_header
 
-    paths, latent = paths_of(stores), options.get("latent")
+    latent = options.get("latent")
     if latent in ("pca", "identity"):
         _refuse_numbers(options, latent)
 
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
-        if latent is None and paths and hdf5_kind(paths[0]) == EMBEDDINGS:
-            _refuse_numbers(options, "identity")
-            config = dataclasses.replace(config, net=dataclasses.replace(config.net, latent="identity"))
-        return pretrain_autoencoder(paths, run, config, maybe(how.val))
+        return pretrain_autoencoder(paths_of(stores), run, config, maybe(how.val))
 
-    _train("pretrain-ae", output, options, learn, stop, tell, progress)
+    _train("pretrain-ae", stores, output, options, learn, stop, tell, progress)
     facts = load_header(path_of(output)).facts
     if facts["mse"] > facts.get("pca_mse", facts["mse"]):
         warnings.warn(
@@ -144,7 +139,7 @@ def finetune_gan(
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
         return finetune(path_of(autoencoder), path_of(latents), paths_of(stores), run, config, maybe(how.val))
 
-    return _train("finetune-gan", output, options, learn, stop, tell, progress)
+    return _train("finetune-gan", stores, output, options, learn, stop, tell, progress)
 
 
 @takes("train-generator")
@@ -185,7 +180,7 @@ def train_generator(
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
         return train(paths_of(stores), run, config, maybe(how.val))
 
-    return _train("train-generator", output, options, learn, stop, tell, progress, together=False)
+    return _train("train-generator", stores, output, options, learn, stop, tell, progress, together=False)
 
 
 @takes("train-clf")
@@ -245,11 +240,12 @@ def train_clf(
             config = dataclasses.replace(config, spec_augment="none")  # a preset's is for pictures
         return train_classifier(paths, run, config, val_path=maybe(how.val))
 
-    return _train("train-clf", output, options, learn, stop, tell, progress, stage=stage)
+    return _train("train-clf", stores, output, options, learn, stop, tell, progress, stage=stage)
 
 
 def _train(
     verb: str,
+    stores: Paths,
     output: AnyPath,
     options: Mapping[str, Any],
     learn: Callable[[Run, Any, Any], Iterator[Record]],
@@ -264,16 +260,22 @@ def _train(
 
     Parameters
     ----------
+    stores
+        That are trained on; of the first, whether its rows are vectors decides on the numbers of the preset.
     stage
         Of the preset, where only the stores tell it; asked once the options are checked.
     """
+    from sertools.encoding import EMBEDDINGS
+    from sertools.store.reader import hdf5_kind
     from sertools.training.distributed import join
     from sertools.training.loop import Run
     from sertools.training.runtime import pick_device, pick_precision
 
     how, numbers = parted(verb, options)
-    output = path_of(output)
+    output, paths = path_of(output), paths_of(stores)
     name, config = configured(verb, how, numbers, stage(how, numbers))
+    if paths and hdf5_kind(paths[0]) == EMBEDDINGS:
+        _, config = configured(verb, how, numbers, name, vectors=True)
     with writing(output, distributed=together):
         on = join(how.device) if together else pick_device(how.device)
         at_collapse = getattr(how, "on_collapse", "") == "stop"

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from sertools.config import GanConfig
 from sertools.errors import ModelError, UsageError
 from sertools.nets.devices import onto
-from sertools.nets.gan import Encoder, Generator, discriminator_from, generator_from
+from sertools.nets.gan import AnyGenerator, Encoder, discriminator_from, generator_from
 from sertools.training.autoencoder import load_autoencoder
 from sertools.training.calibration import LatentSampler, calibrate
 from sertools.training.checkpoint import prefixed
@@ -52,20 +52,20 @@ def r1_penalty(real: Tensor, logits: Tensor) -> Tensor:
     Parameters
     ----------
     real
-        What D was shown, with `requires_grad` [shape=(B, 1, n_mels, n_frames)].
+        What D was shown, with `requires_grad` [shape=(B, *net_shape)].
     logits
         What it said, by log-odds of all classes against fake.
     """
     realness = logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
     (gradient,) = torch.autograd.grad(realness.sum(), real, create_graph=True)
-    return 0.5 * gradient.square().sum(dim=(1, 2, 3)).mean()
+    return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
 
 
 class GanTrainer(Resumable):
     """G, D and their optimisers."""
 
     def __init__(
-        self, generator: Generator, discriminator: nn.Module, sampler: LatentSampler, task: Task, config: GanConfig
+        self, generator: AnyGenerator, discriminator: nn.Module, sampler: LatentSampler, task: Task, config: GanConfig
     ) -> None:
         if config.r1 and together():
             raise UsageError("--r1: takes second derivatives, which several processes cannot; use one")
@@ -103,7 +103,7 @@ class GanTrainer(Resumable):
         return losses
 
     @property
-    def chosen(self) -> Generator:
+    def chosen(self) -> AnyGenerator:
         """The generator that is kept: the average where there is one, or the last."""
         return self.average.net if self.average else self.generator
 
@@ -152,8 +152,8 @@ class GanTrainer(Resumable):
         self.adam_g.zero_grad()
         self.discriminator.requires_grad_(False)
         with frozen_statistics(self.discriminator):
-            pictures = self._spread(self.parallel_g, self.sampler.latents(labels))
-            logits = self._spread(self.discriminator, pictures)
+            made = self._spread(self.parallel_g, self.sampler.latents(labels))
+            logits = self._spread(self.discriminator, made)
             loss = F.cross_entropy(logits, labels)
             loss.backward()
         self.discriminator.requires_grad_(True)
@@ -191,10 +191,10 @@ def finetune_gan(
         If the autoencoder was not trained, and there are steps to train; or if options contradict each other.
     """
     ae, encoder, decoder = load_autoencoder(autoencoder_path)
-    if config.steps and not isinstance(decoder, Generator):
+    if config.steps and not isinstance(decoder, AnyGenerator):
         raise UsageError(
             f"{autoencoder_path}: is of --latent {ae.net.latent}, which cannot be trained; give --steps 0, or start "
-            "from an autoencoder of `pretrain-ae --latent conv`"
+            f"from an autoencoder of `pretrain-ae --latent {'conv' if len(ae.shape) > 1 else 'dense'}`"
         )
     latents = load_latents(latents_path)
     # G and D inherit the sizes of the autoencoder they start from, and how D is fed where nothing else is said.
@@ -213,7 +213,7 @@ def finetune_gan(
     task.rows.labels(gaussians.classes)  # refuses a class without a Gaussian, whatever the number of steps
     seed_torch(run.seed, KIND, "init")
     tensors, facts = prefixed(decoder, "generator."), dict[str, object]()
-    if isinstance(encoder, Encoder) and isinstance(decoder, Generator):
+    if isinstance(encoder, Encoder) and isinstance(decoder, AnyGenerator):
         generator = generator_from(decoder, ae.shape, ae.net)
         discriminator = discriminator_from(
             encoder, ae.shape, len(gaussians.classes), ae.net, norm=config.d_norm == "bn", spectral=config.sn

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from sertools.architectures import LATENTS
 from sertools.arrays import Index
 from sertools.config import LARGEST_LATENT, AutoencoderConfig, NetConfig
-from sertools.errors import StoreError, one_of
+from sertools.errors import StoreError, UsageError, one_of
 from sertools.nets.autoencoders import AnyAutoencoder, build_autoencoder
 from sertools.nets.gan import Autoencoder
 from sertools.nets.linear import IdentityAutoencoder, LinearAutoencoder
@@ -40,6 +40,24 @@ from sertools.training.validated import ValidatedTrainer, Validation
 
 KIND = "autoencoder"
 _EVAL_ROWS = 1024  # of the training set, spread over it, where there is no validation set
+
+
+def check_nets(net: NetConfig, rows: Rows) -> None:
+    """Refuse nets for rows of the other kind, pictures or vectors.
+
+    Raises
+    ------
+    UsageError
+        Naming the option and what to give.
+    """
+    own, other, kind = ("dense", "conv", "vectors") if rows.are_vectors else ("conv", "dense", "pictures")
+    if net.latent == other:
+        raise UsageError(f"--latent {other}: the rows of {rows.name} are {kind}; give --latent {own}")
+    if net.latent == own and rows.are_vectors and net.up == "upsample":
+        raise UsageError(
+            f"--up upsample, which --arch bagan has: enlarges pictures, and the rows of {rows.name} are vectors; "
+            "give --up transposed"
+        )
 
 
 class AutoencoderTrainer(ValidatedTrainer[Autoencoder]):
@@ -91,10 +109,9 @@ def pretrain_autoencoder(
     LineageError
         If the validation store holds utterances that are trained on.
     StoreError
-        If the rows span fewer directions than a PCA is to have, are pictures that were to be latents as they are, or
-        vectors that were to be trained on.
+        If the rows span fewer directions than a PCA is to have, or are pictures that were to be latents as they are.
     UsageError
-        If there is no such kind of latents.
+        If there is no such kind of latents, or it is that of rows of the other kind.
     """
     one_of("--latent", config.net.latent, LATENTS)
     whole, latent, size = dataclasses.asdict(config), config.net.latent, config.net.latent_size
@@ -103,7 +120,8 @@ def pretrain_autoencoder(
         "pca": {"latent": latent, "latent_size": size},
         "identity": {"latent": latent},
     }
-    task = open_task("pretrain-ae", own.get(latent, whole), run, train_paths, val_path, vectors=latent in own)
+    task = open_task("pretrain-ae", own.get(latent, whole), run, train_paths, val_path, vectors=True)
+    check_nets(config.net, task.rows)
     facts: dict[str, object] = {"n_rows": len(task.rows)}
     net: AnyAutoencoder
     if latent == "pca":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sertools.nets.devices import onto
-from sertools.nets.gan import Generator, batch_norms, clamp_dropout
+from sertools.nets.gan import AnyGenerator, batch_norms, clamp_dropout
 from sertools.training.gaussians import ClassGaussians
 from sertools.training.runtime import seed_torch
 
@@ -44,7 +44,7 @@ class LatentSampler:
 
 
 @torch.no_grad()
-def calibrate(generator: Generator, sampler: DrawsLatents, n_batches: int, seed: int) -> None:
+def calibrate(generator: AnyGenerator, sampler: DrawsLatents, n_batches: int, seed: int) -> None:
     """Estimate G's batch statistics again, on class-uniform latents and without dropout.
 
     The statistics then are those of what `generate` feeds it, as one plain mean over all batches.

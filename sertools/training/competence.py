@@ -21,12 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sertools.arrays import Index
+from sertools.classifier_config import MLP
 from sertools.config import GanConfig
 from sertools.errors import StoreError
 from sertools.metrics import auc_against_rest
-from sertools.nets.cnn import SmallCNN
+from sertools.nets.classifiers import build_classifier
 from sertools.nets.devices import onto
-from sertools.nets.gan import Generator
+from sertools.nets.gan import AnyGenerator
 from sertools.training.calibration import LatentSampler
 from sertools.training.gan_file import KIND
 from sertools.training.health import D_AUC, D_AUC_ROWS
@@ -56,7 +57,7 @@ class Competence:
     """
 
     def __init__(
-        self, discriminator: nn.Module, decoder: Generator, sampler: LatentSampler, task: Task, config: GanConfig
+        self, discriminator: nn.Module, decoder: AnyGenerator, sampler: LatentSampler, task: Task, config: GanConfig
     ) -> None:
         self._discriminator, self._decoder = discriminator, place(decoder, task.run.device)
         self._sampler, self._task, self._config = sampler, task, config
@@ -73,7 +74,7 @@ class Competence:
         """Return ``d_auc``: how well D tells real rows from those of step 0."""
         return {D_AUC: self._auc(self._first)}
 
-    def facts(self, generator: Generator) -> dict[str, object]:
+    def facts(self, generator: AnyGenerator) -> dict[str, object]:
         """Measure D at the end, and a probe beside it.
 
         Parameters
@@ -118,11 +119,11 @@ class Competence:
             )
         return _auc(_fakeness(real_logits), _fakeness(fake_logits))
 
-    def _probed(self, generator: Generator, now: Sequence[Tensor]) -> float:
+    def _probed(self, generator: AnyGenerator, now: Sequence[Tensor]) -> float:
         """How well a fresh net tells them: it learns from the training's rows and from others of `generator`."""
         rows, scaler, run, size = self._task.rows, self._task.scaler, self._task.run, self._config.batch_size
         seed_torch(run.seed, KIND, "probe")
-        probe = place(SmallCNN(rows.shape, 2), run.device)
+        probe = place(build_classifier(MLP if rows.are_vectors else "cnn", rows.shape, 2, 1.0), run.device)
         adam = Adam(probe.parameters(), lr=_PROBE_LR, betas=(0.9, 0.999))
         classes = rows.labels(self._sampler.classes)[rows.real]
         truth = torch.arange(2, device=run.device).repeat_interleave(size)

@@ -25,7 +25,7 @@ VANISHED = 0.01
 # AUC of real rows against those of step 0. Heads that nobody trained have 0.50 ± 0.09 (three folds of RAVDESS, twelve
 # seeds): one of 36 reaches this.
 COMPETENT = 0.7
-# Change of a pixel that nothing can tell: one grey level of 256 on the scale from −1 to 1.
+# Change of a scaled value that nothing can tell: of a pixel, one grey level of 256 on the scale from −1 to 1.
 UNSEEN = 2 / 256
 
 # Held-out loss against its lowest: noise is some hundredths, learning by heart goes on without end.
@@ -71,7 +71,7 @@ class Watch:
 
 
 class GeneratorWatch(Watch):
-    """Looks for a generator that learns nothing, learns by heart, or makes one picture of a class."""
+    """Looks for a generator that learns nothing, learns by heart, or makes one row of a class."""
 
     def __init__(self) -> None:
         self._first: float | None = None
@@ -99,7 +99,7 @@ class GeneratorWatch(Watch):
                 found.append(Finding("nothing-learnt", text))
             if values.get("kl", math.inf) < UNUSED_NATS:
                 text = (
-                    f"the latent is unused ({values['kl']:.2g} nats per row), so pictures of a class are alike; take "
+                    f"the latent is unused ({values['kl']:.2g} nats per row), so rows of a class are alike; take "
                     "more --steps or another --lr"
                 )
                 found.append(Finding("unused-latent", text))
@@ -137,7 +137,7 @@ class GanWatch(Watch):
             return None
         return Finding(
             COLLAPSE,
-            f"collapse: generated pictures of {worst.removeprefix(PAIRWISE)!r} differ among themselves by "
+            f"collapse: generated rows of {worst.removeprefix(PAIRWISE)!r} differ among themselves by "
             f"{100 * shares[worst]:.0f} % of what they did at the start; lower --lr-g, or take fewer --steps",
         )
 
@@ -184,7 +184,7 @@ class GanWatch(Watch):
             return None
         return Finding(
             "nothing-moved",
-            f"nothing moved: adversarial training changed generated pictures by {values['drift']:.2g} per pixel (of "
-            f"−1 to 1), estimating the batch statistics again changes them by {self._drift_bn:.2g}; "
+            f"nothing moved: adversarial training changed generated rows by {values['drift']:.2g} per scaled "
+            f"value, estimating the batch statistics again changes them by {self._drift_bn:.2g}; "
             "try --lr-g 1e-4 --lr-d 2e-4, or save the time with --steps 0",
         )

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sertools.arrays import Index, Shape
+from sertools.arrays import Index, Shape, net_shape
 from sertools.classifier_config import SpecAugment
 from sertools.config import NetConfig
-from sertools.errors import SertoolsWarning, StoreError
+from sertools.errors import SertoolsWarning, StoreError, UsageError
 from sertools.generator_config import (
     CVAE,
     DIFFUSION,
@@ -139,12 +139,13 @@ def train_generator(
     StoreError
         If a row has no label, there are fewer than two classes, or one of them has fewer than two rows.
     UsageError
-        If this is one of several processes, which do not share the steps.
+        If this is one of several processes, which do not share the steps; or if vectors are to be shifted.
     """
     check_alone("train-generator")
     kind = CVAE if isinstance(config, CvaeConfig) else DIFFUSION
     described = dataclasses.asdict(config)
-    task = open_task("train-generator", {"kind": kind, **described}, run, train_paths, val_path)
+    task = open_task("train-generator", {"kind": kind, **described}, run, train_paths, val_path, vectors=True)
+    _check_augment(task.rows, config)
     rows, classes = task.rows, task.rows.classes()
     _check_counts(rows, classes)
     seed_torch(run.seed, "generator", "init")
@@ -170,6 +171,13 @@ def _build(shape: Shape, n_classes: int, config: GeneratorConfig) -> GeneratorNe
     return Edm(shape, n_classes, config, N_MOVES if config.augment else 0)
 
 
+def _check_augment(rows: Rows, config: GeneratorConfig) -> None:
+    if rows.are_vectors and config.augment:
+        raise UsageError(
+            f"--augment: shifts and gains are of pictures, and the rows of {rows.name} are vectors; leave it out"
+        )
+
+
 def _check_counts(rows: Rows, classes: Sequence[str]) -> None:
     counts = np.bincount(rows.labels(classes))
     for name, count in zip(classes, counts.tolist(), strict=True):
@@ -189,7 +197,7 @@ def _check_counts(rows: Rows, classes: Sequence[str]) -> None:
 
 
 def _mean_and_sd(rows: Rows, scaler: Scaler) -> tuple[Tensor, Tensor]:
-    """Mean picture [shape=(1, 1, n_mels, n_frames)], and the pixels' standard deviation from it."""
+    """Mean row [shape=(1, *net_shape)], and the values' standard deviation from it."""
     total, squares = np.zeros(rows.shape), 0.0
     for block in rows.blocks(np.arange(len(rows))):
         scaled = scaler.scale(block).astype(np.float64)
@@ -198,11 +206,11 @@ def _mean_and_sd(rows: Rows, scaler: Scaler) -> tuple[Tensor, Tensor]:
     mean = total / len(rows)
     variance = squares / (len(rows) * mean.size) - float(np.square(mean).mean())
     # Rows that are all alike leave nothing to scale by.
-    return torch.from_numpy(mean).float()[None, None], torch.tensor(max(variance, 1e-4) ** 0.5)
+    return torch.from_numpy(mean).float().view(1, *net_shape(rows.shape)), torch.tensor(max(variance, 1e-4) ** 0.5)
 
 
 class FromNoise:
-    """Makes pictures of noise by a diffusion model."""
+    """Makes rows of noise by a diffusion model."""
 
     def __init__(self, net: Edm, device: torch.device, guidance: float, n_steps: int) -> None:
         self._net, self._device, self._guidance, self._n_steps = net, device, guidance, n_steps
@@ -212,7 +220,7 @@ class FromNoise:
         rng = np.random.default_rng(mixed_seed(seed, "diffusion", number))
         for first in range(0, count, BLOCK):
             size = min(BLOCK, count - first)
-            noise = torch.from_numpy(rng.standard_normal((size, 1, *self._net.shape), dtype=np.float32))
+            noise = torch.from_numpy(rng.standard_normal((size, *net_shape(self._net.shape)), dtype=np.float32))
             labels = torch.full((size,), number)
             made = self._net.sample(
                 noise.to(self._device), labels.to(self._device), guidance=self._guidance, n_steps=self._n_steps

@@ -1,6 +1,6 @@
 """What is measured of a GAN while it trains, beside its losses.
 
-All on a few fixed latents, the same number per class. Pictures are compared as the batch normalises them, without
+All on a few fixed latents, the same number per class. Rows are compared as the batch normalises them, without
 dropout: so what the running statistics do does not count, and no random number is drawn that the training would
 miss.
 """
@@ -77,7 +77,7 @@ class GanVitals:
         self.generator, self.discriminator = generator, discriminator
         self._latents, self._classes, self._settle = latents, classes, settle
         self._first = {net: [p.detach().clone() for p in net.parameters()] for net in (generator, discriminator)}
-        self._first_pictures = plainly(generator, latents)
+        self._first_made = plainly(generator, latents)
 
     def start(self, rows: Rows, labels: Tensor, scaler: Scaler, seed: int) -> dict[str, float]:
         """Return what is measured once, before the first step.
@@ -85,7 +85,7 @@ class GanVitals:
         Returns
         -------
         dict
-            ``drift_bn``: mean |G_0 with its statistics estimated again − G_0| per pixel, in eval mode; what the
+            ``drift_bn``: mean |G_0 with its statistics estimated again − G_0| per value, in eval mode; what the
             adversarial steps have to exceed. ``pairwise.CLASS`` and ``fake_rate.CLASS`` as in `measure`;
             ``pairwise_real.CLASS``: the same of as many real rows, where the class has two.
         """
@@ -94,7 +94,7 @@ class GanVitals:
         with torch.no_grad():
             self.generator.eval()
             drift_bn = (settled.eval()(self._latents) - self.generator(self._latents)).abs().mean()
-        values = {"drift_bn": float(drift_bn), **self._look(self._first_pictures)}
+        values = {"drift_bn": float(drift_bn), **self._look(self._first_made)}
         rng = np.random.default_rng(seed)
         for number, name in enumerate(self._classes):
             members = np.flatnonzero(labels.cpu().numpy() == number)
@@ -111,8 +111,8 @@ class GanVitals:
         dict
             ``grad_norm_g``, ``grad_norm_d``: Euclidean norm of the step's gradient.
             ``weight_change_g``, ``weight_change_d``: |w − w_0| / |w_0| over all weights.
-            ``drift``: mean |G(z) − G_0(z)| per pixel, on the scale from −1 to 1.
-            ``pairwise.CLASS``: mean distance per pixel between two generated pictures of the class.
+            ``drift``: mean |G(z) − G_0(z)| per value, as rows are scaled.
+            ``pairwise.CLASS``: mean distance per value between two generated rows of the class.
             ``fake_rate.CLASS``: share of them that D calls fake.
         """
         values: dict[str, float] = {}
@@ -120,23 +120,23 @@ class GanVitals:
             values[f"grad_norm_{letter}"] = norm([p.grad for p in net.parameters() if p.grad is not None])
             moved = [p.detach() - first for p, first in zip(net.parameters(), self._first[net], strict=True)]
             values[f"weight_change_{letter}"] = norm(moved) / norm(self._first[net])
-        pictures = plainly(self.generator, self._latents)
-        values["drift"] = float((pictures - self._first_pictures).abs().mean())
-        return values | self._look(pictures)
+        made = plainly(self.generator, self._latents)
+        values["drift"] = float((made - self._first_made).abs().mean())
+        return values | self._look(made)
 
-    def _look(self, pictures: Tensor) -> dict[str, float]:
-        called_fake = plainly(self.discriminator, pictures).argmax(1) == len(self._classes)
+    def _look(self, made: Tensor) -> dict[str, float]:
+        called_fake = plainly(self.discriminator, made).argmax(1) == len(self._classes)
         values: dict[str, float] = {}
-        n = len(pictures) // len(self._classes)
-        for name, own, fake in zip(self._classes, pictures.split(n), called_fake.split(n), strict=True):
+        n = len(made) // len(self._classes)
+        for name, own, fake in zip(self._classes, made.split(n), called_fake.split(n), strict=True):
             values[f"{PAIRWISE}{name}"] = float(_pairwise(own))
             values[f"fake_rate.{name}"] = float(fake.float().mean())
         return values
 
 
-def _pairwise(pictures: Tensor) -> Tensor:
-    """Mean |a − b| per pixel over all pairs of pictures."""
-    flat = pictures.flatten(1)
+def _pairwise(made: Tensor) -> Tensor:
+    """Mean |a − b| per value over all pairs of rows."""
+    flat = made.flatten(1)
     return torch.pdist(flat, p=1).mean() / flat.shape[1]
 
 

@@ -16,11 +16,12 @@ from sertools.architectures import GAN_ARCHS
 from sertools.config import FrontEnd
 from sertools.fields import flag_of, keywords_of
 from sertools.keywords import VERBS, configured, flags
-from sertools.presets import PRESETS, REMOVED_FIELDS
+from sertools.presets import PRESETS, REMOVED_FIELDS, VECTORS
 from sertools.provenance import flat
 
 # A flag and its value, which is empty where it takes none.
 Word = tuple[str, str]
+_UNKNOWN = object()  # equal to no number
 # What a history calls otherwise than Python does.
 _NAMES: Mapping[str, Mapping[str, str]] = {"generate": {"counts": "count"}}
 
@@ -60,10 +61,11 @@ def words_of(verb: str, options: Mapping[str, Any]) -> tuple[list[Word], str]:
     archs = tuple(GAN_ARCHS) if "arch" in known else ("paper",)
     numbers = {name: value for name, value in options.items() if name not in known}
     best, start = _Said(), dict[str, str]()
-    for number, (preset, arch) in enumerate(itertools.product(PRESETS, archs)):
+    kinds = _vectors(numbers)
+    for number, (vectors, preset, arch) in enumerate(itertools.product(kinds, PRESETS, archs)):
         tried = {"kind": stage, "preset": preset, "arch": arch}
         tried = {name: value for name, value in tried.items() if name in known}
-        said = _beside(verb, tried, numbers)
+        said = _beside(verb, tried, numbers, vectors)
         # `paper` comes first, and stays where others are no nearer.
         if not number or (len(said.unset), len(said.words)) < (len(best.unset), len(best.words)):
             best, start = said, tried
@@ -77,12 +79,22 @@ def words_of(verb: str, options: Mapping[str, Any]) -> tuple[list[Word], str]:
     return [*before, *best.words, *behind], _remark(best)
 
 
-def _beside(verb: str, start: Mapping[str, str], numbers: Mapping[str, Any]) -> _Said:
+def _vectors(numbers: Mapping[str, Any]) -> tuple[bool | None, ...]:
+    """Say whether a training's rows were vectors: both answers where its numbers will tell, None where none does."""
+    answers: dict[Any, tuple[bool | None, ...]] = {"conv": (False,), "dense": (True,), "identity": (True,)}
+    answers["pca"] = (None,)
+    return answers.get(_by_leaf(numbers).get("latent"), (False, True))
+
+
+def _beside(verb: str, start: Mapping[str, str], numbers: Mapping[str, Any], vectors: bool | None) -> _Said:
     """Say in what the numbers of a training differ from those of a preset and an architecture."""
     how, stages = VERBS[verb]
     made: Any = how
-    stage, config = configured(verb, made(**start), {})
+    stage, config = configured(verb, made(**start), {}, vectors=bool(vectors))
     usual = _by_leaf(dataclasses.asdict(config))
+    if vectors is None:
+        # Said is what another kind of rows would change.
+        usual |= dict.fromkeys(VECTORS.get(stage, {}).keys() & stages[stage].keys(), _UNKNOWN)
     own = dict(numbers)
     if not hasattr(config, "net"):
         # The net is another model's, and so is what this config leaves open.

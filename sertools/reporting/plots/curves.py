@@ -37,7 +37,7 @@ _PANELS = (
     _Panel("accuracy", ("accuracy", "d_accuracy", "val_uar"), share=True),
     _Panel("gradient norm", ("grad_norm",), logarithmic=True),
     _Panel("weight change", ("weight_change",), logarithmic=True),
-    _Panel("drift per pixel", ("drift",), logarithmic=True),
+    _Panel("drift per value", ("drift",), logarithmic=True),
     _Panel("called fake", ("fake_rate.",), share=True),
     _Panel("distance in class", ("pairwise",)),
 )
