@@ -250,7 +250,18 @@ def test_a_method_that_needs_donors_is_refused_without():
         fragment({"METHODS": "imbalanced informed+half"})
 
 
-@pytest.mark.parametrize("name", ["gan", "specaug", "mixup+posthoc", "weighted+cvae", "potcut"])
+def test_generators_of_vectors_are_trained_by_the_same_lines():
+    methods = "gan cvae+half diffusion switch flow flow-oracle"
+    rules = fragment({"ENCODER": "whisper/", "METHODS": methods})
+    pictures = fragment({"METHODS": methods})
+    trained = r"\t\$\(SERTOOLS\) ((?:pretrain-ae|fit-latents|finetune-gan|train-generator) .*)"
+    found = set(re.findall(trained, rules))
+    assert found <= set(re.findall(trained, pictures))
+    assert {line.split()[0] for line in found} == {"pretrain-ae", "fit-latents", "finetune-gan", "train-generator"}
+    assert set(re.findall(r"--tag method=(\S+)", rules)) == set(methods.split())
+
+
+@pytest.mark.parametrize("name", ["specaug", "mixup+posthoc", "weighted+cutpaste", "potcut"])
 def test_methods_of_pictures_are_refused_where_rows_are_vectors(name):
     with pytest.raises(UsageError, match=f"{re.escape(name)}: needs pictures, and the rows of ENCODER are vectors"):
         fragment({"ENCODER": "whisper/", "METHODS": f"imbalanced {name}"})
