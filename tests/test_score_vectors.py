@@ -23,7 +23,7 @@ from sertools.scoring.synthetic.score import score
 from sertools.scoring.synthetic.verdict import BAD, COLLAPSED, COPIES, REAL, UNSURE, USABLE
 from sertools.training.batches import open_rows
 from sertools.training.classifier import features
-from sertools.training.latents import fit_gaussians
+from sertools.training.gaussians import fit_gaussians
 
 Call = Callable[..., Outcome]
 CLASSES = ("angry", "happy", "sad")
