@@ -24,6 +24,7 @@ from typer.main import get_command
 from warm_shell import WarmShell
 
 from sertools.cli import VERBS, app
+from sertools.config import FrontEnd
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -264,6 +265,8 @@ def examples(name: str) -> str:
 def test_examples_of_the_help_texts_run(raw: Path, shell: WarmShell, tmp_path: Path) -> None:
     here = tmp_path / "here"
     shutil.copytree(raw, here, symlinks=True)
+    pictures, small = noise(np.random.default_rng(1), 10), FrontEnd(n_mels=32, n_frames=32)
+    write_rows(here / "emodb.h5", pictures, ["happy", "neutral", "sad", "angry", "bored"] * 2, front_end=small)
     for name in NAMES:
         if name not in ("merge", "report", "score", "plot", "batch"):
             shell.run(examples(name), here)

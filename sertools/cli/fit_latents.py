@@ -27,7 +27,7 @@ def fit_latents(
     \b
     Example:
       sertools fit-latents ae.safetensors train.h5 -o latents.h5
-      sertools fit-latents ae train.h5 --donor emodb.h5 --donor nemo.h5 -o latents.h5
+      sertools fit-latents ae.safetensors train.h5 --donor emodb.h5 -o informed.h5
     """
     from sertools import api
 
