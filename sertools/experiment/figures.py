@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sertools.experiment.paper_tables import SPECS, PaperTable, folds
+from sertools.experiment.folds import SPECS, folds
+from sertools.experiment.paper_tables import PaperTable
 from sertools.experiment.places import Place
 from sertools.experiment.rules import OUT, Rule, Section
 from sertools.experiment.settings import Settings

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sertools.errors import SertoolsError, UsageError
 from sertools.experiment.figures import ablation, figures, pictures
-from sertools.experiment.paper_tables import OF_SPEAKERS, corpus_stores, folds, table2, table3, table_text
+from sertools.experiment.folds import OF_SPEAKERS, corpus_stores, folds
+from sertools.experiment.paper_tables import table2, table3, table_text
 from sertools.experiment.rules import OUT, needed
 from sertools.experiment.settings import SETTINGS, SPEAKERS, resolve
 

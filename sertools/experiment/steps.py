@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sertools.errors import UsageError
+from sertools.experiment.folds import REDUCTION
 from sertools.experiment.methods import joined
-from sertools.experiment.paper_tables import REDUCTION
 from sertools.experiment.places import Cell
 from sertools.experiment.rules import Rule
 from sertools.experiment.settings import resolve
