@@ -21,7 +21,7 @@ FOUND = Endpoint(
 
 def test_the_parts_of_the_variance_add_up() -> None:
     interval, p = trained_anew(FOUND)
-    speakers = 0.01 / 3 * 2  # of three means, once as tested ones and once as ones to train on
+    speakers = 0.01 / 3 * 3  # of three means, once as tested ones and twice as ones to train on
     seeds = 0.005 * 2 * 0.25 / 2  # of each fold, two seeds and half of the weight
     df = (speakers + seeds) ** 2 / (speakers**2 / 2 + seeds**2 / 2)
     assert interval.df == int(df) == 2

@@ -16,6 +16,9 @@ from scipy.stats import t as student_t
 from sertools.scoring.comparing.resampling import corrected_resampled_t
 from sertools.scoring.comparing.statistics import Interval, jackknife_variance
 
+# Variance of the effect of one to train on, in variances of a tested one: 2.3 for `posthoc` on rows of an encoder, 1.0 to
+# 1.8 on means of mel bands (docs/statistics.md, tests/ratios.py).
+TRAINER_WEIGHT = 2.0
 _NOTHING = 1e-12
 
 
@@ -71,9 +74,9 @@ class Endpoint:
 def trained_anew(found: Endpoint, level: float = 0.95) -> tuple[Interval, float]:
     """Interval and test of what a method does on new training sets and speakers.
 
-    The variance has two parts. The jackknife's over speakers times (1 + tested / trained): a speaker counts once as a
-    tested one and once as one to train on, and Nadeau and Bengio's correction takes the second to weigh as much as
-    the sizes of the sets do. And the variance between seeds, each fold's and class's divided by their number. The
+    The variance has two parts. The jackknife's over speakers times (1 + 2 · tested / trained): a speaker counts as a
+    tested one and as one to train on. Nadeau and Bengio's correction takes the second to weigh as much as the sizes of
+    the sets do; measured, it weighs about twice as much (`TRAINER_WEIGHT`). And the variance between seeds, each fold's and class's divided by their number. The
     degrees of freedom are Satterthwaite's, rounded down. With one seed nothing tells how much it matters: then
     the folds have to, by `corrected_resampled_t`, and the interval is wider.
 
@@ -97,7 +100,7 @@ def trained_anew(found: Endpoint, level: float = 0.95) -> tuple[Interval, float]
     if not df_seeds:
         return corrected_resampled_t(found.by_fold, found.tested / len(found.by_fold), level)
     df_speakers = len(found.left_out) - 1
-    speakers = jackknife_variance(found.estimate, found.left_out) * (1 + found.tested)
+    speakers = jackknife_variance(found.estimate, found.left_out) * (1 + TRAINER_WEIGHT * found.tested)
     seeds = between * sum(weight**2 / len(values) for weight, values in found.replicates)
     error = sqrt(speakers + seeds)
     if error < _NOTHING:

@@ -6,7 +6,7 @@ from math import sqrt
 
 from scipy.stats import t as student_t
 
-from sertools.scoring.comparing.anew import Endpoint
+from sertools.scoring.comparing.anew import TRAINER_WEIGHT, Endpoint
 from sertools.scoring.comparing.pairs import endpoint
 from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.statistics import jackknife_variance
@@ -52,7 +52,7 @@ class Spread:
     def detectable(self, design: Design) -> float:
         """Give the gain that a design finds four times in five (as a fraction), as one comparison at 95 %."""
         tested = 1 / ((1 - 1 / design.n_folds) * (1 - self.validation))
-        speakers = self.per_speaker / design.n_speakers * (1 + tested)
+        speakers = self.per_speaker / design.n_speakers * (1 + TRAINER_WEIGHT * tested)
         n_cells = design.n_folds * self.n_classes
         seeds = self.per_cell / (n_cells * design.n_seeds)
         df_seeds = n_cells * (design.n_seeds - 1)
