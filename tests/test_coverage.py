@@ -177,8 +177,8 @@ def test_all_worlds_are_printed_and_a_gain_is_found(capsys: pytest.CaptureFixtur
                 print(":".join(f"{v:g}" for v in variances), *shown, sep="  ")
                 assert covers["these classifiers"][0] > 0.95 - four_errors(0.95, n)
                 assert covers["this method"][0] > 0.75
-                # One seed costs power.
-                assert finds["this method"][1] >= finds["this method, one seed"][1]
+                # Where seeds matter, one of them costs power.
+                assert not variances[2] or finds["this method"][1] >= finds["this method, one seed"][1]
 
 
 def test_where_only_tested_speakers_differ_every_interval_covers() -> None:
