@@ -31,6 +31,11 @@ SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose
 
 # What several steps have.
 STEPS = Option("Number of updates.", bounds=NOT_NEGATIVE)
+VOTE = Option("How an utterance's segments are joined.", choices=VOTES)
+ADJUST = Option(
+    "Divide the posteriors by the class shares that the training implied (post-hoc logit adjustment), or not.",
+    choices=ADJUSTMENTS,
+)
 BATCH_SIZE = Option("Rows per batch.", bounds=Bounds(2, why=", for batch normalisation"))
 LR = Option("Learning rate.", bounds=POSITIVE)
 WIDTH = Option(

@@ -42,6 +42,7 @@ VERBS: Mapping[str, tuple[type[Checked], Mapping[str, Mapping[str, Keyword]]]] =
         {"classifier": keywords_of(ClassifierConfig), "linear": keywords_of(LinearConfig)},
     ),
     "evaluate": (verb_config.Evaluating, {}),
+    "predict": (recording_config.Predicting, {}),
     "report": (verb_config.Reporting, {}),
     "plot": (verb_config.Plotting, {}),
     "to-wav": (verb_config.Listening, {}),

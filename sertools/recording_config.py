@@ -1,4 +1,4 @@
-"""How recordings are listed and taken in: the options of `corpus`, `extract` and `embed`."""
+"""How recordings are listed and taken in: the options of `corpus`, `extract`, `embed` and `predict`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sertools.config import SR, TRIM, Checked, FrontEnd
+from sertools.config import ADJUST, ADJUSTMENTS, SR, TRIM, VOTE, Checked, FrontEnd
 from sertools.encoding import ENCODER_PRECISION, PIECES, POOL
 from sertools.fields import REQUIRED, Option, option
 from sertools.spelling import MISSING
@@ -74,3 +74,26 @@ class Vectorising(Taking):
     sr: int | None = option(None, "Sampling rate in Hz of an .onnx file that does not say it.", bounds=SR.bounds)
     device: str = option("auto", DEVICE)
     precision: str = option("auto", ENCODER_PRECISION)
+
+
+@dataclass(frozen=True)
+class Predicting(Checked):
+    """How `predict` labels new recordings."""
+
+    encoder: str | None = option(
+        None,
+        "Where the encoder lies that a classifier of vectors was trained with: a folder, an .onnx file, or hf:NAME.",
+        "DIR",
+        unset="what was downloaded by the name that it remembers",
+    )
+    val: Path | None = option(
+        None,
+        "Store that the classifier was not trained on, to fit a temperature and an operating point on.",
+        "VAL.h5",
+    )
+    vote: str = option("majority", VOTE)
+    adjust: str = option(ADJUSTMENTS[0], ADJUST)
+    on_error: str = option(
+        "fail", "Go on, but end by listing all bad files with exit code 1; or skip them.", choices=("fail", "skip")
+    )
+    device: str = option("auto", DEVICE)

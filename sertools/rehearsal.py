@@ -85,8 +85,13 @@ def rehearsing() -> bool:
     return _ASKED.get()
 
 
-def begin(output: Path, plan: Callable[[], Plan]) -> None:
+def begin(output: Path | None, plan: Callable[[], Plan]) -> None:
     """Stand where a step begins to work: in a rehearsal it ends here.
+
+    Parameters
+    ----------
+    output
+        What it writes; None if that is for its caller to say.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def begin(output: Path, plan: Callable[[], Plan]) -> None:
         In a rehearsal, if the output's folder cannot be written to; the step itself notices when it writes.
     """
     if rehearsing():
-        if not os.access(output.parent, os.W_OK):
+        if output is not None and not os.access(output.parent, os.W_OK):
             raise SertoolsError(f"{output}: the folder {output.parent} cannot be written to; write elsewhere with -o")
         raise Rehearsed(plan())
 

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from sertools.architectures import GAN_ARCHS
 from sertools.config import (
+    ADJUST,
     ADJUSTMENTS,
     COVARIANCES,
     EXPORTS,
@@ -19,7 +20,7 @@ from sertools.config import (
     ON_COLLAPSE,
     PRECISIONS,
     SAVE_EVERY_MINUTES,
-    VOTES,
+    VOTE,
     Checked,
 )
 from sertools.encoding import ENCODER_PRECISION
@@ -215,12 +216,8 @@ class Evaluating(Checked):
         None, "Another classifier: the posteriors of all are averaged, segment by segment. Repeatable.", "CLF"
     )
     mean: str = option(MEANS[0], "Which mean of posteriors --average takes.", choices=MEANS)
-    vote: str = option("majority", "How an utterance's segments are joined.", choices=VOTES)
-    adjust: str = option(
-        ADJUSTMENTS[0],
-        "Divide the posteriors by the class shares that the training implied (post-hoc logit adjustment), or not.",
-        choices=ADJUSTMENTS,
-    )
+    vote: str = option("majority", VOTE)
+    adjust: str = option(ADJUSTMENTS[0], ADJUST)
     tags: Mapping[str, str] | None = option(None, TAGS)
     val: Path | None = option(
         None, "Store to run on as well, so that `report` can fit an operating point on it.", "VAL.h5"

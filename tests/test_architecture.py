@@ -108,7 +108,7 @@ def test_large_rooms_go_one_way_too(outer):
             "torch",
             (
                 *("encoders/", "nets/", "training/", "generation/", "scoring/synthetic/"),
-                *("scoring/results/ensemble.py", "scoring/results/evaluation.py"),
+                *("scoring/results/ensemble.py", "scoring/results/evaluation.py", "scoring/results/judge.py"),
             ),
         ),
         ("safetensors", ("encoders/weights.py", "training/checkpoint.py")),

@@ -84,7 +84,11 @@ for name in {NAMES}:
 
 @pytest.mark.parametrize(
     ("words", "place", "wanted"),
-    [("sertools ", 1, NAMES), ("sertools pre", 1, ["pretrain-ae"]), ("sertools train-clf --a", 2, ["--arch"])],
+    [
+        ("sertools ", 1, NAMES),
+        ("sertools pre", 1, ["pretrain-ae", "predict"]),
+        ("sertools train-clf --a", 2, ["--arch"]),
+    ],
 )
 def test_completion_in_bash_imports_nothing_heavy(words, place, wanted):
     done = reporting(_SERTOOLS_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(place))

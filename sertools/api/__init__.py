@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from sertools.api.recordings import corpus, embed, extract
-from sertools.api.scores import evaluate, score
+from sertools.api.scores import evaluate, predict, score
 from sertools.api.showing import export, info, plot, report
 from sertools.api.stores import augment, merge, select, to_wav
 from sertools.api.synthesis import fit_latents, generate
@@ -30,6 +30,7 @@ __all__ = [
     "info",
     "merge",
     "plot",
+    "predict",
     "pretrain_ae",
     "rehearse",
     "report",
@@ -51,6 +52,7 @@ LONG_STEPS: tuple[Callable[..., object], ...] = (
     generate,
     augment,
     train_clf,
+    predict,
 )
 
 
@@ -62,7 +64,8 @@ def rehearse(step: Callable[Arguments, object], *args: Arguments.args, **options
     Parameters
     ----------
     step : callable
-        `extract`, `embed`, `pretrain_ae`, `finetune_gan`, `train_generator`, `generate`, `augment` or `train_clf`.
+        `extract`, `embed`, `pretrain_ae`, `finetune_gan`, `train_generator`, `generate`, `augment`, `train_clf` or
+        `predict`.
     *args, **options
         Its arguments.
 

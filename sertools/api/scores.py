@@ -1,15 +1,20 @@
-"""Scores of classifiers and of generated rows."""
+"""What classifiers say, scores of them and of generated rows."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
-from sertools.api.running import AnyPath, Paths, maybe, path_of, paths_of, takes, writing
+from sertools.api.running import AnyPath, Paths, maybe, name_of, path_of, paths_of, takes, writing
+from sertools.errors import UsageError
 from sertools.keywords import parted
 
 if TYPE_CHECKING:
-    from sertools.api.typed import Evaluate, Score, Unpack
+    from sertools.api.typed import Evaluate, Predict, Score, Unpack
+    from sertools.scoring.results.predicting import Predictions
     from sertools.scoring.results.result import Result
 
 
@@ -76,6 +81,53 @@ def evaluate(
         with atomic_output(output) as part:
             part.write_text(text.getvalue(), encoding="utf-8")
     return result
+
+
+@takes("predict")
+def predict(
+    classifier: AnyPath, sources: Paths, *, stdin: TextIO | None = None, **options: Unpack[Predict]
+) -> Predictions:
+    """Label new recordings, one at a time.
+
+    Parameters
+    ----------
+    classifier : path
+        From `train_clf`.
+    sources : path or paths
+        Audio files, folders, CSVs of files and spans, or ``-`` for either on `stdin`; or stores. No label is looked
+        at.
+    stdin : text stream, optional
+        What ``-`` stands for; by default the process's own.
+    **options
+        Those of ``sertools predict``.
+
+    Returns
+    -------
+    Predictions
+        To be iterated: a `Predicted` for each recording, made when its turn comes.
+
+    Raises
+    ------
+    SertoolsError
+        If the files do not go together; while it is iterated, if recordings cannot be read.
+    """
+    from sertools.corpora.sources import list_unlabelled
+    from sertools.scoring.results.judge import open_judge
+    from sertools.scoring.results.predicting import predictions
+    from sertools.store.guard import is_hdf5
+    from sertools.training.runtime import pick_device
+
+    how, _ = parted("predict", options)
+    classifier, val_path = path_of(classifier), maybe(how.val)
+    names = [name_of(each) for each in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
+    stores = [Path(name) for name in names if name != "-" and is_hdf5(Path(name))]
+    if stores and len(stores) < len(names):
+        raise UsageError(f"{stores[0]}: is a store, and other sources are recordings; label them by two commands")
+    listing = None if stores else list_unlabelled(names, stdin or sys.stdin)
+    judge = open_judge(
+        classifier, val_path=val_path, rule=how.vote, adjust=how.adjust, device=pick_device(how.device)
+    )
+    return predictions(judge, listing or stores, encoder=how.encoder, on_error=how.on_error)
 
 
 @takes("score")

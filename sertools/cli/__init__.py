@@ -19,6 +19,7 @@ from sertools.cli.generate import generate
 from sertools.cli.info import info
 from sertools.cli.merge import merge
 from sertools.cli.plot import plot
+from sertools.cli.predict import predict
 from sertools.cli.pretrain_ae import pretrain_ae
 from sertools.cli.report import report
 from sertools.cli.score import score
@@ -45,6 +46,7 @@ VERBS = (
     augment,
     train_clf,
     evaluate,
+    predict,
     report,
     plot,
     to_wav,

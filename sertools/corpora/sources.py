@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
-from sertools.corpora import folders
+from sertools.corpora import folders, table
 from sertools.corpora.files import check_inside, on_disk
 from sertools.corpora.table import AUDIO_SUFFIXES, HEADER, STDIN, Recording, conversion, listed, looks_like_labels
 from sertools.corpora.vocabulary import USUAL, Vocabulary, remark_alike, respelled, settle
@@ -128,6 +128,18 @@ def list_recordings(
     return Listing(unique, Path(sources[0]) if is_lone_folder else _root(unique), tuple(tables), vocabulary)
 
 
+def list_unlabelled(sources: Sequence[str], stdin: TextIO) -> Listing:
+    """Find every recording that `sources` mean, as `list_recordings` does, and look at no label: a CSV needs none."""
+    parts = [
+        _from_stdin(stdin, table.UNLABELLED) if each == "-" else _from_path(each, table.UNLABELLED)
+        for each in sources
+    ]
+    unique = _unique(Recording(r.file, start=r.start, end=r.end) for found, _ in parts for r in found)
+    if not unique:
+        raise CorpusError(f"{', '.join(sources)}: no audio found; name files, folders, a labels CSV or -")
+    return Listing(unique, _root(unique), tuple(Path(source) for source in sources if _is_table(source)))
+
+
 def listing_of(recordings: Sequence[Recording]) -> Listing:
     """List recordings, at least one, that are known already, each once.
 
@@ -162,13 +174,13 @@ def _folder_of(file: str) -> str:
 _Found = tuple[list[Recording], bool]
 
 
-def _from_path(source: str) -> _Found:
+def _from_path(source: str, needed: Sequence[str] = table.LABELLED) -> _Found:
     path = Path(on_disk(source))
     if path.is_dir():
         recordings = folders.read(path)
         return recordings, any(recording.emotion for recording in recordings)
     if _is_table(source):
-        return read_table(path), True
+        return read_table(path, needed), True
     if not path.exists() and path.suffix.lower() not in AUDIO_SUFFIXES:
         raise CorpusError(f"{path}: no such file or folder")
     # An audio file that is missing or broken is the decoder's to report, with all the others.
@@ -203,17 +215,17 @@ def _unique(found: Iterable[Recording]) -> list[Recording]:
     return list(first.values())
 
 
-def _from_stdin(stdin: TextIO) -> _Found:
+def _from_stdin(stdin: TextIO, needed: Sequence[str] = table.LABELLED) -> _Found:
     # Not splitlines: it also splits at characters that a name may hold.
     lines = list(stdin)
     if any("\0" in line for line in lines):
         raise CorpusError(f"{STDIN}: holds NUL characters; give one path a line, or a CSV in UTF-8")
     if lines and looks_like_labels(lines[0]):
-        return _resolved(listed(lines, STDIN), None, STDIN), True
+        return _resolved(listed(lines, STDIN, needed), None, STDIN), True
     return [Recording(file=on_disk(line.rstrip("\r\n"))) for line in lines if line.strip()], False
 
 
-def read_table(path: Path) -> list[Recording]:
+def read_table(path: Path, needed: Sequence[str] = table.LABELLED) -> list[Recording]:
     """Read a labels CSV, its words as they are, whose files lie relative to its own folder or to the working folder.
 
     Raises
@@ -225,7 +237,7 @@ def read_table(path: Path) -> list[Recording]:
         with path.open("rb") as file:
             _refuse_other_forms(file.peek(_HEAD_BYTES)[:_HEAD_BYTES], path)
             stream = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
-            return _resolved(listed(stream, str(path)), path.parent, str(path))
+            return _resolved(listed(stream, str(path), needed), path.parent, str(path))
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror}") from error
 

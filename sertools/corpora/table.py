@@ -42,6 +42,7 @@ _COLUMNS = ("file", "emotion", "speaker", "session", "gender")
 _IF_KNOWN = ("corpus", "start", "end")
 _COLUMN_ALIASES = {"speaker_id": "speaker", "label": "emotion", "sex": "gender"}
 HEADER = ",".join(_COLUMNS)
+LABELLED, UNLABELLED = ("file", "emotion"), ("file",)
 STDIN = "standard input"
 _MOST_SHOWN = 120
 # Cells that are paths, whose spelling is the disk's.
@@ -144,9 +145,9 @@ def read_labels(stream: Iterable[str], name: str, vocabulary: Vocabulary = USUAL
     return settle(listed(stream, name), name, vocabulary)
 
 
-def listed(stream: Iterable[str], name: str) -> list[Recording]:
-    """Read a labels CSV as `read_labels` does, with words as the corpus writes them."""
-    return recordings_of(read_rows(stream, name, ("file", "emotion")), name)
+def listed(stream: Iterable[str], name: str, needed: Sequence[str] = LABELLED) -> list[Recording]:
+    """Read a labels CSV as `read_labels` does, with words as the corpus writes them, and the columns that must be."""
+    return recordings_of(read_rows(stream, name, needed), name)
 
 
 # The number of a row in its table, and its cells by column, `spelled` but for paths; absent cells are empty.

@@ -83,7 +83,7 @@ def encoder_of(
 
 
 def _cached(encoding: Encoding, store: str) -> str:
-    wanted = f"{store}: altered audio is encoded again, and the store does not say where its encoder lies"
+    wanted = f"{store}: audio is encoded anew, and the file does not say where its encoder lies"
     if not encoding.name:
         raise UsageError(f"{wanted}; give --encoder DIR ({_named(encoding)})")
     try:

@@ -135,7 +135,7 @@ class Intake:
             Naming each, with its reason.
         """
         if rejected and self._on_error == "fail":
-            raise AudioError(_complaint(rejected, len(self.jobs), self._listing.root))
+            raise AudioError(complaint(rejected, len(self.jobs), self._listing.root))
 
     def contents(
         self, verb: str, front_end: RowSource, options: Mapping[str, object], inputs: Inputs | None = None
@@ -240,7 +240,8 @@ def _utterance_row(job: Job, audio: UtteranceAudio, bandwidth_hz: float) -> dict
     }
 
 
-def _complaint(rejected: list[dict[str, str]], total: int, root: Path) -> str:
+def complaint(rejected: list[dict[str, str]], total: int, root: Path) -> str:
+    """Name every recording that could not be used, with its reason, and what helps."""
     remedy = "mend or remove them, or give --on-error skip"
     head = f"{len(rejected)} of {total} files below {root} cannot be used; {remedy}:"
     return "\n  ".join([head, *map(_told, rejected)])

@@ -6,7 +6,7 @@ This is what the processes of `extract` do; it does without HDF5, whose import e
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sertools.corpora.table import Recording
 from sertools.errors import AudioError
 from sertools.parallel import one_blas_thread
 from sertools.sound.audio import Piece, UtteranceAudio, cut, piece_samples, read_utterance, trimmed
-from sertools.sound.features import bandwidth_hz, log_mel, valid_frames
+from sertools.sound.features import Picture, bandwidth_hz, log_mel, valid_frames
 from sertools.store.escapes import escape_word
 from sertools.store.row_file import RowFile
 
@@ -89,10 +89,16 @@ def try_out(recordings: Sequence[Recording], front_end: FrontEnd) -> list[Decode
     decoded = decode(recordings, front_end)
     with one_blas_thread():
         for one in decoded:
-            for piece in one.pieces:
-                if one.utterance is not None:
-                    log_mel(piece_samples(one.utterance.y, piece, front_end), front_end)
+            for _ in transformed(one, front_end):
+                pass
     return decoded
+
+
+def transformed(one: Decoded, front_end: FrontEnd) -> Iterator[Picture]:
+    """Transform the segments of one recording, in order; there are none where it cannot be used."""
+    if one.utterance is not None:
+        for piece in one.pieces:
+            yield log_mel(piece_samples(one.utterance.y, piece, front_end), front_end)
 
 
 def n_rows(decoded: Sequence[Decoded]) -> int:
@@ -121,13 +127,12 @@ def write_rows(first_row: int, decoded: Sequence[Decoded], front_end: FrontEnd, 
 def _written(first_row: int, one: Decoded, front_end: FrontEnd, rows: RowFile) -> Decoded:
     if one.utterance is None:
         return one
-    y, digests = one.utterance.y, []
+    digests = []
     loudest = np.full(front_end.n_mels, -np.inf, dtype=np.float32)
-    for row, piece in enumerate(one.pieces, first_row):
-        picture = log_mel(piece_samples(y, piece, front_end), front_end)
+    for row, (piece, picture) in enumerate(zip(one.pieces, transformed(one, front_end), strict=True), first_row):
         digests += rows.write(row, picture[None])
         # Where a piece begins and ends it may do so abruptly, which is a sound of all frequencies.
         inside = picture[:, 1 : valid_frames(piece.n_valid, front_end) - 2]
         np.maximum(loudest, (inside if inside.size else picture).max(axis=1), out=loudest)
-    utterance = replace(one.utterance, y=y[:0].copy())
+    utterance = replace(one.utterance, y=one.utterance.y[:0].copy())
     return replace(one, utterance=utterance, digests=tuple(digests), bandwidth_hz=bandwidth_hz(loudest, front_end))

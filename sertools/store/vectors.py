@@ -33,8 +33,8 @@ _TRIED = 3  # recordings that a rehearsal encodes
 
 
 @dataclass(frozen=True)
-class _Read:
-    """One recording: its pieces, or why there are none."""
+class ReadRecording:
+    """One recording: its pieces as samples, or why there are none."""
 
     utterance: UtteranceAudio | None
     cuts: tuple[Piece, ...] = ()
@@ -112,12 +112,12 @@ def embed(
 
 def _gathered(
     recordings: Sequence[Recording], encoder: FrozenEncoder, front_end: Encoding, on_gpu: bool
-) -> Iterator[list[_Read]]:
+) -> Iterator[list[ReadRecording]]:
     """Decode recordings one by one, or as many as are encoded at once."""
-    waiting: list[_Read] = []
+    waiting: list[ReadRecording] = []
     n_samples = 0
     for recording in recordings:
-        waiting.append(_read(recording, encoder, front_end))
+        waiting.append(read_pieces(recording, encoder, front_end))
         n_samples += sum(len(piece) for piece in waiting[-1].pieces)
         if not on_gpu or n_samples >= _AT_ONCE_SECONDS * encoder.sr:
             yield waiting
@@ -126,7 +126,8 @@ def _gathered(
         yield waiting
 
 
-def _read(recording: Recording, encoder: FrozenEncoder, front_end: Encoding) -> _Read:
+def read_pieces(recording: Recording, encoder: FrozenEncoder, front_end: Encoding) -> ReadRecording:
+    """Decode a recording, trim it, and cut a long one into equal pieces."""
     try:
         whole = read_utterance(Path(recording.file), encoder.sr, recording.start, recording.end)
         utterance = trimmed(whole, front_end)
@@ -136,12 +137,12 @@ def _read(recording: Recording, encoder: FrozenEncoder, front_end: Encoding) -> 
                 f"{encoder.min_samples / encoder.sr:.3g} s"
             )
     except AudioError as error:
-        return _Read(None, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
+        return ReadRecording(None, reason=escape_word(str(error).removeprefix(f"{recording.file}: ")))
     cuts = tuple(cut_evenly(len(utterance.y), front_end))
-    return _Read(utterance, cuts, tuple(utterance.y[cut.start : cut.start + cut.n_valid] for cut in cuts))
+    return ReadRecording(utterance, cuts, tuple(utterance.y[cut.start : cut.start + cut.n_valid] for cut in cuts))
 
 
-def _made(read: _Read, digests: list[str], sr: int) -> Made:
+def _made(read: ReadRecording, digests: list[str], sr: int) -> Made:
     utterance = read.utterance
     if utterance is None:
         return Made(None, read.reason)
@@ -174,10 +175,10 @@ def _plan(
     """Say what would be encoded, by a few recordings spread over all."""
     front_end, jobs = next(iter(front_ends.values())), intake.jobs
     tried = [jobs[at] for at in np.unique(np.linspace(0, len(jobs) - 1, min(len(jobs), _TRIED)).astype(int))]
-    reads: list[_Read] = []
+    reads: list[ReadRecording] = []
 
     def encode() -> None:
-        reads.extend(_read(job.recording, encoder, front_end) for job in tried)
+        reads.extend(read_pieces(job.recording, encoder, front_end) for job in tried)
         encoder.rows_of([piece for read in reads for piece in read.pieces])
 
     seconds = seconds_of(encode) * len(jobs) / max(1, len(tried))

@@ -19,13 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sertools.arrays import Index
+from sertools.arrays import Index, Pictures
 from sertools.classifier_config import MLP, SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.fields import flag_of
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.devices import onto
-from sertools.training.batches import Rows
+from sertools.training.batches import EVALUATION_BATCH, Rows
 from sertools.training.checkpoint import Header, load_model, rebuild
 from sertools.training.cut_paste import cut_paste
 from sertools.training.distributed import parallel, spread
@@ -179,7 +179,23 @@ def _uar(net: nn.Module, rows: Rows, truth: Index, scaler: Scaler, device: torch
 def posteriors(net: nn.Module, rows: Rows, scaler: Scaler, device: torch.device) -> Posteriors:
     """Class posteriors of all rows, in eval mode [shape=(N, n_classes)]."""
     net.eval()
-    return np.concatenate([F.softmax(net(x).double(), dim=1).cpu().numpy() for x in rows.evaluated(scaler, device)])
+    return np.concatenate([_softmax(net, x) for x in rows.evaluated(scaler, device)])
+
+
+@torch.inference_mode()
+def posteriors_of(net: nn.Module, pictures: Pictures, scaler: Scaler, device: torch.device) -> Posteriors:
+    """Class posteriors of rows that are in no store [shape=(n, n_classes)]; `net` is in eval mode."""
+    said = []
+    for first in range(0, len(pictures), EVALUATION_BATCH):
+        scaled = torch.from_numpy(scaler.scale(pictures[first : first + EVALUATION_BATCH]))
+        x = scaled[:, None] if isinstance(scaler, MinMax) else scaled
+        said.append(_softmax(net, onto(device, x)))
+    return np.concatenate(said)
+
+
+def _softmax(net: nn.Module, x: Tensor) -> Posteriors:
+    found: Posteriors = F.softmax(net(x).double(), dim=1).cpu().numpy()
+    return found
 
 
 def load_classifier(path: Path) -> tuple[Header, nn.Module]:
@@ -219,6 +235,6 @@ def features(
     seen: list[Tensor] = []
     hook = last.register_forward_hook(lambda _, inputs, output: seen.append(output if last is net else inputs[0]))
     net.eval()
-    said = [F.softmax(net(x).double(), dim=1).cpu().numpy() for x in rows.evaluated(scaler, device, index)]
+    said = [_softmax(net, x) for x in rows.evaluated(scaler, device, index)]
     hook.remove()
     return torch.cat(seen).double().cpu().numpy(), np.concatenate(said)

@@ -77,7 +77,7 @@ def evaluate(
     tags = canonical_tags(tags or {})
     asked = open_ensemble([classifier_path, *average], mean=mean, adjust=adjust, device=device)
     rows = open_rows(test_paths)
-    truth_of_row = _check_rows(rows, asked)
+    truth_of_row = check_rows(rows, asked)
     if not allow_seen:
         for member in asked.members:
             rows.check_unseen_by(
@@ -98,11 +98,11 @@ def evaluate(
     validation: tuple[Utterance, ...] = ()
     if val_path:
         val = open_rows([val_path])
-        truth_of_val_row = _check_rows(val, asked)
+        truth_of_val_row = check_rows(val, asked)
         _check_validation(val, rows, asked, allow_seen)
         inputs["val"] = val.inputs
-        validation = _utterances(val, truth_of_val_row, asked.posteriors(val), rule, asked.classes)
-    utterances = _utterances(rows, truth_of_row, asked.posteriors(rows), rule, asked.classes)
+        validation = utterances_of(val, truth_of_val_row, asked.posteriors(val), rule, asked.classes)
+    utterances = utterances_of(rows, truth_of_row, asked.posteriors(rows), rule, asked.classes)
     place_of = {name: k for k, name in enumerate(asked.classes)}
     return Result(
         tags=tags,
@@ -126,7 +126,7 @@ def evaluate(
     )
 
 
-def _check_rows(rows: Rows, asked: Ensemble) -> npt.NDArray[np.int64]:
+def check_rows(rows: Rows, asked: Ensemble) -> npt.NDArray[np.int64]:
     """Refuse rows that the classifiers cannot judge, or would judge twice; give the true class of each."""
     first = asked.members[0]
     same_front_end(first.header.front_end, rows.front_end, str(first.path), rows.name)
@@ -171,7 +171,7 @@ def _check_validation(val: Rows, rows: Rows, asked: Ensemble, allow_seen: bool) 
         )
 
 
-def _utterances(
+def utterances_of(
     rows: Rows, truth_of_row: npt.NDArray[np.int64], said: Posteriors, rule: str, classes: Sequence[str]
 ) -> tuple[Utterance, ...]:
     """Join the posteriors of the rows by utterance."""

@@ -46,8 +46,8 @@ def corrected(prior: npt.ArrayLike) -> FloatArray:
     ndarray of float64 [shape=(n_classes,)]
         Minus the log of each share, with a sum of 0.
     """
-    logs: FloatArray = np.log(np.asarray(prior, dtype=np.float64))
-    biases: FloatArray = logs.mean() - logs
+    shares: FloatArray = np.log(np.asarray(prior, dtype=np.float64))
+    biases: FloatArray = shares.mean() - shares
     return biases
 
 
@@ -86,7 +86,7 @@ def decide(posterior: npt.ArrayLike, biases: npt.ArrayLike) -> IntArray:
     ndarray of int64 [shape=(n,)]
         Class; the first of equal ones.
     """
-    predicted: IntArray = (_logs(posterior) + np.asarray(biases)).argmax(axis=1)
+    predicted: IntArray = (logs(posterior) + np.asarray(biases)).argmax(axis=1)
     return predicted
 
 
@@ -117,7 +117,7 @@ def fit_biases(truth: npt.ArrayLike, posterior: npt.ArrayLike, prior: npt.ArrayL
         raise ModelError("no validation utterance to fit an operating point on")
     biases = corrected(prior)
     known, label = np.unique(labels, return_inverse=True)
-    started = (_logs(posterior) + biases)[:, known]
+    started = (logs(posterior) + biases)[:, known]
     n_known = len(known)
     counts = np.bincount(label)
     # The utterances, then one that is of every class.
@@ -133,14 +133,14 @@ def _minimum(logits: FloatArray, of_class: FloatArray, weight: FloatArray) -> Fl
     n_classes = logits.shape[1]
     shifts: FloatArray = np.zeros(n_classes)
     for _ in range(_STEPS):
-        log_p = _log_softmax(logits + shifts)
+        log_p = log_softmax(logits + shifts)
         p = np.exp(log_p)
         slope = weight @ (p - of_class)
         curvature = np.diag(weight @ p) - (p * weight[:, None]).T @ p
         # A shift of all classes changes nothing: 1 / n_classes gives that direction a curvature, and so no step.
         step = np.linalg.solve(curvature + 1 / n_classes, slope)
         loss, size = _loss(log_p, of_class, weight), 1.0
-        while size > _TOLERANCE and _loss(_log_softmax(logits + shifts - size * step), of_class, weight) > loss:
+        while size > _TOLERANCE and _loss(log_softmax(logits + shifts - size * step), of_class, weight) > loss:
             size /= 2
         shifts -= size * step
         if np.abs(step).max() < _TOLERANCE:
@@ -153,11 +153,13 @@ def _loss(log_p: FloatArray, of_class: FloatArray, weight: FloatArray) -> float:
     return -float(weight @ (log_p * of_class).sum(axis=1))
 
 
-def _log_softmax(logits: FloatArray) -> FloatArray:
-    logs: FloatArray = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return logs
+def log_softmax(logits: FloatArray) -> FloatArray:
+    """Normalise logits [shape=(n, n_classes)] to the logs of posteriors."""
+    normalised: FloatArray = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return normalised
 
 
-def _logs(posterior: npt.ArrayLike) -> FloatArray:
-    logs: FloatArray = np.log(np.maximum(np.asarray(posterior, dtype=np.float64), _FLOOR))
-    return logs
+def logs(posterior: npt.ArrayLike) -> FloatArray:
+    """Take the logs of posteriors; those below 5e-7 count as that."""
+    found: FloatArray = np.log(np.maximum(np.asarray(posterior, dtype=np.float64), _FLOOR))
+    return found
