@@ -25,7 +25,8 @@ PRECISIONS = ("auto", "float32", "bf16")
 ADJUSTMENTS = ("none", "priors")
 VOTES = ("majority", "mean")
 MEANS = ("arithmetic", "geometric")
-EXPORTS = ("npz", "npy", "arrow", "audformat", "tensorboard")  # three of stores, then of results, then of logs
+# Three of stores, then of results, of logs, and of classifiers.
+EXPORTS = ("npz", "npy", "arrow", "audformat", "tensorboard", "onnx")
 ON_COLLAPSE = ("warn", "stop")
 SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose
 

@@ -293,7 +293,8 @@ class Exporting(Checked):
 
     format: str | None = option(
         None,
-        "For a store npz (the default), npy or arrow; for a result audformat; for a log tensorboard.",
+        "For a store npz (the default), npy or arrow; for a result audformat; for a log tensorboard; for a "
+        "classifier onnx.",
         choices=EXPORTS,
     )
     audio_root: Path | None = option(None, "The corpus of a result, to complete the names of its files.", "DIR")

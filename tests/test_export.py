@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import sertools
 from sertools.corpora import read_corpus
 from sertools.reporting.exports.predictions import _time
+from sertools.training.classifier import load_classifier, posteriors_of
 from sertools.training.log import read_log
 
 
@@ -137,3 +139,63 @@ def test_what_cannot_be_exported_is_one_line(line, words, chain, trained, call, 
     assert words in done.err
     assert done.err.count("\n") == 1
     assert os.listdir(tmp_path) == []
+
+
+def speaks(path: Path, rows: np.ndarray) -> np.ndarray:
+    """What onnxruntime says of rows."""
+    session = pytest.importorskip("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(["posterior"], {"rows": rows})[0]
+
+
+@pytest.mark.parametrize("arch", ["vgg19", "vgg19-bn", "crnn", "cnn", "linear", "mlp"])
+def test_a_classifier_says_the_same_as_onnx(
+    arch: str, tiny_store: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    if arch in ("linear", "mlp"):
+        pytest.importorskip("transformers")
+        from tiny_encoders import save_tiny
+
+        encoder = save_tiny("hubert", tmp_path / "hubert")
+        sertools.embed(tiny_store, tmp_path / "s.h5", encoder=str(encoder), pool="mean-std")
+    else:
+        shutil.copy(tiny_store, tmp_path / "s.h5")
+    numbers = {} if arch == "linear" else {"preset": "smoke", "steps": 3, "batch_size": 8, "width": 1 / 8}
+    sertools.train_clf(tmp_path / "s.h5", tmp_path / "clf", arch=arch, device="cpu", **numbers)
+    assert sertools.export(tmp_path / "clf", tmp_path / "clf.onnx") > 0
+    sertools.export(tmp_path / "clf", tmp_path / "again.onnx", format="onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "clf.onnx").read_bytes()
+
+    store = sertools.open_store(tmp_path / "s.h5")
+    rows = store.rows(range(len(store)))
+    header, net = load_classifier(tmp_path / "clf")
+    for count in (1, 5, len(rows)):
+        ours = posteriors_of(net, rows[:count], header.scaler, torch.device("cpu"))
+        np.testing.assert_allclose(speaks(tmp_path / "clf.onnx", rows[:count]), ours, atol=1e-5)
+    # Beyond the scale as well.
+    far = rng.normal(0, 100, rows.shape).astype(np.float32)
+    ours = posteriors_of(net, far, header.scaler, torch.device("cpu"))
+    np.testing.assert_allclose(speaks(tmp_path / "clf.onnx", far), ours, atol=1e-5)
+
+    model = onnx.load(tmp_path / "clf.onnx")
+    metadata = {each.key: each.value for each in model.metadata_props}
+    assert json.loads(metadata["classes"]) == ["angry", "happy", "neutral", "sad"]
+    assert metadata["kind"] == store.contents.front_end.kind
+    assert json.loads(metadata["front_end"])["sr"] == 16_000
+    assert metadata["sertools_version"] == sertools.__version__
+    # Neither where it was made nor by whom.
+    assert str(tmp_path).encode() not in model.SerializeToString()
+    assert str(Path(sertools.__file__).parent).encode() not in model.SerializeToString()
+
+
+def test_a_classifier_has_no_other_form(trained: Path, call, tmp_path: Path) -> None:
+    for options, words in (
+        (["-o", "x.npz", "--format", "npz"], "--format npz: clf is classifier; give onnx"),
+        (["-o", "x.bin"], "-o x.bin: an ONNX file is known by its suffix; call it x.onnx"),
+        (["-o", "x.onnx", "--audio-root", "."], "--audio-root"),
+    ):
+        shutil.copy(trained / "clf", tmp_path / "clf")
+        done = call("export", "clf", *options)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert words in done.err
+    assert os.listdir(tmp_path) == ["clf"]

@@ -148,21 +148,21 @@ def info(file: AnyPath, *, verify: bool = False) -> dict[str, Any]:
 
 @takes("export")
 def export(file: AnyPath, output: AnyPath, **options: Unpack[Export]) -> int:
-    """Write a store, a result or a training log for other tools.
+    """Write a store, a result, a training log or a classifier for other tools.
 
     Parameters
     ----------
     file : path
-        A store, a result of `evaluate`, or the log of a training.
+        A store, a result of `evaluate`, the log of a training, or a classifier.
     output : path
-        npz and arrow: a file; npy, audformat and tensorboard: a folder, made if it is missing.
+        npz, arrow and onnx: a file; npy, audformat and tensorboard: a folder, made if it is missing.
     **options
         Those of ``sertools export``.
 
     Returns
     -------
     int
-        Rows, utterances or records written.
+        Rows, utterances, records or weights written.
 
     Raises
     ------
@@ -170,6 +170,7 @@ def export(file: AnyPath, output: AnyPath, **options: Unpack[Export]) -> int:
         If the file is of another kind, the format is not of its kind, or needs a package that is not installed.
     """
     from sertools.reporting.contents.description import LOG, RESULT, file_kind
+    from sertools.reporting.exports.onnx_graph import export_classifier
     from sertools.reporting.exports.predictions import export_result
     from sertools.reporting.exports.store import export_store
     from sertools.reporting.exports.tensorboard import export_log
@@ -177,10 +178,11 @@ def export(file: AnyPath, output: AnyPath, **options: Unpack[Export]) -> int:
 
     how, _ = parted("export", options)
     file, output, root = path_of(file), path_of(output), maybe(how.audio_root)
-    kinds = {**dict.fromkeys(STORES, EXPORTS[:3]), RESULT: EXPORTS[3:4], LOG: EXPORTS[4:]}
+    stores, results, logs, classifiers = EXPORTS[:3], EXPORTS[3:4], EXPORTS[4:5], EXPORTS[5:]
+    kinds = {**dict.fromkeys(STORES, stores), RESULT: results, LOG: logs, "classifier": classifiers}
     kind = file_kind(file)
     if kind not in kinds:
-        raise UsageError(f"{file}: is {kind}; give a store, a result or a training log")
+        raise UsageError(f"{file}: is {kind}; give a store, a result, a training log or a classifier")
     form = how.format or kinds[kind][0]
     if form not in kinds[kind]:
         raise UsageError(f"--format {form}: {file} is {kind}; give {' or '.join(kinds[kind])}")
@@ -189,4 +191,6 @@ def export(file: AnyPath, output: AnyPath, **options: Unpack[Export]) -> int:
     with writing(output):
         if kind == RESULT:
             return export_result(file, output, root)
-        return export_log(file, output) if kind == LOG else export_store(file, output, form)
+        if kind == LOG:
+            return export_log(file, output)
+        return export_store(file, output, form) if kind in STORES else export_classifier(file, output)

@@ -1,1 +1,1 @@
-"""Stores, results and training logs for other tools."""
+"""Stores, results, training logs and classifiers for other tools."""

@@ -18,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from sertools.encoding import RowSource
 from sertools.errors import StoreError, printable
 from sertools.provenance import atomic_output, make_folder, refuse_clobber
 from sertools.store.format import ROWS_OF
@@ -69,8 +70,8 @@ def columns_of(store: Store) -> dict[str, _Column]:
     return {name: contents.column(name) for name in (*_COLUMNS, *further)}
 
 
-def _front_end(store: Store) -> str:
-    end = store.contents.front_end
+def front_end_as_json(end: RowSource) -> str:
+    """Write all numbers of a front end, with those that follow from them."""
     derived = {name: getattr(end, name) for name in (*end.derived, *(["hop_seconds"] if end.derived else []))}
     return json.dumps({**dataclasses.asdict(end), **derived}, indent=2) + "\n"
 
@@ -95,7 +96,7 @@ def _npy(store: Store, folder: Path, sources: list[Path]) -> None:
 
 def _npz(store: Store, part: Path) -> None:
     arrays = {name: np.asarray(values) for name, values in columns_of(store).items()}
-    arrays["front_end"] = np.array(_front_end(store))
+    arrays["front_end"] = np.array(front_end_as_json(store.contents.front_end))
     # An entry's time is that of ZipInfo itself, 1980: the same store gives the same bytes.
     with zipfile.ZipFile(part, "w") as archive:
         with archive.open(zipfile.ZipInfo(f"{_name(store)}.npy"), "w", force_zip64=True) as stream:
@@ -123,7 +124,7 @@ def _write_labels(store: Store, stream: IO[bytes]) -> None:
 
 
 def _write_front_end(store: Store, stream: IO[bytes]) -> None:
-    stream.write(_front_end(store).encode("utf-8"))
+    stream.write(front_end_as_json(store.contents.front_end).encode("utf-8"))
 
 
 def _arrow(store: Store, part: Path) -> None:
@@ -140,7 +141,7 @@ def _arrow(store: Store, part: Path) -> None:
             (_name(store), of_row),
             *((name, _arrow_type(pyarrow, values)) for name, values in columns.items()),
         ],
-        metadata={"front_end": _front_end(store)},
+        metadata={"front_end": front_end_as_json(store.contents.front_end)},
     )
 
     def batches() -> Iterator[Any]:
