@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import math
 import operator
+import os
 import re
 import types
 import typing
@@ -132,7 +133,7 @@ class Keyword:
         return re.sub(r"\w+\.", "", str(self.kind)) if typing.get_args(self.kind) else str(self.kind.__name__)
 
     def check(self, value: Any) -> None:
-        """Refuse a value that is none of the choices, or out of bounds.
+        """Refuse a value that is none of the choices, out of bounds, or a path that is empty.
 
         Raises
         ------
@@ -141,6 +142,9 @@ class Keyword:
         """
         if value is None:
             return
+        if "Path" in self.kind_name:
+            for path in (value,) if isinstance(value, str | os.PathLike) else value:
+                name_of(path)
         if self.option.choices:
             one_of(self.flag, value, self.option.choices)
         if type(value) not in (int, float):
@@ -152,6 +156,19 @@ class Keyword:
 
 
 REQUIRED = object()
+
+
+def name_of(given: str | os.PathLike[str]) -> str:
+    """Write a path as it was given.
+
+    Raises
+    ------
+    UsageError
+        If it is empty: `Path` would make the working folder of it.
+    """
+    if not os.fspath(given):
+        raise UsageError("a path is empty; name a file or folder (is a variable unset?)")
+    return os.fspath(given)
 
 
 def flag_of(name: str) -> str:

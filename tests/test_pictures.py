@@ -262,7 +262,7 @@ def test_the_kind_follows_the_files_unless_it_is_named(files):
     ("names", "kind", "words"),
     [
         (["train"], "comparison", "--kind comparison: is not for these files .*train.h5 is spectrograms"),
-        (["train"], "pie", "--kind 'pie': expected one of spectrograms, balance, confusion, comparison"),
+        (["train"], "pie", "--kind 'pie': expected one of spectrograms, map, balance, confusion, comparison"),
         (["latents"], "balance", "--kind balance: is not for these files"),
     ],
 )

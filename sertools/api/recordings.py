@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from sertools.api.running import AnyPath, Paths, Progress, maybe, name_of, path_of, run_through, takes, writing
+from sertools.api.running import AnyPath, Paths, Progress, maybe, path_of, run_through, takes, writing
 from sertools.config import FrontEnd
 from sertools.errors import UsageError
+from sertools.fields import name_of
 from sertools.keywords import parted
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sertools.claim import claimed
-from sertools.errors import UsageError
-from sertools.fields import REQUIRED
+from sertools.fields import REQUIRED, name_of
 from sertools.keywords import described, keywords
 from sertools.processes import check_alone, processes
 from sertools.rehearsal import rehearsing
@@ -24,19 +23,6 @@ AnyPath = str | os.PathLike[str]
 Paths = AnyPath | Sequence[AnyPath]
 # Passes records on and shows how far they are, such as `tqdm.tqdm`; `iter` shows nothing.
 Progress = Callable[[Iterable[Item]], Iterable[Item]]
-
-
-def name_of(given: AnyPath) -> str:
-    """Write a path as it was given.
-
-    Raises
-    ------
-    UsageError
-        If it is empty: `Path` would make the working folder of it.
-    """
-    if not os.fspath(given):
-        raise UsageError("a path is empty; name a file or folder (is a variable unset?)")
-    return os.fspath(given)
 
 
 def path_of(given: AnyPath) -> Path:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sertools.api.running import AnyPath, Paths, maybe, name_of, path_of, paths_of, takes, writing
+from sertools.api.running import AnyPath, Paths, maybe, path_of, paths_of, takes, writing
 from sertools.errors import UsageError
+from sertools.fields import name_of
 from sertools.keywords import parted
 
 if TYPE_CHECKING:

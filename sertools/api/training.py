@@ -136,8 +136,10 @@ def finetune_gan(
     """
     from sertools.training.adversarial import finetune_gan as finetune
 
+    parents = path_of(autoencoder), path_of(latents)
+
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
-        return finetune(path_of(autoencoder), path_of(latents), paths_of(stores), run, config, maybe(how.val))
+        return finetune(*parents, paths_of(stores), run, config, maybe(how.val))
 
     return _train("finetune-gan", stores, output, options, learn, stop, tell, progress)
 

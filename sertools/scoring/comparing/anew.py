@@ -16,8 +16,8 @@ from scipy.stats import t as student_t
 from sertools.scoring.comparing.resampling import corrected_resampled_t
 from sertools.scoring.comparing.statistics import Interval, jackknife_variance
 
-# Variance of the effect of one to train on, in variances of a tested one: 2.3 for `posthoc` on rows of an encoder, 1.0
-# to 1.8 on means of mel bands (docs/statistics.md, tests/ratios.py).
+# Variance of the effect of one to train on, in variances of a tested one: 2.3 for `posthoc` on rows of an encoder,
+# 1.0 to 1.8 on means of mel bands (docs/statistics.md, tests/ratios.py).
 TRAINER_WEIGHT = 2.0
 _NOTHING = 1e-12
 
@@ -77,8 +77,9 @@ def trained_anew(found: Endpoint, level: float = 0.95) -> tuple[Interval, float]
     The variance has two parts. The jackknife's over speakers times (1 + 2 · tested / trained): a speaker counts as a
     tested one and as one to train on. Nadeau and Bengio's correction takes the second to weigh as much as the sizes
     of the sets do; measured, it weighs about twice as much (`TRAINER_WEIGHT`). And the variance between seeds, each
-    fold's and class's divided by their number. The degrees of freedom are Satterthwaite's, rounded down. With one seed
-    nothing tells how much it matters: then the folds have to, by `corrected_resampled_t`, and the interval is wider.
+    fold's and class's divided by their number. The degrees of freedom are Satterthwaite's, rounded down. With one
+    seed nothing tells how much it matters: then the folds have to, by `corrected_resampled_t`, and the interval is
+    wider.
 
     Parameters
     ----------
