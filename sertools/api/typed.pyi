@@ -176,6 +176,14 @@ class Evaluate(TypedDict, total=False):
     allow_seen: bool
     device: str
 
+class Predict(TypedDict, total=False):
+    encoder: str | None
+    val: AnyPath | None
+    vote: str
+    adjust: str
+    on_error: str
+    device: str
+
 class Report(TypedDict, total=False):
     baseline: str | None
     layout: str
