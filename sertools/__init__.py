@@ -29,6 +29,7 @@ from sertools.version import __version__
 if TYPE_CHECKING:
     from sertools.api import (
         augment,
+        borrow,
         corpus,
         embed,
         evaluate,
@@ -79,6 +80,7 @@ __all__ = [
     "SertoolsWarning",
     "__version__",
     "augment",
+    "borrow",
     "corpus",
     "embed",
     "evaluate",

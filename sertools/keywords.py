@@ -28,6 +28,7 @@ VERBS: Mapping[str, tuple[type[Checked], Mapping[str, Mapping[str, Keyword]]]] =
         {"autoencoder": {**keywords_of(AutoencoderConfig), **keywords_of(NetConfig)}},
     ),
     "fit-latents": (verb_config.Fitting, {}),
+    "borrow": (verb_config.Lending, {}),
     "finetune-gan": (verb_config.GanTraining, {"gan": keywords_of(GanConfig)}),
     "train-generator": (
         verb_config.GeneratorTraining,

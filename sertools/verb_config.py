@@ -32,6 +32,7 @@ from sertools.presets import PRESETS
 Layout = Literal["summary", "table2", "table3", "corpora"]
 Format = Literal["text", "markdown", "latex", "csv", "json"]
 GROUPINGS = ("speaker", "session", "utterance")
+ROW_MAPS = MEAN_MAP, NO_MAP, STANDARDISE = ("mean", "none", "standardise")
 PICTURES = ("spectrograms", "map", "balance", "confusion", "comparison")
 
 # What several verbs have.
@@ -39,6 +40,7 @@ SEED = Option("Fixes all random choices.", bounds=NOT_NEGATIVE)
 DEVICE = Option("Where to compute.", "auto|cpu|cuda")
 JOBS = Option("Number of processes.", also="-j", bounds=Bounds(1))
 SAME_SPEAKERS = Option("Speakers of one name are one person in all corpora.")
+RELABEL = Option("Count one emotion of donors as another, such as calm=neutral. Repeatable.", "OLD=NEW")
 TAGS = Option("Place in the table: method, fold, reduced, seed. Repeatable.", "KEY=VALUE", flag="--tag")
 
 
@@ -74,10 +76,23 @@ class Fitting(Checked):
     donor: Sequence[Path] | None = option(
         None, "Shrink means towards those of this store, another corpus, aligned. Repeatable.", "D.h5"
     )
-    relabel: Mapping[str, str] | None = option(
-        None, "Count one emotion of donors as another, such as calm=neutral. Repeatable.", "OLD=NEW"
-    )
+    relabel: Mapping[str, str] | None = option(None, RELABEL)
     device: str = option("auto", DEVICE)
+
+
+@dataclass(frozen=True)
+class Lending(Checked):
+    """What `borrow` takes from donors, and how."""
+
+    emotion: str = option(REQUIRED, "The rare class; the map is fitted without it.", "CLASS", flag="--class")
+    map: str = option(
+        MEAN_MAP,
+        "Shift classes by how the means of the others lie, standardise each corpus by itself, or leave rows as they "
+        "are.",
+        choices=ROW_MAPS,
+    )
+    all_classes: bool = option(False, "Rows of all shared classes: what trains a classifier of donors alone.", flag="--all")
+    relabel: Mapping[str, str] | None = option(None, RELABEL)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sertools.api.recordings import corpus, embed, extract
 from sertools.api.scores import evaluate, predict, score
 from sertools.api.showing import export, info, plot, report
 from sertools.api.stores import augment, merge, select, to_wav
-from sertools.api.synthesis import fit_latents, generate
+from sertools.api.synthesis import borrow, fit_latents, generate
 from sertools.api.training import finetune_gan, pretrain_ae, train_clf, train_generator
 from sertools.errors import UsageError
 from sertools.rehearsal import Plan, rehearsal
@@ -19,6 +19,7 @@ from sertools.rehearsal import Plan, rehearsal
 __all__ = [
     "LONG_STEPS",
     "augment",
+    "borrow",
     "corpus",
     "embed",
     "evaluate",

@@ -1,4 +1,4 @@
-"""Class Gaussians, and the rows that are generated."""
+"""Class Gaussians, and the rows that are generated or borrowed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sertools.errors import SertoolsWarning, UsageError
 from sertools.keywords import parted
 
 if TYPE_CHECKING:
-    from sertools.api.typed import FitLatents, Generate, Unpack
+    from sertools.api.typed import Borrow, FitLatents, Generate, Unpack
     from sertools.generation.rows import GenerateProgress
     from sertools.training.gaussians import ClassGaussians
 
@@ -134,3 +134,36 @@ def generate(
         drawn = run(gan, output, counts, ways, seed=how.seed, device=pick_device(how.device))
         run_through(drawn, progress)
     return counts
+
+
+@takes("borrow")
+def borrow(train: AnyPath, donors: Paths, output: AnyPath, **options: Unpack[Borrow]) -> Mapping[str, int]:
+    """Bring other corpora's rows of a rare class into our domain: what informed class means are compared with.
+
+    Parameters
+    ----------
+    train, donors : path; path or paths
+        The training store, and stores of other corpora; of vectors.
+    output : path
+        The store of their rows, written when complete; to train on beside `train`.
+    **options
+        Those of ``sertools borrow``.
+
+    Returns
+    -------
+    mapping of str to int
+        Class → rows.
+
+    Raises
+    ------
+    SertoolsError
+        If the stores do not go together, or no donor has the class.
+    """
+    from sertools.generation.borrowing import Borrowing
+    from sertools.generation.borrowing import borrow as run
+
+    how, _ = parted("borrow", options)
+    output = path_of(output)
+    borrowing = Borrowing(how.emotion, how.map, how.all_classes, dict(how.relabel or {}))
+    with writing(output):
+        return run(path_of(train), paths_of(donors), output, borrowing)

@@ -7,6 +7,7 @@ import typer
 
 from sertools.cli.augment import augment
 from sertools.cli.batch import batch
+from sertools.cli.borrow import borrow
 from sertools.cli.command import Command
 from sertools.cli.corpus import corpus
 from sertools.cli.embed import embed
@@ -42,6 +43,7 @@ VERBS = (
     finetune_gan,
     train_generator,
     generate,
+    borrow,
     score,
     augment,
     train_clf,

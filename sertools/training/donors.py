@@ -179,15 +179,31 @@ def carried(ours: Matrix, theirs: Matrix) -> Matrix:
     ours, theirs
         Means of the same classes, at least two [shape=(n, latent_size)].
     """
-    moved = np.empty_like(theirs)
-    for number in range(len(ours)):
-        own, other = np.delete(ours, number, axis=0), np.delete(theirs, number, axis=0)
-        middle, their_middle = own.mean(axis=0), other.mean(axis=0)
-        contrasts = other - their_middle
-        size = float(np.square(contrasts).sum())
-        fitted = float(((own - middle) * contrasts).sum()) / size if size > 0.0 else 1.0
-        slope = max(0.0, ((len(own) - 1) * fitted + 1.0) / len(own))
-        moved[number] = middle + slope * (theirs[number] - their_middle)
+    moved: Matrix = np.stack(
+        [
+            brought(np.delete(ours, number, axis=0), np.delete(theirs, number, axis=0), theirs[number])
+            for number in range(len(ours))
+        ]
+    )
+    return moved
+
+
+def brought(ours: Matrix, theirs: Matrix, means: Matrix) -> Matrix:
+    """Map a donor's means of any classes into our domain, as `carried` does, by classes that both have.
+
+    Parameters
+    ----------
+    ours, theirs
+        Means of the same classes, at least one [shape=(n, latent_size)].
+    means
+        The donor's, to be mapped [shape=(…, latent_size)].
+    """
+    middle, their_middle = ours.mean(axis=0), theirs.mean(axis=0)
+    contrasts = theirs - their_middle
+    size = float(np.square(contrasts).sum())
+    fitted = float(((ours - middle) * contrasts).sum()) / size if size > 0.0 else 1.0
+    slope = max(0.0, ((len(ours) - 1) * fitted + 1.0) / len(ours))
+    moved: Matrix = middle + slope * (means - their_middle)
     return moved
 
 

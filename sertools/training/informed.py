@@ -122,7 +122,7 @@ def informed_means(
     """
     speech = speech_of(rows, latents)
     ours = class_means(speech)
-    names = _names(donors)
+    names = donor_names(donors)
     words = [sorted(set(donor.emotion[donor.real].tolist()) - {""}) for donor in donors]
     matches = [matched(own, ours.classes, relabel) for own in words]
     if not any(len(set(match.values())) > 1 for match in matches):
@@ -154,7 +154,7 @@ def informed_means(
     return found.mean, {"own": own, "donors": described}
 
 
-def _names(donors: Sequence[Rows]) -> list[str]:
+def donor_names(donors: Sequence[Rows]) -> list[str]:
     """Call each by its file's name; those of one name are numbered."""
     stems = [donor.stores[0].path.stem for donor in donors]
     return [

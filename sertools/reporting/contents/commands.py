@@ -20,7 +20,7 @@ from sertools.reporting.contents.words import Word, words_of
 
 # Roles of files that are read by an option; the others are arguments, in this order.
 _OPTIONS = ("average", "val", "donor", "noise", "encoder", "folds", "smote", "translate")
-_ARGUMENTS = ("corpus", "classifier", "gan", "autoencoder", "latents", "store", "stores", "train", "test")
+_ARGUMENTS = ("corpus", "classifier", "gan", "autoencoder", "latents", "store", "stores", "train", "test", "donors")
 FILE_FLAGS = tuple(map(flag_of, _OPTIONS))
 # Verb → the role of what it makes, if that is no store.
 _MODELS = {
@@ -32,7 +32,7 @@ _MODELS = {
 }
 _ON_A_DEVICE = (*_MODELS, "generate", "evaluate")
 # What a store is called that has several roles: the first of these.
-_OF_STORES = ("train", "test", "val", "donor", "smote", "translate", "store", "stores")
+_OF_STORES = ("train", "test", "val", "donor", "donors", "smote", "translate", "store", "stores")
 _ROOTS = {
     "corpus": ("CORPUS", "what was extracted"),
     "noise": ("NOISE", "a folder of background noise"),

@@ -28,7 +28,7 @@ LATENTS = "latents"
 LOG = "training log"
 _MODELS = tuple(field.name for field in dataclasses.fields(Preset))
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_UNALTERED = ("real", "copied", "generated")
+_UNALTERED = ("real", "copied", "generated", "borrowed")
 
 
 def file_kind(path: Path) -> str:
