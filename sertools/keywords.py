@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sertools import recording_config, verb_config
+from sertools import donor_config, recording_config, verb_config
 from sertools.architectures import GAN_ARCHS
 from sertools.classifier_config import ClassifierConfig, LinearConfig
 from sertools.config import AutoencoderConfig, Checked, FrontEnd, GanConfig, NetConfig
@@ -27,8 +27,8 @@ VERBS: Mapping[str, tuple[type[Checked], Mapping[str, Mapping[str, Keyword]]]] =
         verb_config.AutoencoderTraining,
         {"autoencoder": {**keywords_of(AutoencoderConfig), **keywords_of(NetConfig)}},
     ),
-    "fit-latents": (verb_config.Fitting, {}),
-    "borrow": (verb_config.Lending, {}),
+    "fit-latents": (donor_config.Fitting, {}),
+    "borrow": (donor_config.Lending, {}),
     "finetune-gan": (verb_config.GanTraining, {"gan": keywords_of(GanConfig)}),
     "train-generator": (
         verb_config.GeneratorTraining,

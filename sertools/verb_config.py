@@ -14,7 +14,6 @@ from sertools.architectures import GAN_ARCHS
 from sertools.config import (
     ADJUST,
     ADJUSTMENTS,
-    COVARIANCES,
     EXPORTS,
     MEANS,
     ON_COLLAPSE,
@@ -32,7 +31,6 @@ from sertools.presets import PRESETS
 Layout = Literal["summary", "table2", "table3", "corpora"]
 Format = Literal["text", "markdown", "latex", "csv", "json"]
 GROUPINGS = ("speaker", "session", "utterance")
-ROW_MAPS = MEAN_MAP, NO_MAP, STANDARDISE = ("mean", "none", "standardise")
 PICTURES = ("spectrograms", "map", "balance", "confusion", "comparison")
 
 # What several verbs have.
@@ -40,7 +38,6 @@ SEED = Option("Fixes all random choices.", bounds=NOT_NEGATIVE)
 DEVICE = Option("Where to compute.", "auto|cpu|cuda")
 JOBS = Option("Number of processes.", also="-j", bounds=Bounds(1))
 SAME_SPEAKERS = Option("Speakers of one name are one person in all corpora.")
-RELABEL = Option("Count one emotion of donors as another, such as calm=neutral. Repeatable.", "OLD=NEW")
 TAGS = Option("Place in the table: method, fold, reduced, seed. Repeatable.", "KEY=VALUE", flag="--tag")
 
 
@@ -64,35 +61,6 @@ class Selecting(Checked):
     invert: bool = option(False, "Keep exactly what the same line without -v leaves out.", flag="-v", also="--invert")
     copy: bool = option(False, "Copy the pictures; otherwise the output points to them.")
     seed: int = option(0, SEED)
-
-
-@dataclass(frozen=True)
-class Fitting(Checked):
-    """How `fit-latents` models classes."""
-
-    cov: str = option(
-        "empirical", "How a covariance is estimated; tied: one that all classes share.", choices=COVARIANCES
-    )
-    donor: Sequence[Path] | None = option(
-        None, "Shrink means towards those of this store, another corpus, aligned. Repeatable.", "D.h5"
-    )
-    relabel: Mapping[str, str] | None = option(None, RELABEL)
-    device: str = option("auto", DEVICE)
-
-
-@dataclass(frozen=True)
-class Lending(Checked):
-    """What `borrow` takes from donors, and how."""
-
-    emotion: str = option(REQUIRED, "The rare class; the map is fitted without it.", "CLASS", flag="--class")
-    map: str = option(
-        MEAN_MAP,
-        "Shift classes by how the means of the others lie, standardise each corpus by itself, or leave rows as they "
-        "are.",
-        choices=ROW_MAPS,
-    )
-    all_classes: bool = option(False, "Rows of all shared classes: what trains a classifier of donors alone.", flag="--all")
-    relabel: Mapping[str, str] | None = option(None, RELABEL)
 
 
 @dataclass(frozen=True)

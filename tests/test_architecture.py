@@ -25,7 +25,7 @@ INNER_ROOMS = {
 ROOT_MODULES = (
     *("architectures", "arrays", "claim", "classifier_config", "config", "encoding", "errors", "fields"),
     *("generator_config", "keywords", "metrics", "parallel", "presets", "processes", "provenance"),
-    "published_folds",
+    *("donor_config", "published_folds"),
     *("recording_config", "rehearsal", "spelling", "verb_config", "version", "voting"),
 )
 MOST_LINES = 300

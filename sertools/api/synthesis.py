@@ -159,11 +159,9 @@ def borrow(train: AnyPath, donors: Paths, output: AnyPath, **options: Unpack[Bor
     SertoolsError
         If the stores do not go together, or no donor has the class.
     """
-    from sertools.generation.borrowing import Borrowing
     from sertools.generation.borrowing import borrow as run
 
     how, _ = parted("borrow", options)
     output = path_of(output)
-    borrowing = Borrowing(how.emotion, how.map, how.all_classes, dict(how.relabel or {}))
     with writing(output):
-        return run(path_of(train), paths_of(donors), output, borrowing)
+        return run(path_of(train), paths_of(donors), output, how)

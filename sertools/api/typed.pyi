@@ -78,6 +78,12 @@ class FitLatents(TypedDict, total=False):
     relabel: Mapping[str, str] | None
     device: str
 
+class Borrow(TypedDict, total=False):
+    emotion: Required[str]
+    map: str
+    all_classes: bool
+    relabel: Mapping[str, str] | None
+
 class FinetuneGan(TypedDict, total=False):
     val: AnyPath | None
     preset: str

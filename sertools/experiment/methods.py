@@ -20,6 +20,8 @@ SELECTION = "Random selection"
 SIGNAL = "Signal-based augmentation"
 GENERATION = "Generation"
 FREE_RIVALS = "Free rivals"
+DONORS_ROWS = "Rows of other corpora"
+ZERO_SHOT = "zeroshot"  # who knows the donors alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,12 @@ class Method:
         True if it needs pictures, and cannot be asked of vectors.
     donors
         True if it needs stores of other corpora.
+    borrows
+        Options of `borrow`, for a store of donors' rows that is trained on beside the training store; empty: none.
+    alone
+        True if the donors' rows are trained on without the training store.
+    beside
+        The method whose classifier answers together with that of the other parts; empty: none.
     """
 
     name: str
@@ -66,9 +74,15 @@ class Method:
     share: bool = False
     pictures: bool = False
     donors: bool = False
+    borrows: str = ""
+    alone: bool = False
+    beside: str = ""
 
 
 _MOVED = "--translate {train}"
+# Donors have as many rows of a class as they have: all classes weigh the same, as where rows are moved.
+_WEIGHTED = "--loss weighted"
+_ADJUSTED = "--adjust priors"
 _BALANCED = "--sampling balanced --loss cross-entropy"
 
 # In the order of a report's rows.
@@ -99,7 +113,7 @@ METHODS = (
     Method(name="diffusion-oracle", group=GENERATION, model="diffusion", oracle=True),
     Method(name="gan", group=GENERATION, model="gan"),
     # What needs no new row.
-    Method(name="weighted", group=FREE_RIVALS, options="--loss weighted"),
+    Method(name="weighted", group=FREE_RIVALS, options=_WEIGHTED),
     Method(name="focal", group=FREE_RIVALS, options="--loss focal"),
     Method(name="logit-adjust", group=FREE_RIVALS, options="--loss logit-adjust"),
     Method(name="balanced", group=FREE_RIVALS, options=_BALANCED),
@@ -107,7 +121,22 @@ METHODS = (
     Method(name="cutpaste", group=FREE_RIVALS, options="--cut-paste 0.5", pictures=True),
     Method(name="mixup", group=FREE_RIVALS, options="--mixup 0.3", pictures=True),
     # What needs no training: gan+posthoc.
-    Method(name="posthoc", group=FREE_RIVALS, evaluated="--adjust priors"),
+    Method(name="posthoc", group=FREE_RIVALS, evaluated=_ADJUSTED),
+    # Donors' rows themselves, rivals of `informed`: as they are; in our domain; of all classes, each corpus
+    # standardised by itself; of all classes, in our domain, without our own. borrowed+pot is the strongest.
+    *(
+        Method(name=name, group=DONORS_ROWS, options=_WEIGHTED, borrows=f"--map {how}", alone=name == ZERO_SHOT)
+        for name, how in (
+            ("borrowed-raw", "none"),
+            ("borrowed", "mean"),
+            ("joint", "standardise --all"),
+            (ZERO_SHOT, "mean --all"),
+        )
+    ),
+    # Two classifiers together: that of the donors, and that of the other parts, each without the class shares that it
+    # was trained on, so that the few rows of a class do not silence its own: average, product+pot.
+    Method(name="average", group=DONORS_ROWS, evaluated=_ADJUSTED, beside=ZERO_SHOT),
+    Method(name="product", group=DONORS_ROWS, evaluated=f"--mean geometric {_ADJUSTED}", beside=ZERO_SHOT),
     # `natural` makes no class larger, and goes with a loss: flow+natural+logit-adjust.
     Method(name="natural", group=FREE_RIVALS, options="--synthetic-share 0.5", share=True),
     Method(name="quarter", group=FREE_RIVALS, options=f"{_BALANCED} --synthetic-share 0.25", share=True),
@@ -156,8 +185,9 @@ class Joined:
 
     @property
     def options(self) -> str:
-        """Options of `train-clf`."""
-        return " ".join(part.options for part in self.parts if part.options)
+        """Options of `train-clf`; those that go with donors' rows first, so that another part's stand."""
+        parts = sorted(self.parts, key=lambda part: not part.borrows)
+        return " ".join(part.options for part in parts if part.options)
 
     @property
     def strategies(self) -> tuple[Method, ...]:
@@ -168,6 +198,26 @@ class Joined:
     def generated(self) -> tuple[Method, ...]:
         """Parts with a store of generated rows."""
         return tuple(part for part in self.parts if part.model)
+
+    @property
+    def borrowed(self) -> tuple[Method, ...]:
+        """Parts with a store of donors' rows."""
+        return tuple(part for part in self.parts if part.borrows)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the training store is left out."""
+        return any(part.alone for part in self.parts)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Methods whose classifiers answer together with its own; at most one."""
+        return tuple(part.beside for part in self.parts if part.beside)
+
+    @property
+    def borrowing(self) -> bool:
+        """Whether a classifier of it is trained on donors' rows."""
+        return bool(self.borrowed or self.beside)
 
     @property
     def shared(self) -> bool:
@@ -182,12 +232,12 @@ class Joined:
     @property
     def of_donors(self) -> bool:
         """Whether it needs stores of other corpora."""
-        return any(part.donors for part in self.parts)
+        return self.borrowing or any(part.donors for part in self.parts)
 
     @property
     def needs_reduction(self) -> bool:
         """Whether it stands in Table 2 alone: without a reduced class there is nothing that it could know."""
-        return self.name == FULL or any(part.oracle for part in self.parts)
+        return self.name == FULL or self.borrowing or any(part.oracle for part in self.parts)
 
 
 def joined(name: str) -> Joined:
@@ -215,4 +265,6 @@ def joined(name: str) -> Joined:
     found = Joined(name, tuple(KNOWN[part] for part in parts))
     if len(found.strategies) > 1:
         raise UsageError(f"METHODS: {name}: one strategy makes the store, not {len(found.strategies)}")
+    if len(found.beside) > 1:
+        raise UsageError(f"METHODS: {name}: posteriors have one mean, not {len(found.beside)}")
     return found

@@ -8,123 +8,11 @@ from posixpath import join
 
 from sertools.balance.strategies import STRATEGIES
 from sertools.errors import UsageError
-from sertools.experiment.methods import METHODS, Joined, Method
+from sertools.experiment.artefacts import DONORS, MODEL_OF_VECTORS, OF_PICTURES, OF_VECTORS, TRAIN
+from sertools.experiment.methods import METHODS, Joined, Method, joined
 from sertools.experiment.rules import Rule, by_tool
 from sertools.experiment.seeds import PURPOSES, derived_seed
 from sertools.experiment.settings import Settings
-
-TRAIN = "train"  # among what an artefact needs: the training store, wherever it lies
-DONORS = "donors"  # and the stores of other corpora
-
-
-@dataclass(frozen=True, kw_only=True)
-class Artefact:
-    """A file between a training store and generated rows.
-
-    Attributes
-    ----------
-    file
-        Its name in the folder.
-    needs
-        Names of others in the folder, `TRAIN`, or `DONORS`.
-    line
-        Verb and options; in braces settings, the generators' seed, the donors as options, and what a figure or an
-        ablation adds.
-    """
-
-    file: str
-    needs: tuple[str, ...]
-    line: str
-
-
-def _informed(autoencoder: str, cov: str) -> tuple[Artefact, ...]:
-    """Give what has class means that donors inform."""
-    return (
-        Artefact(
-            file="latents-informed.h5",
-            needs=(autoencoder, TRAIN, DONORS),
-            line=f"fit-latents $< {{train}} {{donors}} -o $@ --cov {cov} --device {{DEVICE}}",
-        ),
-        Artefact(
-            file="gan0-informed.safetensors",
-            needs=(autoencoder, "latents-informed.h5", TRAIN),
-            line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
-        ),
-    )
-
-
-# Of pictures and of vectors.
-TRAINED = (
-    Artefact(
-        file="ae.safetensors",
-        needs=(TRAIN,),
-        line="pretrain-ae $< -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} {ae} {width} {AE_OPTS}",
-    ),
-    Artefact(
-        file="latents.h5",
-        needs=("ae.safetensors", TRAIN),
-        line="fit-latents $^ -o $@ --device {DEVICE} {COV_OPTS}",
-    ),
-    Artefact(
-        file="gan.safetensors",
-        needs=("ae.safetensors", "latents.h5", TRAIN),
-        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} {gan} {GAN_OPTS}",
-    ),
-    *(
-        Artefact(
-            file=f"{kind}.safetensors",
-            needs=(TRAIN,),
-            line=f"train-generator $< -o $@ --kind {kind} --preset {{PRESET}} --seed {{generator}} "
-            "--device {DEVICE} {gen} {width} {GEN_OPTS}",
-        )
-        for kind in ("cvae", "diffusion")
-    ),
-)
-OF_PICTURES = (
-    *TRAINED,
-    Artefact(
-        file="gauss.safetensors",
-        needs=("ae.safetensors", "latents.h5", TRAIN),
-        line="finetune-gan $^ -o $@ --preset {PRESET} --seed {generator} --device {DEVICE} --steps 0",
-    ),
-    Artefact(
-        file="ae-pca.safetensors",
-        needs=(TRAIN,),
-        line="pretrain-ae $< -o $@ --latent pca --latent-size {PCA}",
-    ),
-    Artefact(
-        file="latents-pca.h5",
-        needs=("ae-pca.safetensors", TRAIN),
-        line="fit-latents $^ -o $@ --cov pooled --device {DEVICE}",
-    ),
-    Artefact(
-        file="gan0-pca.safetensors",
-        needs=("ae-pca.safetensors", "latents-pca.h5", TRAIN),
-        line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
-    ),
-    *_informed("ae-pca.safetensors", "pooled"),
-)
-# Vectors are drawn and moved where they lie.
-OF_VECTORS = (
-    *TRAINED,
-    Artefact(
-        file="ae-identity.safetensors",
-        needs=(TRAIN,),
-        line="pretrain-ae $< -o $@ --latent identity",
-    ),
-    Artefact(
-        file="latents-tied.h5",
-        needs=("ae-identity.safetensors", TRAIN),
-        line="fit-latents $^ -o $@ --cov tied --device {DEVICE} {COV_OPTS}",
-    ),
-    Artefact(
-        file="gauss.safetensors",
-        needs=("ae-identity.safetensors", "latents-tied.h5", TRAIN),
-        line="finetune-gan $^ -o $@ --seed {generator} --device {DEVICE} --steps 0",
-    ),
-    *_informed("ae-identity.safetensors", "tied"),
-)
-_MODEL_OF_VECTORS = {"gan0-pca": "gauss"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,45 +88,60 @@ class Cell(Place):
         for method in METHODS:
             if method.strategy:
                 yield self._altered(method)
+            elif method.borrows and self.reduced and self.settings["DONORS"]:
+                line = "borrow $^ -o $@ --class {reduced} {borrows}"
+                needs = (self.train, *self.settings["DONORS"].split())
+                yield self.rule(self._store(method), needs, line, reduced=self.reduced, borrows=method.borrows)
             elif method.model and (self.oracles or not method.oracle):
                 yield self._generated(method)
                 if self.reduced:
                     line = "select $< --where emotion={reduced} -o $@"
                     yield self.rule(self._alone(method), (self._store(method),), line, reduced=self.reduced)
 
-    def classifier(self, method: Joined) -> tuple[Rule, Rule]:
-        """Give the rules of a method's classifier, which others may share, and of its result.
+    def classifier(self, method: Joined) -> tuple[Rule, ...]:
+        """Give the rules of a method's classifier, of one that is averaged with it, and of its result.
+
+        Methods may share a classifier, which comes first.
 
         Raises
         ------
         UsageError
-            If it needs donors, and none is named.
+            If it needs donors, and none is named, or vectors, and there are none.
         """
         if method.of_donors and not self.settings["DONORS"]:
             raise UsageError(
                 f"METHODS: {method.name}: needs stores of other corpora; name them by DONORS='emodb.h5 nemo.h5'"
             )
-        # The paper's classifier keeps its best weights on validation; a cycle of the learning rate ends in its best.
+        if method.borrowing and not self.settings["ENCODER"]:
+            raise UsageError(
+                f"METHODS: {method.name}: rows of donors are an encoder's; name one by ENCODER, or leave it out"
+            )
         val = f"--val {self.val}" if self.val else ""
-        trained = self.rule(
-            self.path(f"{method.trained}.clf.safetensors"),
-            self._trained_on(method),
-            "train-clf $^ -o $@ --preset {PRESET} --seed {classifier} --device {DEVICE} "
-            "{val} {width} {own} {CLF_OPTS}",
-            val=val if self.settings["PRESET"] == "paper" else "",
-            own=method.options,
-        )
+        members = tuple(self._classifier(each, val) for each in (method, *map(joined, method.beside)))
+        own, *beside = (rule.target for rule in members)
         tags = {"method": method.name, "fold": self.fold, "reduced": self.reduced, "seed": self.seed}
         evaluated = self.rule(
             self.result(method),
-            (trained.target, self.test, *([self.val] if self.val else [])),
-            "evaluate $< {test} -o $@ --device {DEVICE} {val} {how} {tags}",
+            (own, *beside, self.test, *([self.val] if self.val else [])),
+            "evaluate $< {test} -o $@ --device {DEVICE} {val} {beside} {how} {tags}",
             test=self.test,
+            beside=" ".join(f"--average {path}" for path in beside),
             how=method.evaluated,
             val=val,
             tags=" ".join(f"--tag {name}={value}" for name, value in tags.items() if value),
         )
-        return trained, evaluated
+        return *members, evaluated
+
+    def _classifier(self, method: Joined, val: str) -> Rule:
+        return self.rule(
+            self.path(f"{method.trained}.clf.safetensors"),
+            self._trained_on(method),
+            "train-clf $^ -o $@ --preset {PRESET} --seed {classifier} --device {DEVICE} "
+            "{val} {width} {own} {CLF_OPTS}",
+            # The paper's classifier keeps its best weights on validation; a cycle of the rate ends in its best.
+            val=val if self.settings["PRESET"] == "paper" else "",
+            own=method.options,
+        )
 
     def result(self, method: Joined) -> str:
         """Give the path of a method's result."""
@@ -250,7 +153,8 @@ class Cell(Place):
         of_reduced = self.reduced and (method.shared or self.settings["ENCODER"])
         generated = self._alone if of_reduced else self._store
         return (
-            *([self._store(part) for part in method.strategies] or [self.train]),
+            *([self._store(part) for part in method.strategies] or ([] if method.alone else [self.train])),
+            *(self._store(part) for part in method.borrowed),
             *(generated(part) for part in method.generated),
         )
 
@@ -273,7 +177,7 @@ class Cell(Place):
         return self.rule(self._store(method), (self.train,), line, **added)
 
     def _generated(self, method: Method) -> Rule:
-        name = _MODEL_OF_VECTORS.get(method.model, method.model) if self.settings["ENCODER"] else method.model
+        name = MODEL_OF_VECTORS.get(method.model, method.model) if self.settings["ENCODER"] else method.model
         model = join(self.oracles if method.oracle else self.folder, f"{name}.safetensors")
         line = (
             f"generate $< --balance {{train}} {method.moves} --seed {{generator}} --device {{DEVICE}} -o $@ {{more}}"

@@ -51,7 +51,7 @@ WHAT = (
     ),
     Setting("VAL_BY", "what that keeps together: speaker, session or utterance"),
     Setting("SEEDS", "each: subset + generator + classifier, other ones in every fold and for every class", "0"),
-    Setting("DONORS", "stores of other corpora, as embed or extract made them, for the method informed"),
+    Setting("DONORS", "stores of other corpora, as embed or extract made them, for methods that have donors"),
     Setting("METHODS", "rows of the table, or joined as in pot+half; empty: the table's own"),
     Setting("NOISE", "background noise for SA, SAR, SARM, SARB; or a folder `noise` beside the corpus"),
     Setting("TEST", "Table 3: a store to test on; empty: fold 1 of 3, by BY"),

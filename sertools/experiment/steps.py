@@ -46,7 +46,7 @@ def shell_lines(given: Mapping[str, str]) -> str:
         fold=given.get("FOLD", ""),
         reduced=settings["CLASSES"].partition(" ")[0],
     )
-    trained, _ = cell.classifier(methods[0])
+    trained, *_ = cell.classifier(methods[0])
     reduction = cell.rule(cell.train, ("full.h5",), REDUCTION, reduced=cell.reduced)
     rules = {rule.target: rule for rule in (reduction, *cell.artefacts(), *cell.stores(), trained)}
     return "".join(f"{_command(rule)}\n" for rule in _in_order(rules, trained.target))

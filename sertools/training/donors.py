@@ -168,43 +168,34 @@ def _averages(latents: Matrix, numbers: Index) -> Matrix:
 
 
 def carried(ours: Matrix, theirs: Matrix) -> Matrix:
-    """Map each of a donor's class means into our domain, by what the other classes tell of both.
-
-    A shift, and a slope: how strongly the donor's contrasts between classes show in ours, for one corpus shouts where
-    another raises its voice. The slope is that of least squares, with one class more that says 1; of one other class
-    alone it is 1.
+    """Map each of a donor's class means into our domain, by what the other classes tell of both; see `brought`.
 
     Parameters
     ----------
     ours, theirs
         Means of the same classes, at least two [shape=(n, latent_size)].
     """
-    moved: Matrix = np.stack(
-        [
-            brought(np.delete(ours, number, axis=0), np.delete(theirs, number, axis=0), theirs[number])
-            for number in range(len(ours))
-        ]
-    )
-    return moved
+    others = [np.delete(np.arange(len(ours)), number) for number in range(len(ours))]
+    return np.stack([brought(ours[at], theirs[at], mean) for at, mean in zip(others, theirs, strict=True)])
 
 
-def brought(ours: Matrix, theirs: Matrix, means: Matrix) -> Matrix:
-    """Map a donor's means of any classes into our domain, as `carried` does, by classes that both have.
+def brought(ours: Matrix, theirs: Matrix, mean: FloatArray) -> FloatArray:
+    """Map a donor's mean of any class into our domain, by classes that both have.
+
+    A shift, and a slope: how strongly the donor's contrasts between classes show in ours, for one corpus shouts where
+    another raises its voice. The slope is that of least squares, with one class more that says 1.
 
     Parameters
     ----------
-    ours, theirs
-        Means of the same classes, at least one [shape=(n, latent_size)].
-    means
-        The donor's, to be mapped [shape=(…, latent_size)].
+    ours, theirs, mean
+        Means of the same classes, at least one [shape=(n, latent_size)], and the donor's [shape=(latent_size,)].
     """
     middle, their_middle = ours.mean(axis=0), theirs.mean(axis=0)
     contrasts = theirs - their_middle
     size = float(np.square(contrasts).sum())
     fitted = float(((ours - middle) * contrasts).sum()) / size if size > 0.0 else 1.0
     slope = max(0.0, ((len(ours) - 1) * fitted + 1.0) / len(ours))
-    moved: Matrix = middle + slope * (means - their_middle)
-    return moved
+    return np.asarray(middle + slope * (mean - their_middle))
 
 
 def beyond(squares: FloatArray, noise: FloatArray) -> float:

@@ -21,6 +21,7 @@ _LOOKS = {
     "altered": (OKABE_ITO[4], "///"),
     "copied": (OKABE_ITO[5], "..."),
     "generated": (OKABE_ITO[1], "xxx"),
+    "borrowed": (OKABE_ITO[2], "+++"),
 }
 _PANEL, _LINE, _MARGIN = 3.4, 0.42, 1.3  # inches: width of a panel, height of a class, the rest
 
