@@ -243,6 +243,67 @@ def test_donors_are_read_by_what_they_inform(encoder, autoencoder, cov):
     assert "--donor" not in fragment({**settings, "METHODS": "pot"})
 
 
+BORROWING = {"ENCODER": "whisper/", "DONORS": "emo.h5 o/nemo.h5"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "stores"),
+    [
+        ("borrowed-raw", "--map none", ("train", "borrowed-raw")),
+        ("borrowed", "--map mean", ("train", "borrowed")),
+        ("joint", "--map standardise --all", ("train", "joint")),
+        ("zeroshot", "--map mean --all", ("zeroshot",)),
+    ],
+)
+def test_rows_of_donors_stand_beside_ours_or_alone_and_classes_weigh_the_same(name, options, stores):
+    rules, cell = fragment({**BORROWING, "METHODS": name}), "$(OUT)/1/angry/seed0"
+    line = f"$(SERTOOLS) borrow $^ -o $@ --class angry {options}"
+    assert f"{cell}/{name}.h5: {cell}/train.h5 emo.h5 o/nemo.h5\n\t{line}\n" in rules
+    needs = " ".join(f"{cell}/{store}.h5" for store in stores)
+    (found,) = re.findall(f"{re.escape(f'{cell}/{name}.clf.safetensors: {needs}')}\n.*(--loss .*)", rules)
+    assert found == "--loss weighted"
+
+
+def test_borrowed_rows_are_joined_to_moved_ones_whose_shares_stand():
+    rules, cell = fragment({**BORROWING, "METHODS": "half+borrowed+informed"}), "$(OUT)/1/angry/seed0"
+    needs = " ".join(f"{cell}/{store}.h5" for store in ("train", "borrowed", "informed-alone"))
+    assert f"{cell}/half+borrowed+informed.clf.safetensors: {needs}\n" in rules
+    assert joined("half+borrowed").options.split()[-4:] == ["--loss", "cross-entropy", "--synthetic-share", "0.5"]
+    assert "/joint.h5" not in rules
+
+
+@pytest.mark.parametrize(("name", "mean"), [("average", ""), ("product", "--mean geometric ")])
+def test_the_donors_classifier_answers_together_with_that_of_the_other_parts(name, mean):
+    rules, cell = fragment({**BORROWING, "METHODS": f"{name} {name}+pot"}), "$(OUT)/1/angry/seed0"
+    beside = f"{cell}/zeroshot.clf.safetensors"
+    for own, tag in (("imbalanced", name), ("pot", f"{name}+pot")):
+        clf = f"{cell}/{own}.clf.safetensors"
+        assert f"{cell}/{tag}.json: {clf} {beside} $(OUT)/1/test.h5\n" in rules
+        how = f"--average {beside} {mean}--adjust priors --tag method={tag} "
+        assert re.search(f"evaluate \\$< \\$\\(OUT\\)/1/test.h5 .*{re.escape(how)}", rules)
+    assert rules.count(f"\n{beside}: {cell}/zeroshot.h5\n") == 1
+
+
+def test_what_does_not_go_with_rows_of_donors_is_refused():
+    with pytest.raises(UsageError, match="average: needs stores of other corpora; name them by DONORS="):
+        fragment({"ENCODER": "whisper/", "METHODS": "average"})
+    for name in ("borrowed", "zeroshot", "product+pot"):
+        with pytest.raises(UsageError, match=f"{re.escape(name)}: rows of donors are an encoder's; name one by"):
+            fragment({"DONORS": "emo.h5", "METHODS": name})
+    with pytest.raises(UsageError, match=r"average\+product: posteriors have one mean, not 2"):
+        joined("average+product")
+    with pytest.raises(UsageError, match="expected one method that needs train.h5 alone"):
+        shell_lines({**BORROWING, "METHODS": "borrowed", "CLASSES": "angry"})
+
+
+def test_rows_of_donors_are_of_table_2_alone():
+    rules = fragment({**BORROWING, "METHODS": "imbalanced borrowed average"}).partition("# ---- The corpus as it is")[
+        2
+    ]
+    assert rules
+    assert "borrow" not in rules
+
+
 def test_a_method_that_needs_donors_is_refused_without():
     with pytest.raises(
         UsageError, match=r"METHODS: informed\+half: needs stores of other corpora; name them by DONORS="
