@@ -1,4 +1,4 @@
-"""Rows of other corpora in our domain: the map is the planted one, it does not ask the rare class, and nothing leaks."""
+"""Rows of other corpora in our domain: a planted map is found, the rare class is not asked, and nothing leaks."""
 
 from __future__ import annotations
 
