@@ -25,6 +25,7 @@ from warm_shell import WarmShell
 
 from sertools.cli import VERBS, app
 from sertools.config import FrontEnd
+from sertools.encoding import Encoding
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -268,8 +269,14 @@ def test_examples_of_the_help_texts_run(raw: Path, shell: WarmShell, tmp_path: P
     pictures, small = noise(np.random.default_rng(1), 10), FrontEnd(n_mels=32, n_frames=32)
     write_rows(here / "emodb.h5", pictures, ["happy", "neutral", "sad", "angry", "bored"] * 2, front_end=small)
     for name in NAMES:
-        if name not in ("merge", "report", "score", "plot", "batch"):
+        if name not in ("borrow", "merge", "report", "score", "plot", "batch"):
             shell.run(examples(name), here)
+    rng, lent = np.random.default_rng(2), tmp_path / "lent"
+    lent.mkdir()
+    for stem in ("train", "emodb", "nemo"):
+        vectors = rng.standard_normal((12, 4)).astype(np.float32)
+        write_rows(lent / f"{stem}.h5", vectors, ["angry", "happy", "sad"] * 4, front_end=Encoding(n_values=4))
+    shell.run(examples("borrow"), lent)
     # The corpus is too small to score; 30 rows of each of two classes are not.
     rng, scored = np.random.default_rng(0), tmp_path / "scored"
     scored.mkdir()

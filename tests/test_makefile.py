@@ -21,7 +21,9 @@ CORPUS = ("CORPUS=/c", "READER=ravdess", "PROFILE=cpu")
 SHARES = [method.name for method in METHODS if method.share]
 ORACLES = [method.name for method in METHODS if method.oracle]
 GENERATORS = [method.name for method in METHODS if method.model and not method.oracle]
-ROWS = [method.name for method in METHODS if not (method.share or method.oracle)]
+# What asks donors for rows is of vectors.
+BORROWING = [method.name for method in METHODS if joined(method.name).borrowing]
+ROWS = [method.name for method in METHODS if not (method.share or method.oracle) and method.name not in BORROWING]
 
 
 def make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -86,13 +88,16 @@ def test_make_gives_a_share_to_rows_of_the_reduced_class_alone(tmp_path):
     [
         ("table2", ROWS),
         ("table2", ["+".join(pair) for pair in itertools.product(GENERATORS, SHARES)]),
+        ("table2 ENCODER=whisper/", ["full", *BORROWING, *(f"{name}+informed" for name in BORROWING)]),
         ("table2", [f"{oracle}+natural+logit-adjust" for oracle in ORACLES]),
         ("table3", [name for name in ROWS if name != "full"]),
         ("ablation fig2 fig3 pictures", ["gan"]),
     ],
 )
 def test_the_tools_take_every_line_that_make_would_run(tmp_path, goals, methods):
-    given = (*CORPUS, f"OUT={tmp_path}", "FOLDS=1", "CLASSES=sad", f"METHODS={' '.join(methods)}")
+    donor = tmp_path / "emodb.h5"
+    donor.touch()
+    given = (*CORPUS, f"OUT={tmp_path}", "FOLDS=1", "CLASSES=sad", f"METHODS={' '.join(methods)}", f"DONORS={donor}")
     lines = [
         shlex.split(line.partition(" > ")[0])
         for line in dry_run(*goals.split(), *given)
