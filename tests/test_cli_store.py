@@ -118,7 +118,7 @@ def test_a_missing_source_is_one_line(store: Path, call: Call, tmp_path: Path) -
     assert call("select", "specs.h5", "--fold", "1/2", "-o", "v.h5").code == 0
     store.rename(tmp_path / "moved.h5")
     for line in (("info", "v.h5"), ("select", "v.h5", "-o", "x.h5"), ("merge", "v.h5", "-o", "x.h5")):
-        fails(call(*line), 1, "v.h5: its pictures lie in specs.h5, which is missing")
+        fails(call(*line), 1, "v.h5: its rows lie in specs.h5, which is missing")
 
 
 @pytest.mark.parametrize(

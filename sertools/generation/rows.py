@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from sertools.balance.plan import balance_counts
-from sertools.encoding import RowSource
+from sertools.encoding import EMBEDDINGS, RowSource
 from sertools.errors import StoreError, UsageError, did_you_mean
 from sertools.generation.opening import OWN_WAY, Opened, Ways, open_generator
 from sertools.generator_config import KINDS
@@ -156,7 +156,8 @@ def _segments(drawn: Drawn, digests: list[str], first: int, front_end: RowSource
 
 
 def _utterances(ids: list[str], emotion: str, digests: list[str], front_end: RowSource) -> Table:
-    duration = front_end.segment_seconds
+    # A made vector is of no length: what it stands for was never spoken.
+    duration = 0.0 if front_end.kind == EMBEDDINGS else front_end.segment_seconds
     return make_table(
         UTTERANCE_COLUMNS,
         (

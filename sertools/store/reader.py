@@ -274,7 +274,7 @@ def _checked_source(path: Path, contents: Contents, row_map: RowMap, number: int
     source = row_map.sources[number]
     if not source.path.is_file():
         raise StoreError(
-            f"{path}: its pictures lie in {source.path}, which is missing; put it back, "
+            f"{path}: its rows lie in {source.path}, which is missing; put it back, "
             "or make this store again with `select --copy`"
         )
     here = row_map.source == number

@@ -104,7 +104,7 @@ def cautions(results: Sequence[Result], cells: Mapping[str, Mapping[Cell, Scored
         notes.append("Methods differ in folds, reduced classes or seeds: compare differences, not means.")
     for what, values in (
         ("vote", {r.vote for r in trained}),
-        ("architecture", {str(r.model["arch"]) for r in trained}),
+        ("architecture", {name for r in trained for name in _archs(str(r.model["arch"]))}),
         ("number of updates", {str(r.model["updates"]) for r in trained}),
     ):
         if len(values) > 1:
@@ -152,3 +152,8 @@ def _validation_warnings(cells: Mapping[str, Mapping[Cell, ScoredRun]]) -> list[
 def number_of(n: int, noun: str) -> str:
     """Say a number of things."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _archs(said: str) -> list[str]:
+    """Architectures of a classifier, or of several whose posteriors were averaged: ``cnn + 2 × linear``."""
+    return [part.split(" × ")[-1] for part in said.split(" + ")]
