@@ -201,6 +201,13 @@ def test_an_encoder_takes_the_place_of_the_pictures():
     assert set(re.findall(r"--tag method=(\S+)", rules)) == {*TABLE_2_VECTORS, *TABLE_3_VECTORS}
 
 
+def test_where_donors_are_named_a_table_of_vectors_asks_them():
+    asked = {*TABLE_2_VECTORS, *TABLE_3_VECTORS}
+    for donors, more in (("emo.h5", {"pot", "informed"}), ("", set())):
+        rules = fragment({"ENCODER": "whisper/", "DONORS": donors})
+        assert set(re.findall(r"--tag method=(\S+)", rules)) == asked | more
+
+
 def test_vectors_are_drawn_and_moved_where_they_lie():
     rules = fragment({"ENCODER": "whisper/", "METHODS": "gauss smote+posthoc pot+half potw pot-oracle"})
     for line in (

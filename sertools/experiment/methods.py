@@ -153,6 +153,8 @@ TABLE_2 = (FULL, IMBALANCED, *_FREE, "CP", "SA", "smote", "gauss", "gan")
 TABLE_2_SMOKE = (FULL, IMBALANCED, "CP", "gauss", "gan")
 # Of vectors: in a regression with free biases, logit-adjust is posthoc, and balanced is weighted.
 TABLE_2_VECTORS = (FULL, IMBALANCED, "posthoc", "weighted")
+# Beside these, where stores of other corpora are named.
+WITH_DONORS = ("pot", "informed")
 _BY_STRATEGY = (IMBALANCED, *_SELECTIONS, "CP", "SA", "SAR", "SARM", "SARB", "SARS")
 TABLE_3 = (*_BY_STRATEGY, *_FREE, "smote", "gauss", "gan")
 TABLE_3_VECTORS = (*_BY_STRATEGY, "posthoc", "weighted")

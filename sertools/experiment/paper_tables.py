@@ -14,6 +14,7 @@ from sertools.experiment.methods import (
     TABLE_2_VECTORS,
     TABLE_3,
     TABLE_3_VECTORS,
+    WITH_DONORS,
     Joined,
     joined,
 )
@@ -51,7 +52,7 @@ def rows(table: str, settings: Settings) -> tuple[Joined, ...]:
     if table == "table3":
         own = TABLE_3_VECTORS if settings["ENCODER"] else TABLE_3
     elif settings["ENCODER"]:
-        own = TABLE_2_VECTORS
+        own = (*TABLE_2_VECTORS, *(WITH_DONORS if settings["DONORS"] else ()))
     else:
         own = TABLE_2_SMOKE if settings["PROFILE"] == "smoke" else TABLE_2
     asked = [joined(name) for name in dict.fromkeys(settings["METHODS"].split() or own)]
