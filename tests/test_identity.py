@@ -117,8 +117,8 @@ def test_a_picture_counts_people_as_the_report_does(tmp_path):
             write_result(run, stream)
     widths = []
     for same in (False, True):
-        axes = api.plot(paths, kind="comparison", same_speakers=same).axes[0]
-        widths.append(max(float(np.ptp(line.get_xdata())) for line in axes.lines if len(line.get_xdata()) > 1))
+        lines = [line for axes in api.plot(paths, kind="comparison", same_speakers=same).axes for line in axes.lines]
+        widths.append(max(float(np.ptp(line.get_xdata())) for line in lines if len(line.get_xdata()) > 1))
     assert widths[0] != widths[1]
 
 

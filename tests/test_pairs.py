@@ -318,7 +318,7 @@ def test_p_values_are_those_of_the_method_and_full_is_no_comparison() -> None:
         jackknife = (classifiers.high - classifiers.low) / 2 / student_t.ppf(0.975, classifiers.df)
         # 96 utterances are tested in all; a training set is what is left of them and of the folds' validation sets.
         trained = np.mean([16 * (6 - SPEAKERS[f]) + 16 * 2 for f in FOLDS])
-        speakers = jackknife**2 * (1 + 96 / trained)
+        speakers = jackknife**2 * (1 + 2 * 96 / trained)
         df = (speakers + seeds) ** 2 / (speakers**2 / classifiers.df + seeds**2 / len(cells) / (n_seeds - 1))
         # Posteriors have six decimals there, and all of them in the metrics here.
         assert found.df == pytest.approx(df, abs=1)

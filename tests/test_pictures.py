@@ -127,8 +127,8 @@ def test_rows_are_counted_by_class_and_origin():
     emotion = np.array(["sad", "sad", "angry", "sad", "angry", "sad"])
     origin = np.array(["real", "copied", "real", "pitch_shift", "generated", "time_stretch"])
     counts = count_rows(emotion, origin)
-    assert counts["sad"] == {"real": 1, "altered": 2, "copied": 1, "generated": 0}
-    assert counts["angry"] == {"real": 1, "altered": 0, "copied": 0, "generated": 1}
+    assert counts["sad"] == {"real": 1, "altered": 2, "copied": 1, "generated": 0, "borrowed": 0}
+    assert counts["angry"] == {"real": 1, "altered": 0, "copied": 0, "generated": 1, "borrowed": 0}
 
 
 def test_bars_add_up_to_the_rows_of_a_class(chain):
@@ -149,7 +149,7 @@ def test_bars_add_up_to_the_rows_of_a_class(chain):
 
 
 def test_a_class_that_a_store_lacks_has_no_bar_and_no_ratio():
-    figure = class_balance([("a", {"sad": {"real": 4, "altered": 0, "copied": 0, "generated": 0}}),
+    figure = class_balance([("a", {"sad": {"real": 4, "altered": 0, "copied": 0, "generated": 0, "borrowed": 0}}),
                             ("b", count_rows(np.array(["angry", "sad"]), np.array(["real", "real"])))])  # fmt: skip
     assert {"a\n", "b\nlargest / smallest class: 1.0", "0", "4"} <= words(figure)
     with pytest.raises(ModelError, match="no row to count"):
