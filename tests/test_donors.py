@@ -66,6 +66,20 @@ def test_a_known_shift_is_taken_back_exactly(rng, centres):
     np.testing.assert_allclose(carried(theirs + shift, theirs), theirs + shift)
 
 
+@pytest.mark.parametrize(("shows", "slope"), [(0.5, (3 * 0.5 + 1) / 4), (2.0, (3 * 2 + 1) / 4), (-1.0, 0.0)])
+def test_contrasts_count_as_they_show_and_one_class_more_says_that_they_are_alike(rng, centres, shows, slope):
+    theirs = np.stack([centres[name] for name in NAMES])
+    ours = 3.0 + shows * theirs
+    own, other = ours[1:].mean(axis=0), theirs[1:].mean(axis=0)
+    np.testing.assert_allclose(carried(ours, theirs)[0], own + slope * (theirs[0] - other))
+
+
+def test_one_other_class_tells_a_shift_alone(rng, centres):
+    theirs = np.stack([centres[name] for name in NAMES[:2]])
+    ours = rng.standard_normal((2, D))
+    np.testing.assert_allclose(carried(ours, theirs)[0], theirs[0] + ours[1] - theirs[1])
+
+
 def test_the_map_of_a_class_is_fitted_without_it(rng, centres):
     theirs = np.stack([centres[name] for name in NAMES])
     ours = theirs + 3.0

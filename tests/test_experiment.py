@@ -222,6 +222,8 @@ def test_vectors_are_drawn_and_moved_where_they_lie():
     assert len(generators) > 4
     assert set(generators) == {"gauss.safetensors"}
     assert "$(OUT)/1/angry/seed0/pot-oracle.h5: $(OUT)/1/seed0/gauss.safetensors" in rules
+    cell = "$(OUT)/1/angry/seed0"  # of the reduced class alone
+    assert f"{cell}/smote.clf.safetensors: {cell}/train.h5 {cell}/smote-alone.h5\n" in rules
     assert "--cov tied --device auto --cov pooled" in fragment(
         {"ENCODER": "whisper/", "METHODS": "pot", "COV_OPTS": "--cov pooled"}
     )

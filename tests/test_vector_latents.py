@@ -182,6 +182,7 @@ def test_from_a_store_to_a_result(rng: np.random.Generator, call, tmp_path: Path
         said("generate", "gan", "--balance", "train.h5", *way, "-o", f"{name}.h5")
         said("generate", "gan", "--balance", "train.h5", *way, "-o", "again.h5")
         assert (tmp_path / f"{name}.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
+        assert not open_store(tmp_path / f"{name}.h5").contents.utterances["duration"].any()
         said("train-clf", "train.h5", f"{name}.h5", "-o", f"{name}.clf")
         said("evaluate", f"{name}.clf", "test.h5", "-o", f"{name}.json")
         assert json.loads((tmp_path / f"{name}.json").read_text())["metrics"]["uar"] > 0.8
