@@ -5,6 +5,7 @@ from math import isfinite, nan
 from typing import Any
 
 from sertools.reporting.reports.formats import TextTable, rounded_percent, write_tables
+from sertools.reporting.reports.layouts import FACTS
 from sertools.reporting.reports.tables import interval_text, p_value_text
 from sertools.scoring.comparing.comparison import NEW_TRAINING
 from sertools.scoring.comparing.corpora import CorporaReport, OverCorpora
@@ -33,11 +34,7 @@ def render_corpora(report: CorporaReport, format: Format = "text") -> str:
         "layout": "corpora",
         "unit": "percent",
         "baseline": report.baseline,
-        "corpora": {
-            name: {"classes": list(own.classes), "reduced": list(own.reduced), **_size(own.n_folds, own.n_seeds)}
-            | {"n_speakers": own.n_speakers, "n_utterances": own.n_utterances}
-            for name, own in report.reports.items()
-        },
+        "corpora": {name: {each: getattr(own, each) for each in FACTS} for name, own in report.reports.items()},
         "rows": [_record(row) for row in report.rows],
         "notes": _notes(report),
     }
@@ -45,10 +42,6 @@ def render_corpora(report: CorporaReport, format: Format = "text") -> str:
     if report.primary != "UAR":
         tables.append(_table(report, "UAR", judged=False))
     return write_tables(format, tables, document)
-
-
-def _size(n_folds: int, n_seeds: int) -> dict[str, int]:
-    return {"n_folds": n_folds, "n_seeds": n_seeds}
 
 
 def _table(report: CorporaReport, score: str, *, judged: bool) -> TextTable:

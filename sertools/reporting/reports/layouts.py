@@ -27,7 +27,7 @@ _CATEGORY = {
     **dict.fromkeys(REMOVED, GENERATION),  # of results that are there
 }
 _NOT_LEVELS = "Figures of another corpus are not comparable in level, only in what a method changes."
-_FACTS = ("classes", "reduced", "n_folds", "n_seeds", "n_speakers", "n_utterances")
+FACTS = ("classes", "reduced", "n_folds", "n_seeds", "n_speakers", "n_utterances")
 _Scores = Mapping[str, tuple[float, float]]  # column → mean and deviation over seeds, fractions
 _Published = Table2Row | Table3Row
 
@@ -179,7 +179,7 @@ def _lay_out(
     document = {
         "layout": layout,
         "unit": "percent",
-        **{name: getattr(report, name) for name in _FACTS},
+        **{name: getattr(report, name) for name in FACTS},
         "rows": records,
         "notes": [report.averaged, *notes, *report.cautions],
     }

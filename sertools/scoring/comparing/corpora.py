@@ -6,7 +6,7 @@ whatever its size, and the question is about these corpora, not about others.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, isfinite, nan, sqrt
 from statistics import fmean
 
@@ -114,7 +114,7 @@ def over_corpora(
     return CorporaReport(
         reports=reports,
         baseline=compared,
-        rows=tuple(OverCorpora(**{**vars(row), "p_holm": p}) for row, p in zip(rows, corrected, strict=True)),
+        rows=tuple(replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)),
     )
 
 
