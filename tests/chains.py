@@ -111,6 +111,7 @@ def write_rows(
     speakers: Sequence[str] | None = None,
     lineage: Lineage | None = None,
     front_end: FrontEnd = FRONT_END,
+    corpus: str = "",
 ) -> Path:
     """Write a store of pictures in dB; `emotions` and `speakers` are the utterances', one a row without `owner`."""
     digests = [picture_digest(picture) for picture in pictures]
@@ -135,6 +136,7 @@ def write_rows(
                     "duration": front_end.segment_seconds,
                     "emotion": emotion,
                     "speaker": speakers[number] if speakers else "",
+                    "corpus": corpus,
                     "digest": digests[first_row[number]],
                 }
                 for number, emotion in enumerate(emotions)

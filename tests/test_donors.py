@@ -208,8 +208,8 @@ def files(rng: Rng, centres: dict[str, NDArray[np.float64]], tmp_path: Path) -> 
     return tmp_path
 
 
-def write(path: Path, speech: Speech) -> Path:
-    return store(path, speech.latents, speech.labels.tolist(), speech.speakers.tolist())
+def write(path: Path, speech: Speech, corpus: str = "") -> Path:
+    return store(path, speech.latents, speech.labels.tolist(), speech.speakers.tolist(), corpus)
 
 
 def fit(folder: Path, *donors: str, output: str = "latents.h5", **options: object) -> Path:
@@ -348,6 +348,19 @@ def test_each_donor_is_said_on_stderr(files, call):
     assert done.code == 0, done.err
     assert "near: near; matched: angry, happy, neutral, sad; ignored: fearful" in done.err
     assert "class angry  of near  rows 50  AUC 1.00  weight 0." in done.err
+
+
+def test_the_licence_of_a_known_corpus_is_said(files, call, rng, centres):
+    assert info(fit(files, "near.h5"))["donors"][0]["licences"] == {}
+    write(files / "nemo.h5", spoken(rng, centres, even(50), shift=4.0, speakers="m"), "nemo")
+    options = ("--donor", files / "nemo.h5", "--cov", "tied", "-o", files / "l.h5")
+    done: Outcome = call("fit-latents", files / "ae", files / "train.h5", *options)
+    words = "licence of nemo, for what is made with it too: CC BY-NC-SA 4.0"
+    assert f"nemo: {words}" in done.err
+    assert info(files / "l.h5")["donors"][0]["licences"] == {"nemo": "CC BY-NC-SA 4.0"}
+    assert info(files / "nemo.h5")["licences"] == {"nemo": "CC BY-NC-SA 4.0"}
+    done = call("borrow", files / "train.h5", files / "nemo.h5", "--class", "angry", "-o", files / "borrowed.h5")
+    assert words in done.err
 
 
 def test_pictures_have_donors_in_the_space_of_their_components(rng, tmp_path):

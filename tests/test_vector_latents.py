@@ -31,10 +31,14 @@ MEANS = {"angry": np.full(D, 3.0), "happy": np.arange(D, dtype=float), "sad": -n
 
 
 def store(
-    path: Path, vectors: NDArray[np.float64], emotions: Sequence[str], speakers: Sequence[str] | None = None
+    path: Path,
+    vectors: NDArray[np.float64],
+    emotions: Sequence[str],
+    speakers: Sequence[str] | None = None,
+    corpus: str = "",
 ) -> Path:
     encoding = dataclasses.replace(ENCODING, n_values=vectors.shape[1])
-    return write_rows(path, vectors.astype(np.float32), emotions, speakers=speakers, front_end=encoding)
+    return write_rows(path, vectors.astype(np.float32), emotions, speakers=speakers, front_end=encoding, corpus=corpus)
 
 
 def rows_of(path: Path) -> Vectors:

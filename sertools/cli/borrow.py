@@ -31,3 +31,5 @@ def borrow(
 
     counts = api.borrow(train, donors, out, **{**options, "relabel": read_relabel(options["relabel"])})
     voice.say(f"{out}: {', '.join(f'{n} {name}' for name, n in counts.items())}")
+    for corpus, licence in api.info(out)["licences"].items():
+        voice.say(f"licence of {corpus}, for what is made with it too: {licence}")

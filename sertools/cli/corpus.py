@@ -40,7 +40,8 @@ def corpus(
     if list_readers:
         width = max(map(len, READERS))
         for reader in READERS.values():
-            print(f"{reader.name:{width}} {reader.title}")
+            licence = f"; {reader.licence}" if reader.licence else ""
+            print(f"{reader.name:{width}} {reader.title}{licence}")
         return
     if name is None or folder is None:
         raise typer.BadParameter("NAME and DIR are needed, such as: sertools corpus ravdess RAVDESS/")

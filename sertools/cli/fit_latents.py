@@ -51,6 +51,8 @@ def _say_donors(described: Mapping[str, Any]) -> None:
         unused = f"; ignored: {', '.join(donor['ignored'])}" if donor["ignored"] else ""
         near = "near" if donor["near"] else "far"
         voice.say(f"{donor['name']}: {near}; matched: {', '.join(match) or 'nothing'}{unused}")
+        for corpus, licence in donor["licences"].items():
+            voice.say(f"{donor['name']}: licence of {corpus}, for what is made with it too: {licence}")
     if voice.quiet:
         return
     rows = donor_rows(described["donors"], described["own"])

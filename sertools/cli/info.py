@@ -59,6 +59,7 @@ def _page(described: dict[str, Any]) -> None:
         line(name.removeprefix("n_").replace("_", " "), described.get(name))
     for name in ("corpora", "speakers", "sessions", "reduced"):
         line(name, _some(described.get(name, [])))
+    line("licences", _pairs(described.get("licences", {})))
     line("files", _pairs(described.get("files", {})))
     for singular, plural in (("class", "classes"), ("method", "methods")):
         members = described.get(plural, [])
@@ -76,6 +77,7 @@ def _page(described: dict[str, Any]) -> None:
     if described.get("donors"):
         for donor in described["donors"]:
             line("donor", f"{donor['name']}: {'near' if donor['near'] else 'far'}, {_pairs(donor['matched'])}")
+            line("licences", _pairs(donor.get("licences", {})))
         print_table(donor_rows(described["donors"], described["own"]))
     for name in ("verb", "done", "steps"):
         line(name, described.get(name))

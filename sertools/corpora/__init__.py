@@ -7,7 +7,7 @@
 >>> recordings = read_corpus("ravdess", Path("RAVDESS"))  # doctest: +SKIP
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -36,10 +36,12 @@ class Reader:
     name : str
         As on the command line.
     title : str
-        One line: which corpus, under which licence.
+        One line: which corpus.
     read : callable
         From the corpus's folder to its recordings, with words as the corpus writes them or settled; of audformat and
         nkululeko also from a table's path.
+    licence : str
+        Of the corpus, in a few words; empty where a reader is for any.
     counted_as : mapping of str to str
         Emotions that the corpus's users count as another.
     """
@@ -47,6 +49,7 @@ class Reader:
     name: str
     title: str
     read: Callable[[Path], list[Recording]]
+    licence: str = ""
     counted_as: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -54,38 +57,45 @@ READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
         Reader("folders", "any corpus with one folder per emotion", folders.read),
-        Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions; CC BY-NC-SA 4.0", named.read_ravdess),
-        Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions; CC0 1.0, version 2 CC BY 4.0", named.EMODB.read),
+        Reader("ravdess", "RAVDESS speech: English, 24 actors, 8 emotions", named.read_ravdess, "CC BY-NC-SA 4.0"),
+        Reader("emodb", "EMO-DB: German, 10 actors, 7 emotions", named.EMODB.read, "CC0 1.0, version 2 CC BY 4.0"),
         Reader(
             "iemocap",
-            "IEMOCAP: English, 10 actors in 5 sessions; research only, by agreement",
+            "IEMOCAP: English, 10 actors in 5 sessions",
             iemocap.read,
+            "research only, by agreement",
             iemocap.COUNTED_AS,
         ),
-        Reader("crema-d", "CREMA-D: English, 91 actors, 6 intended emotions; ODbL 1.0", crema_d.read),
-        Reader("crema-d-voice", "CREMA-D as listeners heard it: 6 emotions and ties; ODbL 1.0", crema_d.read_voice),
+        Reader("crema-d", "CREMA-D: English, 91 actors, 6 intended emotions", crema_d.read, "ODbL 1.0"),
+        Reader("crema-d-voice", "CREMA-D as listeners heard it: 6 emotions and ties", crema_d.read_voice, "ODbL 1.0"),
         Reader(
-            "msp-podcast", "MSP-Podcast: English podcasts, 8 emotions; research only, by agreement", msp_podcast.read
+            "msp-podcast",
+            "MSP-Podcast: English podcasts, 8 emotions",
+            msp_podcast.read,
+            "research only, by agreement",
         ),
-        Reader("meld", "MELD: English, the series Friends, 7 emotions; repository GPL 3, TV material", meld.read),
-        Reader("tess", "TESS: English, 2 actresses, 7 emotions; CC BY-NC-ND 4.0", named.TESS.read),
-        Reader("savee", "SAVEE: English, 4 actors, 7 emotions; research, on registration", named.SAVEE.read),
-        Reader("esd", "ESD: Mandarin and English, 20 speakers, 5 emotions; research only", named.ESD.read),
-        Reader("nemo", "nEMO: Polish, 9 actors, 6 emotions; CC BY-NC-SA 4.0", named_since_2019.NEMO.read),
+        Reader("meld", "MELD: English, the series Friends, 7 emotions", meld.read, "repository GPL 3, TV material"),
+        Reader("tess", "TESS: English, 2 actresses, 7 emotions", named.TESS.read, "CC BY-NC-ND 4.0"),
+        Reader("savee", "SAVEE: English, 4 actors, 7 emotions", named.SAVEE.read, "research, on registration"),
+        Reader("esd", "ESD: Mandarin and English, 20 speakers, 5 emotions", named.ESD.read, "research only"),
+        Reader("nemo", "nEMO: Polish, 9 actors, 6 emotions", named_since_2019.NEMO.read, "CC BY-NC-SA 4.0"),
         Reader(
             "iesc",
-            "IESC: commands of Indian speakers, in rooms and on roads, 4 emotions; CC BY-NC-SA 4.0",
+            "IESC: commands of Indian speakers, in rooms and on roads, 4 emotions",
             named_since_2019.read_iesc,
+            "CC BY-NC-SA 4.0",
         ),
         Reader(
             "emotale",
-            "EmoTale: Danish and English, 18 speakers, 5 emotions; licence in its datasheet",
+            "EmoTale: Danish and English, 18 speakers, 5 emotions",
             named_since_2019.read_emotale,
+            "licence in its datasheet",
         ),
         Reader(
             "turev-db",
-            "TurEV-DB: Turkish words, 6 speakers, 4 emotions; CC BY-NC-ND 4.0",
+            "TurEV-DB: Turkish words, 6 speakers, 4 emotions",
             named_since_2019.TUREV_DB.read,
+            "CC BY-NC-ND 4.0",
         ),
         Reader(
             "audformat", "a database of audformat, saved or in audb's cache: db.yaml, tables, audio", audformat.read
@@ -97,6 +107,17 @@ READERS: dict[str, Reader] = {
 }
 # What recordings are said to be of, where it is not the reader's name: readers of any corpus leave it to the tables.
 _CORPORA = {"folders": "", "audformat": "", "nkululeko": "", "crema-d-voice": "crema-d"}
+
+
+def licences(corpora: Iterable[str]) -> dict[str, str]:
+    """Say under which licence each corpus is, as far as it is known here.
+
+    Parameters
+    ----------
+    corpora
+        Names as recordings carry them, such as ``"emodb"``.
+    """
+    return {name: READERS[name].licence for name in sorted(set(corpora)) if name in READERS and READERS[name].licence}
 
 
 def read_corpus(

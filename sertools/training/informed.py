@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sertools.arrays import Index, Matrix
+from sertools.corpora import licences
 from sertools.corpora.emotions import canonical_emotion
 from sertools.errors import LineageError, StoreError, UsageError, warn
 from sertools.training.batches import Rows
@@ -204,6 +205,7 @@ def _described(
         "ignored": sorted(set(emotion) - {""} - set(match)),
         "rows": {own: counts[own] for own in sorted(counts)},
         "near": bool(aligned and aligned.is_near),
+        "licences": licences(donor.utterance_column("corpus").tolist()),
     }
     if aligned:
         told |= {

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertools.config import FrontEnd
+from sertools.corpora import licences
 from sertools.errors import ModelError, SertoolsError, why_not
 from sertools.presets import Preset, beside_paper
 from sertools.reporting.contents.commands import commands_of, entry
@@ -131,6 +132,7 @@ def _store(store: Store) -> dict[str, Any]:
             for name in sorted(set(emotion.tolist()))
         },
         "corpora": sorted(corpora - {""}),
+        "licences": licences(corpora),
         "speakers": _names(contents, "speaker", len(corpora) > 1),
         "sessions": _names(contents, "session", len(corpora) > 1),
         "columns": utterances.known(),
