@@ -38,7 +38,9 @@ def store(
     corpus: str = "",
 ) -> Path:
     encoding = dataclasses.replace(ENCODING, n_values=vectors.shape[1])
-    return write_rows(path, vectors.astype(np.float32), emotions, speakers=speakers, front_end=encoding, corpus=corpus)
+    return write_rows(
+        path, vectors.astype(np.float32), emotions, speakers=speakers, front_end=encoding, corpus=corpus
+    )
 
 
 def rows_of(path: Path) -> Vectors:
