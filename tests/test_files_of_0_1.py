@@ -1,7 +1,7 @@
 """Files that version 0.1 wrote are read, and give what they gave.
 
-`files_of_0_1/pictures` is from before rows of encoders (commit 9478e82), `files_of_0_1/vectors` from the last commit of
-0.1 (ab66943): twenty recordings of 0.9 s, four speakers, three classes, four steps of every training.
+`files_of_0_1/pictures` is from before rows of encoders (commit 9478e82), `files_of_0_1/vectors` from the last commit
+of 0.1 (ab66943): twenty recordings of 0.9 s, four speakers, three classes, four steps of every training.
 """
 
 import json
