@@ -10,7 +10,7 @@ from sertools.errors import UsageError
 from sertools.fields import NOT_NEGATIVE, Bounds, Option, option
 
 LINEAR, MLP = "linear", "mlp"
-PICTURE_ARCHS = ("vgg19", "vgg19-bn", "crnn", "cnn")
+PICTURE_ARCHS = ("vgg19", "vgg19-bn", "vgg16", "alexnet", "crnn", "cnn")
 VECTOR_ARCHS = (LINEAR, MLP)
 ARCHITECTURES = (*PICTURE_ARCHS, *VECTOR_ARCHS)
 LOSSES = ("cross-entropy", "weighted", "focal", "logit-adjust")

@@ -176,7 +176,7 @@ def test_as_a_module():
         ("train-generator {train} -o out --kind flow", ["cvae, diffusion"]),
         ("train-generator {train} -o out --kind cvae --ema 1", ["--ema", "below 1"]),
         ("generate {gan} --per-class 1 --guidance 2 -o out", ["--guidance", "diffusion"]),
-        ("train-clf {train} -o out --arch vgg91", ["vgg19", "vgg19-bn", "crnn", "cnn"]),
+        ("train-clf {train} -o out --arch vgg91", ["vgg19", "vgg19-bn", "vgg16", "alexnet", "crnn", "cnn"]),
         ("train-clf {train} -o out --loss hinge", ["cross-entropy", "weighted", "focal", "logit-adjust"]),
         ("train-clf {train} -o out --sampling random", ["shuffled", "balanced"]),
         ("train-clf {train} -o out --spec-augment on", ["none", "weak", "strong"]),

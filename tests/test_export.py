@@ -147,7 +147,7 @@ def speaks(path: Path, rows: np.ndarray) -> np.ndarray:
     return session.run(["posterior"], {"rows": rows})[0]
 
 
-@pytest.mark.parametrize("arch", ["vgg19", "vgg19-bn", "crnn", "cnn", "linear", "mlp"])
+@pytest.mark.parametrize("arch", ["vgg19", "vgg19-bn", "vgg16", "alexnet", "crnn", "cnn", "linear", "mlp"])
 def test_a_classifier_says_the_same_as_onnx(
     arch: str, tiny_store: Path, tmp_path: Path, rng: np.random.Generator
 ) -> None:

@@ -1,4 +1,6 @@
-"""Figure 1 and §2.3 of the paper as data, and the nets against it; VGG19 against configuration E."""
+"""Figure 1 and §2.3 of the paper as data, and the nets against it; VGGs and AlexNet against their papers."""
+
+from itertools import pairwise
 
 import pytest
 import torch
@@ -6,6 +8,7 @@ from torch import Tensor, nn
 
 from sertools.classifier_config import PICTURE_ARCHS
 from sertools.config import NetConfig
+from sertools.nets.alexnet import AlexNet
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.cnn import SmallCNN
 from sertools.nets.crnn import CRNN
@@ -18,7 +21,7 @@ from sertools.nets.gan import (
     discriminator_from,
     generator_from,
 )
-from sertools.nets.vgg import VGG19
+from sertools.nets.vgg import CONFIGURATION_D, VGG
 
 PAPER = NetConfig()
 FULL = (128, 128)
@@ -31,7 +34,10 @@ ENCODER_CONVOLUTIONS = (
 GENERATOR_DECONVOLUTIONS = (
     (256, 5, 1), (256, 4, 2), (256, 5, 1), (256, 4, 2), (256, 5, 1), (256, 4, 2), (128, 5, 1), (128, 4, 2),
 )  # fmt: skip
-CONFIGURATION_E = (64,) * 2 + (128,) * 2 + (256,) * 4 + (512,) * 8
+E = (64,) * 2 + (128,) * 2 + (256,) * 4 + (512,) * 8
+D = (64,) * 2 + (128,) * 2 + (256,) * 3 + (512,) * 6
+# filters, kernel
+ONE_TOWER = ((64, 11), (192, 5), (384, 3), (256, 3), (256, 3))
 
 
 def meta(build, *args, **kwargs):
@@ -132,10 +138,10 @@ def test_normalisation_activation_and_dropout_follow_each_convolution_and_nothin
         # dense 103,424 + 8,396,800; deconvolutions 8,324,864; normalisation 3,584; final 513
         (lambda: Generator(FULL, PAPER), 16_829_185),
         # convolutions 20,023,232; dense 33,558,528 + 16,781,312 + 16,388
-        (lambda: VGG19(FULL, 4), 70_379_460),
+        (lambda: VGG(FULL, 4), 70_379_460),
         # normalisation 256 + 320; convolutions 46,384; two LSTMs of 147,968; head 1,028
         (lambda: CRNN(FULL, 4), 343_924),
-        (lambda: VGG19(FULL, 4, batch_norm=True), 70_379_460 + 2 * sum(CONFIGURATION_E)),
+        (lambda: VGG(FULL, 4, batch_norm=True), 70_379_460 + 2 * sum(E)),
     ],
 )
 def test_parameters_are_counted_by_hand(net, count):
@@ -211,13 +217,56 @@ def test_weights_start_as_glorots():
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_vgg19_is_configuration_e(batch_norm):
-    net = meta(VGG19, FULL, 4, batch_norm=batch_norm)
-    assert layout(net, nn.Conv2d) == tuple((f, 3, 1) for f in CONFIGURATION_E)
+    net = meta(VGG, FULL, 4, batch_norm=batch_norm)
+    assert layout(net, nn.Conv2d) == tuple((f, 3, 1) for f in E)
     assert sizes(net) == [(4 * 4 * 512, 4096), (4096, 4096), (4096, 4)]
     assert sum(isinstance(m, nn.MaxPool2d) for m in net.modules()) == 5
     assert sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) == (16 if batch_norm else 0)
     assert [m.p for m in net.modules() if isinstance(m, nn.Dropout)] == [0.5, 0.5]
     assert net.features(torch.empty(1, 1, *FULL, device="meta")).shape == (1, 512, 4, 4)
+
+
+def of_convolutions(layers, channels: int) -> int:
+    """Weights and biases of convolutions one after the other, by (filters, kernel)."""
+    before = (channels, *(filters for filters, _ in layers))
+    return sum(filters * (kernel * kernel * n + 1) for n, (filters, kernel) in zip(before, layers, strict=False))
+
+
+def of_dense(*units: int) -> int:
+    return sum(after * (before + 1) for before, after in pairwise(units))
+
+
+@pytest.mark.parametrize(
+    ("arch", "layers", "published", "left", "ours"),
+    [
+        # Published for 224×224 in colour and 1000 classes, where 7×7 or 6×6 values are left of each map.
+        ("vgg16", [(f, 3) for f in D], 138_357_544, 7 * 7 * 512, 4 * 4 * 512),
+        ("vgg19", [(f, 3) for f in E], 143_667_240, 7 * 7 * 512, 4 * 4 * 512),
+        ("alexnet", ONE_TOWER, 61_100_840, 6 * 6 * 256, 3 * 3 * 256),
+    ],
+)
+def test_the_rivals_nets_have_the_parameters_that_are_published(arch, layers, published, left, ours):
+    assert of_convolutions(layers, 3) + of_dense(left, 4096, 4096, 1000) == published
+    net = meta(build_classifier, arch, FULL, 4, 1.0)
+    assert count_parameters(net.features) == of_convolutions(layers, 1)
+    assert count_parameters(net) == of_convolutions(layers, 1) + of_dense(ours, 4096, 4096, 4)
+
+
+def test_vgg16_is_configuration_d():
+    net = meta(VGG, FULL, 4, blocks=CONFIGURATION_D)
+    assert layout(net, nn.Conv2d) == tuple((f, 3, 1) for f in D)
+    assert [type(m) for m in net.features].index(nn.MaxPool2d) == 4
+
+
+def test_alexnet_is_that_of_one_tower():
+    net = meta(AlexNet, FULL, 4)
+    assert layout(net, nn.Conv2d) == ((64, 11, 4), (192, 5, 1), (384, 3, 1), (256, 3, 1), (256, 3, 1))
+    assert [(m.kernel_size, m.stride) for m in net.modules() if isinstance(m, nn.MaxPool2d)] == [(3, 2)] * 3
+    assert net.features(torch.empty(1, 1, *FULL, device="meta")).shape == (1, 256, 3, 3)
+    # Of a photograph, as many as torchvision has.
+    assert net.features(torch.empty(1, 1, 224, 224, device="meta")).shape == (1, 256, 6, 6)
+    # A last window of 3 does not fit into 1, and is left out.
+    assert meta(AlexNet, (32, 32), 4).features(torch.empty(1, 1, 32, 32, device="meta")).shape == (1, 256, 1, 1)
 
 
 @pytest.mark.parametrize("arch", PICTURE_ARCHS)

@@ -563,11 +563,12 @@ def test_a_classifier_file_from_before_the_rivals_is_read(chain, tmp_path):
     assert all(torch.equal(value, tensors[name]) for name, value in net.state_dict().items())
 
 
-def test_small_pictures_are_not_for_vgg19(rng, tmp_path):
+@pytest.mark.parametrize("arch", ["vgg19", "vgg19-bn", "vgg16", "alexnet"])
+def test_small_pictures_are_not_for_large_nets(arch, rng, tmp_path):
     from sertools.config import FrontEnd
 
     front_end = FrontEnd(segment_seconds=1.0, n_mels=16, n_frames=16)
     pictures = noise(rng, 4)[:, :16, :16]
     path = write_rows(tmp_path / "s.h5", pictures, ["a", "b"] * 2, front_end=front_end)
-    with pytest.raises(UsageError, match="needs pictures of at least 32×32"):
-        classify([path], tmp_path / "clf", dataclasses.replace(CLF, arch="vgg19"))
+    with pytest.raises(UsageError, match=f"--arch {arch}: needs pictures of at least 32×32"):
+        classify([path], tmp_path / "clf", dataclasses.replace(CLF, arch=arch))

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from sertools.errors import Followed
 from sertools.nets.crnn import CRNN
 from sertools.nets.gan import Autoencoder, Discriminator
-from sertools.nets.vgg import VGG19
+from sertools.nets.vgg import VGG
 from sertools.training.distributed import join, leads, parallel, spread
 from sertools.training.runtime import place, seed_torch
 
@@ -31,7 +31,7 @@ def gradients(out: Path) -> None:
         "ae": Autoencoder((32, 32), DROPPING),
         "d": Discriminator((32, 32), 4, DROPPING),
         "crnn": CRNN((32, 32), 4, 1 / 4),
-        "vgg": VGG19((32, 32), 4, 1 / 32, batch_norm=True),
+        "vgg": VGG((32, 32), 4, 1 / 32, batch_norm=True),
     }
     for name, net in nets.items():
         seed_torch(0, name)

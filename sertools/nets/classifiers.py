@@ -8,18 +8,25 @@ from torch import nn
 
 from sertools.arrays import Shape
 from sertools.classifier_config import LINEAR, MLP
+from sertools.nets.alexnet import AlexNet
 from sertools.nets.cnn import SmallCNN
 from sertools.nets.crnn import CRNN
-from sertools.nets.vgg import VGG19
+from sertools.nets.vgg import CONFIGURATION_D, VGG
 
 BUILDERS: Mapping[str, Callable[[Shape, int, float], nn.Module]] = {
-    "vgg19": lambda shape, n_classes, width: VGG19(shape, n_classes, width),
-    "vgg19-bn": lambda shape, n_classes, width: VGG19(shape, n_classes, width, batch_norm=True),
+    "vgg19": VGG,
+    "vgg19-bn": lambda shape, n_classes, width: VGG(shape, n_classes, width, batch_norm=True),
+    "vgg16": lambda shape, n_classes, width: VGG(shape, n_classes, width, blocks=CONFIGURATION_D),
+    "alexnet": AlexNet,
     "crnn": CRNN,
     "cnn": SmallCNN,
     LINEAR: lambda shape, n_classes, _: nn.Linear(shape[0], n_classes),
     MLP: lambda shape, n_classes, width: mlp(shape[0], n_classes, width),
 }
+
+# They halve a picture so often that nothing is left of one with a shorter side.
+HALVING = ("vgg19", "vgg19-bn", "vgg16", "alexnet")
+LEAST_SIDE = 32
 
 
 def mlp(n_values: int, n_classes: int, width: float) -> nn.Module:

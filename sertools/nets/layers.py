@@ -21,3 +21,13 @@ def after(norm: nn.Module, config: NetConfig, activation: nn.Module) -> list[nn.
 def activation_of(config: NetConfig) -> nn.Module:
     """Make an activation of the generator (§2.4)."""
     return nn.ReLU() if config.activation == "relu" else nn.LeakyReLU(config.leaky_slope)
+
+
+def as_he(net: nn.Module, head: nn.Linear) -> None:
+    """Initialise as He et al. 2015, and small weights in the last layer."""
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    nn.init.normal_(head.weight, std=0.01)

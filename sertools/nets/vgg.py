@@ -1,4 +1,4 @@
-"""VGG19 for one-channel pictures, from scratch (§3.2; Simonyan & Zisserman 2015, configuration E).
+"""VGG16 and VGG19 for one-channel pictures, from scratch (§3.2; Simonyan & Zisserman 2015, configurations D and E).
 
 Five halvings leave 4×4×512 at 128×128; the two hidden dense layers of 4096 follow directly, without the 7×7
 pooling that torchvision puts in between for 224×224 photographs.
@@ -10,14 +10,16 @@ from torch import Tensor, nn
 
 from sertools.arrays import Shape
 from sertools.nets.dropout import Dropout
-from sertools.nets.layers import scaled
+from sertools.nets.layers import as_he, scaled
 from sertools.nets.parts import BatchNorm2d
 
-BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+# Filters, and how many convolutions have as many.
+CONFIGURATION_D = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+CONFIGURATION_E = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 DENSE = 4096
 
 
-class VGG19(nn.Module):
+class VGG(nn.Module):
     """Picture [shape=(B, 1, n_mels, n_frames)] → logits [shape=(B, n_classes)].
 
     Parameters
@@ -26,13 +28,22 @@ class VGG19(nn.Module):
         ``(n_mels, n_frames)``, each at least 32.
     batch_norm
         VGG19-BN: the plain net, from scratch, may stay at chance on small corpora.
+    blocks
+        VGG19's, or VGG16's.
     """
 
-    def __init__(self, shape: Shape, n_classes: int, width: float = 1.0, batch_norm: bool = False) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        n_classes: int,
+        width: float = 1.0,
+        batch_norm: bool = False,
+        blocks: tuple[tuple[int, int], ...] = CONFIGURATION_E,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = 1
-        for filters, depth in BLOCKS:
+        for filters, depth in blocks:
             filters = scaled(filters, width)
             for _ in range(depth):
                 layers.append(nn.Conv2d(channels, filters, 3, padding=1))
@@ -54,13 +65,8 @@ class VGG19(nn.Module):
             Dropout(0.5),
             head,
         )
-        for module in self.modules():
-            if isinstance(module, (nn.Conv2d, nn.Linear)):
-                # He initialisation: without it nineteen layers from scratch do not start.
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        nn.init.normal_(head.weight, std=0.01)
+        # Without it nineteen layers from scratch do not start.
+        as_he(self, head)
 
     def forward(self, x: Tensor) -> Tensor:
         """Classify."""

@@ -23,7 +23,7 @@ from sertools.arrays import Index, Pictures
 from sertools.classifier_config import MLP, SPEC_AUGMENTS, ClassifierConfig
 from sertools.errors import ModelError, UsageError
 from sertools.fields import flag_of
-from sertools.nets.classifiers import build_classifier
+from sertools.nets.classifiers import HALVING, LEAST_SIDE, build_classifier
 from sertools.nets.devices import onto
 from sertools.training.batches import EVALUATION_BATCH, Rows
 from sertools.training.checkpoint import Header, load_model, rebuild
@@ -152,7 +152,7 @@ def train_classifier(
             raise UsageError(
                 f"{flag_of(name)}: changes pictures, and the rows of {rows.name} are vectors; leave it out"
             )
-    if config.arch.startswith("vgg") and min(rows.shape) < 32:
+    if config.arch in HALVING and min(rows.shape) < LEAST_SIDE:
         raise UsageError(f"--arch {config.arch}: needs pictures of at least 32×32, not {rows.shape}; use --arch cnn")
     seed_torch(run.seed, KIND, "init")
     net = build_classifier(config.arch, rows.shape, len(classes), config.width)
