@@ -10,6 +10,7 @@ from typing import Any
 
 from sertools import donor_config, recording_config, verb_config
 from sertools.architectures import GAN_ARCHS
+from sertools.augment_config import Augmenting
 from sertools.classifier_config import ClassifierConfig, LinearConfig
 from sertools.config import AutoencoderConfig, Checked, FrontEnd, GanConfig, NetConfig
 from sertools.errors import UsageError, did_you_mean
@@ -37,7 +38,7 @@ VERBS: Mapping[str, tuple[type[Checked], Mapping[str, Mapping[str, Keyword]]]] =
     ),
     "generate": (verb_config.Generating, {}),
     "score": (verb_config.Scoring, {}),
-    "augment": (verb_config.Augmenting, {}),
+    "augment": (Augmenting, {}),
     "train-clf": (
         verb_config.ValidatedTraining,
         {"classifier": keywords_of(ClassifierConfig), "linear": keywords_of(LinearConfig)},

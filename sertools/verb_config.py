@@ -22,7 +22,6 @@ from sertools.config import (
     VOTE,
     Checked,
 )
-from sertools.encoding import ENCODER_PRECISION
 from sertools.errors import UsageError
 from sertools.fields import NOT_NEGATIVE, REQUIRED, Bounds, Option, option
 from sertools.generator_config import GUIDANCE, KINDS, STRENGTH, DiffusionConfig
@@ -155,25 +154,6 @@ class Generating(Checked):
     )
     seed: int = option(0, SEED)
     device: str = option("auto", DEVICE)
-
-
-@dataclass(frozen=True)
-class Augmenting(Checked):
-    """How `augment` balances a store."""
-
-    strategy: str = option("CP", "A strategy of the paper's Table 1 or 3.")
-    noise: Path | None = option(None, "Background noise, for SA, SAR, SARM and SARB.", "DIR")
-    encoder: str | None = option(
-        None,
-        "Of a store of vectors: the encoder that made them, for strategies that alter audio.",
-        "DIR",
-        unset="what was downloaded by the name that the store remembers",
-    )
-    audio_root: Path | None = option(None, "Where the corpus lies; no path is followed out of it.", "DIR")
-    jobs: int = option(1, JOBS)
-    seed: int = option(0, SEED)
-    device: str = option("auto", DEVICE)
-    precision: str = option("auto", ENCODER_PRECISION)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,17 @@ INNER_ROOMS = {
     "reporting": ("contents", "plots", "reports", "exports"),
 }
 ROOT_MODULES = (
-    *("architectures", "arrays", "claim", "classifier_config", "config", "encoding", "errors", "fields"),
+    *(
+        "architectures",
+        "arrays",
+        "augment_config",
+        "claim",
+        "classifier_config",
+        "config",
+        "encoding",
+        "errors",
+        "fields",
+    ),
     *("generator_config", "keywords", "metrics", "parallel", "presets", "processes", "provenance"),
     *("donor_config", "published_folds"),
     *("recording_config", "rehearsal", "spelling", "verb_config", "version", "voting"),

@@ -22,7 +22,7 @@ from stores import read_all
 
 from sertools.balance.augmentation import _lay_out, augment_store
 from sertools.balance.plan import plan_rows
-from sertools.balance.strategies import STRATEGIES, TABLE_1, Strategy
+from sertools.balance.strategies import CITED, STRATEGIES, TABLE_1, Strategy, adjusted, told
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
 from sertools.errors import SertoolsWarning
@@ -38,7 +38,8 @@ from sertools.store.select import Selection, select_store
 # The corpora are tones, some of which are alike.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(the same sound as another|silent):sertools.errors.SertoolsWarning")
 
-ALTERED = ("time_stretch", "pitch_shift", "gaussian_noise", "background_noise")
+OF_THE_PAPER = ("time_stretch", "pitch_shift", "gaussian_noise", "background_noise")
+ALTERED = (*OF_THE_PAPER, "speed", "vocal_tract", "frequency_filter")
 KEYS = {
     "time_stretch": ["rate"],
     "pitch_shift": ["n_steps"],
@@ -120,6 +121,8 @@ def by_hand(store: Store, row: int, noise_dir: Path | None = None) -> np.ndarray
         y = librosa.effects.time_stretch(y, rate=rate)
     elif facts["origin"] == "pitch_shift":
         y = librosa.effects.pitch_shift(y, sr=front_end.sr, n_steps=params["n_steps"], res_type="soxr_hq")
+    elif facts["origin"] == "speed":
+        y = soxr.resample(y, rate, 1.0, quality="HQ")
     else:
         noise, sr = soundfile.read(noise_dir / params["noise"], dtype="float32")
         first = math.floor(params["noise_start"] * sr + 0.5)
@@ -175,6 +178,69 @@ def test_every_strategy_of_table_1(strategy: Strategy, tiny_store: Path, noise: 
     assert (segments["origin"][n:] != "real").all()
 
 
+@pytest.mark.parametrize("strategy", CITED, ids=lambda strategy: strategy.name)
+def test_every_strategy_of_the_works_cited(strategy: Strategy, tiny_store: Path, tmp_path: Path) -> None:
+    select_store(tiny_store, tmp_path / "some.h5", Selection(where=(parse_condition("speaker=02,05"),)))
+    once, again, other = (
+        augment(tmp_path / "some.h5", tmp_path / f"{name}.h5", strategy, **options)
+        for name, options in {"once": {}, "again": {"jobs": 2}, "other": {"seed": 1}}.items()
+    )
+    assert once.path.read_bytes() == again.path.read_bytes()
+    sizes = Counter(open_store(tmp_path / "some.h5").contents.emotion.tolist())
+    assert set(Counter(once.contents.emotion.tolist()).values()) == {max(sizes.values())}
+    segments, other_segments = once.contents.segments, other.contents.segments
+    made = segments["origin"] != "real"
+    assert set(segments["origin"][made]) == {"chained" if strategy.in_a_row > 1 else strategy.transforms[0]}
+    assert made.sum() == sum(max(sizes.values()) - n for n in sizes.values()) > 4
+    assert np.isfinite(read_all(once)).all()
+    assert set(segments["digest"][made]) != set(other_segments["digest"][made])
+
+
+def test_rows_of_a_chain_go_through_its_transforms_one_after_the_other(tiny_store: Path, tmp_path: Path) -> None:
+    strategy = adjusted(STRATEGIES["RA"], in_a_row=3, magnitude=8)
+    store = augment(tiny_store, tmp_path / "ra.h5", strategy)
+    segments = store.contents.segments
+    seen: Counter[str] = Counter()
+    for text in segments["params"][segments["origin"] == "chained"]:
+        chain = json.loads(text)["chain"]
+        assert len(chain) == 3
+        for step in chain:
+            seen[step["transform"]] += 1
+            assert step.get("snr_db", 8.0) == 8.0
+            assert abs(step.get("n_steps", 3.2)) == 3.2
+    assert set(seen) == set(STRATEGIES["RA"].transforms)
+    said = json.loads(store.contents.history[-1])["options"]
+    assert said == {"strategy": "RA", "in_a_row": 3, "magnitude": 8}
+
+
+def test_a_chain_of_one_transform_is_that_transform(tiny_store: Path, tmp_path: Path) -> None:
+    one = adjusted(STRATEGIES["RA"], among="speed", in_a_row=1, magnitude=10)
+    store = augment(tiny_store, tmp_path / "one.h5", one)
+    rows = np.flatnonzero(store.contents.segments["origin"] == "speed")
+    assert len(rows) > 10
+    assert {json.loads(store.contents.segments["params"][row])["rate"] for row in rows} == {1.2, 0.8333}
+    for row in rows[:5]:
+        np.testing.assert_allclose(store.rows([row])[0], by_hand(store, row), rtol=0, atol=1e-3)
+    # Two stretches that undo each other leave as much as there was.
+    two = dataclasses.replace(one, transforms=("time_stretch",), in_a_row=2)
+    store = augment(tiny_store, tmp_path / "two.h5", two)
+    for row in np.flatnonzero(store.contents.segments["origin"] == "chained"):
+        rates = [step["rate"] for step in json.loads(store.contents.segments["params"][row])["chain"]]
+        n, at = (round(store.contents.column(name)[row] * SR) for name in ("duration", "start"))
+        rate = rates[0] * rates[1]
+        enough = min(n, math.ceil(rate * SR)) if n - at >= SR else n - at
+        assert store.contents.segments["n_valid_frames"][row] == valid_frames(min(SR, round(enough / rate)), TINY)
+
+
+def test_a_strategy_draws_from_the_transforms_that_are_asked_for(tiny_store: Path, tmp_path: Path) -> None:
+    wide = adjusted(STRATEGIES["SA"], among="pitch_shift,speed,vocal_tract,frequency_filter,speed")
+    assert wide.transforms == ("pitch_shift", "speed", "vocal_tract", "frequency_filter")
+    store = augment(tiny_store, tmp_path / "wide.h5", wide)
+    assert set(store.contents.segments["origin"]) == {"real", *wide.transforms}
+    assert told(wide) == {"strategy": "SA", "among": "pitch_shift,speed,vocal_tract,frequency_filter"}
+    assert told(STRATEGIES["RA"]) == {"strategy": "RA"}
+
+
 def test_a_new_row_says_what_it_was_made_of(tiny_store: Path, sar: Path) -> None:
     before, after = open_store(tiny_store).contents, open_store(sar).contents
     row_of = {digest: row for row, digest in enumerate(before.segments["digest"].tolist())}
@@ -189,7 +255,7 @@ def test_a_new_row_says_what_it_was_made_of(tiny_store: Path, sar: Path) -> None
             assert facts["digest"] not in row_of
         for name in ("id", "path", "start", "emotion", "speaker", "session", "gender"):
             assert after.column(name)[row] == before.column(name)[source]
-    assert set(after.segments["origin"]) == {"real", *ALTERED}
+    assert set(after.segments["origin"]) == {"real", *OF_THE_PAPER}
 
 
 def test_full_rows_stay_full(tiny_store: Path, tmp_path: Path) -> None:
@@ -309,7 +375,7 @@ def test_rows_are_made_from_their_own_stretch_of_audio(
         for i in range(n)
     }
     store = corpus(tmp_path, signals, dataclasses.replace(TINY, **options), sr, spans)
-    strategy = only("time_stretch", "pitch_shift", "background_noise")
+    strategy = only("time_stretch", "pitch_shift", "background_noise", "speed")
     store = augment(store.path, tmp_path / "x.h5", strategy, noise=noise)
     least, altered = shares(store)["happy"]
     assert shares(store)["sad"] == (least, altered)

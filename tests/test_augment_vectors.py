@@ -20,7 +20,7 @@ from tiny_encoders import save_tiny
 
 import sertools
 from sertools import augment, open_store
-from sertools.balance.strategies import STRATEGIES, TABLE_1
+from sertools.balance.strategies import CITED, STRATEGIES, TABLE_1
 from sertools.encoders.encoder import open_encoder
 from sertools.encoders.reopening import encoder_of
 from sertools.errors import ModelError, StoreError, UsageError
@@ -79,7 +79,7 @@ def test_an_altered_row_is_the_altered_recording_encoded(
     assert (after.damaged_rows(), after.tables_damaged()) == ([], False)
 
 
-@pytest.mark.parametrize("strategy", [*TABLE_1, STRATEGIES["RS0.8"]], ids=lambda strategy: strategy.name)
+@pytest.mark.parametrize("strategy", [*TABLE_1, *CITED, STRATEGIES["RS0.8"]], ids=lambda strategy: strategy.name)
 def test_every_strategy_makes_rows_of_the_same_encoder(
     strategy: object, embedded: Path, encoder: Path, noise: Path, tiny_store: Path, tmp_path: Path
 ) -> None:
@@ -91,7 +91,8 @@ def test_every_strategy_makes_rows_of_the_same_encoder(
     assert np.isfinite(rows_of(store)).all()
     assert set(store.contents.segments["n_valid_frames"]) == {1}
     if strategy.ratio is None:
-        assert set(store.contents.segments["origin"]) == {"real", *strategy.transforms}
+        made = ("chained",) if strategy.in_a_row > 1 else strategy.transforms
+        assert set(store.contents.segments["origin"]) == {"real", *made}
     said = json.loads(store.contents.history[-1])
     assert ("encoder" in said["inputs"]) == strategy.alters
     if strategy.alters:

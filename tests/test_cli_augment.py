@@ -63,6 +63,31 @@ def test_an_unknown_strategy(call, here):
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--strategy CP --among speed", ["--among speed", "CP alters no audio"]),
+        ("--strategy SA --among speed,vocal", ["--among 'vocal'", "did you mean 'vocal_tract'"]),
+        ("--strategy SA --among speed,", ["--among ''", "known are time_stretch, "]),
+        ("--strategy SP --magnitude 3", ["--magnitude 3", "take RA"]),
+        ("--strategy SA --in-a-row 2", ["--in-a-row 2", "take RA"]),
+        ("--strategy RA --in-a-row 0", ["--in-a-row 0: expected 1 to 10"]),
+        ("--strategy RA --magnitude 11", ["--magnitude 11: expected above 0"]),
+        ("--strategy RA --among background_noise", ["--strategy RA", "--noise DIR"]),
+    ],
+)
+def test_transforms_that_cannot_be_asked_for(call, here, options, words):
+    refused(call, here, f"s.h5 {options} -o x.h5", 2, *words)
+
+
+def test_options_of_a_chain_come_back_as_a_command(call, here):
+    line = "augment s.h5 --strategy RA --in-a-row 3 --magnitude 2.5 --among speed,vocal_tract"
+    assert call(*line.split(), "-o", "x.h5", cwd=here).code == 0
+    [*_, command] = json.loads(call("info", "x.h5", cwd=here).out)["commands"]
+    for words in ("--strategy RA", "--in-a-row 3", "--magnitude 2.5", "--among speed,vocal_tract"):
+        assert words in command
+
+
 @pytest.mark.parametrize("strategy", ["SA", "SAR", "SARM", "SARB"])
 def test_noise_that_is_not_given(call, here, strategy):
     words = (f"--strategy {strategy}", "--noise DIR", "ESC-50 (github.com/karolpiczak/ESC-50)", "such as SARS")

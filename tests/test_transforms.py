@@ -14,14 +14,26 @@ from conftest import SR, process_environment, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sertools.augment_config import Augmenting
 from sertools.balance.alteration import TRANSFORMS
+from sertools.balance.strategies import STRATEGIES, STRONGEST, TRANSFORM_NAMES
 from sertools.config import FrontEnd
+from sertools.fields import keywords_of
 from sertools.sound.activity import active_power, frame_power, speech_span
 from sertools.sound.audio import UtteranceAudio, trimmed
-from sertools.sound.transforms import add_noise, pitch_shift, time_stretch
+from sertools.sound.transforms import (
+    add_noise,
+    change_speed,
+    filter_frequencies,
+    pitch_shift,
+    time_stretch,
+    warp_vocal_tract,
+)
 
 RATES = [0.81, 0.93, 1.07, 1.23]
 STEPS = [-2, -1, 1, 2]
+SPEEDS = [0.9, 1.1]
+ALPHAS = [0.9, 0.95, 1.05, 1.1]
 
 
 def sine(frequency: float, seconds: float, level: float = 0.3) -> np.ndarray:
@@ -103,9 +115,17 @@ def test_very_short_audio_is_no_trouble(n: int, rng: np.random.Generator) -> Non
         shifted = pitch_shift(y, SR, n_steps)
         assert len(shifted) == n
         assert np.isfinite(shifted).all()
-    mixed = add_noise(y, rng.standard_normal(n).astype(np.float32), SR, 10.0)
-    assert len(mixed) == n
-    assert np.isfinite(mixed).all()
+    for rate in SPEEDS:
+        faster = change_speed(y, rate)
+        assert len(faster) == max(1, round(n / rate))
+        assert np.isfinite(faster).all()
+    for made in (
+        add_noise(y, rng.standard_normal(n).astype(np.float32), SR, 10.0),
+        *(warp_vocal_tract(y, sr, alpha) for alpha in ALPHAS for sr in (8000, SR, 48_000)),
+        *(filter_frequencies(y, sr, 150.0, 5.0, gain) for gain in (-10.0, 10.0) for sr in (8000, SR, 48_000)),
+    ):
+        assert (made.dtype, len(made)) == (np.float32, n)
+        assert np.isfinite(made).all()
 
 
 def test_silence_stays_silence(rng: np.random.Generator) -> None:
@@ -114,8 +134,67 @@ def test_silence_stays_silence(rng: np.random.Generator) -> None:
         time_stretch(y, 0.81),
         pitch_shift(y, SR, 2),
         add_noise(y, rng.standard_normal(len(y)).astype(np.float32), SR, 10.0),
+        change_speed(y, 1.1),
+        warp_vocal_tract(y, SR, 0.9),
+        filter_frequencies(y, SR, 1000.0, 6.0, 10.0),
     ):
         assert not made.any()
+
+
+# Of works that the paper cites
+
+
+@pytest.mark.parametrize("rate", SPEEDS)
+def test_another_speed_changes_duration_and_pitch_alike(rate: float) -> None:
+    y = sine(220, 2)
+    faster = change_speed(y, rate)
+    assert faster.dtype == np.float32
+    assert len(faster) == round(len(y) / rate)
+    assert strongest_frequency(faster) == pytest.approx(220 * rate, rel=0.002)
+    assert db(rms(faster) ** 2 / rms(y) ** 2) == pytest.approx(0, abs=0.1)
+    burst = np.concatenate([silence(1.2), sine(220, 0.1), silence(0.9)])
+    assert burst_seconds(change_speed(burst, rate)) == pytest.approx(1.25 / rate, abs=0.001)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("frequency", [220, 1000, 3500, 5500, 7500])
+def test_a_vocal_tract_moves_frequencies_as_jaitly_and_hinton_have_it(alpha: float, frequency: float) -> None:
+    """Their formula, with F_hi = 4800 Hz and S = 16 kHz."""
+    knee, top = 4800 * min(alpha, 1), SR / 2
+    moved = alpha * frequency
+    if frequency > knee / alpha:
+        moved = top - (top - knee) / (top - knee / alpha) * (top - frequency)
+    y = sine(frequency, 2)
+    warped = warp_vocal_tract(y, SR, alpha)
+    assert (warped.dtype, len(warped)) == (np.float32, len(y))
+    assert strongest_frequency(warped) == pytest.approx(moved, rel=0.002)
+    middle = slice(len(y) // 8, -len(y) // 8)
+    assert db(rms(warped[middle]) ** 2 / rms(y) ** 2) == pytest.approx(0, abs=2)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_a_vocal_tract_leaves_events_where_they_are(alpha: float) -> None:
+    y = np.concatenate([silence(1.2), sine(220, 0.1), silence(0.9)])
+    assert burst_seconds(warp_vocal_tract(y, SR, alpha)) == pytest.approx(1.25, abs=0.02)
+
+
+def test_a_vocal_tract_of_the_same_length_changes_nothing(rng: np.random.Generator) -> None:
+    y = tone(rng, 150, 1.0)
+    np.testing.assert_allclose(warp_vocal_tract(y, SR, 1.0), y, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("gain_db", [-10.0, 4.0, 10.0])
+@pytest.mark.parametrize("semitones", [0, 6, -12, 36])
+def test_a_filter_has_a_bell_over_the_semitones(gain_db: float, semitones: float) -> None:
+    y = sine(800 * 2 ** (semitones / 12), 1)
+    filtered = filter_frequencies(y, SR, 800.0, 6.0, gain_db)
+    middle = slice(len(y) // 8, -len(y) // 8)
+    expected = gain_db * np.exp(-0.5 * (semitones / 6) ** 2)
+    assert db(rms(filtered[middle]) ** 2 / rms(y[middle]) ** 2) == pytest.approx(expected, abs=0.05)
+    # Phases stay, and what is loud at the end does not come round to the beginning.
+    assert np.corrcoef(filtered[middle], y[middle])[0, 1] > 0.999
+    late = np.concatenate([silence(0.9), sine(800, 0.1)])
+    assert np.abs(filter_frequencies(late, SR, 800.0, 6.0, gain_db)[: SR // 2]).max() < 1e-4
 
 
 # Noise
@@ -172,7 +251,8 @@ def drawn(name: str, n: int = 800) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    ("name", "key", "values"), [("time_stretch", "rate", RATES), ("pitch_shift", "n_steps", STEPS)]
+    ("name", "key", "values"),
+    [("time_stretch", "rate", RATES), ("pitch_shift", "n_steps", STEPS), ("speed", "rate", SPEEDS)],
 )
 def test_parameters_come_from_the_papers_reference(name: str, key: str, values: list[float]) -> None:
     params = drawn(name)
@@ -190,6 +270,49 @@ def test_signal_to_noise_ratios_are_uniform(name: str) -> None:
     assert 10.0 <= ratios[0] < 10.5
     assert 29.5 < ratios[-1] <= 30.0
     assert np.abs(ratios - np.linspace(10, 30, len(ratios))).max() < 1.0
+
+
+def test_parameters_of_the_works_cited() -> None:
+    alphas = np.sort([p["alpha"] for p in drawn("vocal_tract")])
+    assert np.abs(alphas - np.linspace(0.9, 1.1, len(alphas))).max() < 0.01
+    filters = drawn("frequency_filter")
+    assert {tuple(p) for p in filters} == {("center_hz", "width", "gain_db")}
+    for key, low, high in (("center_hz", 150, 8000), ("width", 5, 7), ("gain_db", -10, 10)):
+        values = np.sort([p[key] for p in filters])
+        even = np.geomspace if key == "center_hz" else np.linspace
+        expected = even(low, high, len(values))
+        assert low <= values[0] < expected[8]
+        assert expected[-9] < values[-1] <= high
+        assert values[len(values) // 2] == pytest.approx(expected[len(values) // 2], abs=0.1 * (high - low))
+
+
+@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - {"frequency_filter"}))
+def test_a_transform_at_half_strength_is_about_its_works_and_grows(name: str) -> None:
+    def strength(params: dict) -> float:
+        [value] = params.values()
+        if "snr_db" in params:
+            return -value
+        return abs(value) if "n_steps" in params else abs(np.log(value))
+
+    rng = np.random.default_rng(1)
+    transform = TRANSFORMS[name]
+    weak, half, full = ([transform.at(rng, m) for _ in range(40)] for m in (0.1, 0.5, 1.0))
+    assert max(map(strength, weak)) < min(map(strength, half)) < min(map(strength, full))
+    theirs = [strength(transform.draw(rng)) for _ in range(400)]
+    # Of noise, which they draw from a range, half is in its middle.
+    assert 0.8 * min(theirs) <= np.mean([*map(strength, half)]) <= 1.05 * max(theirs)
+    if "snr_db" not in half[0]:
+        assert len({tuple(params.items()) for params in half}) == 2  # either way
+
+
+def test_options_name_what_there_is() -> None:
+    assert set(TRANSFORM_NAMES) == set(TRANSFORMS)
+    options = {name: keyword.option for name, keyword in keywords_of(Augmenting).items()}
+    assert all(name in options["among"].help for name in TRANSFORMS)
+    assert options["magnitude"].bounds is not None
+    assert options["magnitude"].bounds.high == STRONGEST
+    assert options["magnitude"].unset == f"{STRATEGIES['RA'].magnitude:g}"
+    assert options["in_a_row"].unset == str(STRATEGIES["RA"].in_a_row)
 
 
 # Trimming

@@ -12,10 +12,10 @@ from sertools.keywords import parted
 
 if TYPE_CHECKING:
     from sertools.api.typed import Augment, Select, ToWav, Unpack
+    from sertools.augment_config import Augmenting
     from sertools.balance.augmentation import AugmentProgress
     from sertools.encoders.encoder import FrozenEncoder
     from sertools.store.listening import ToWavProgress
-    from sertools.verb_config import Augmenting
 
 
 @takes("select")
@@ -99,7 +99,7 @@ def augment(
 ) -> Mapping[str, tuple[int, int]]:
     """Balance a training store without a GAN (§2.5).
 
-    Strategies are the keys of `sertools.STRATEGIES`: CP copies, SA and its variants alter the audio, RS removes rows.
+    Strategies are the keys of `sertools.STRATEGIES`: CP copies, RS removes rows, the others alter the audio.
     Altered audio of a store of vectors is encoded again, by the encoder that made them.
 
     Parameters
@@ -122,12 +122,14 @@ def augment(
         If there is nothing to balance, or audio, noise or the encoder is missing.
     """
     from sertools.balance.augmentation import augment_store
+    from sertools.balance.strategies import adjusted
     from sertools.balance.strategies import strategy as find
     from sertools.sound.noise import open_noise
     from sertools.store.reader import open_store
 
     how, _ = parted("augment", options)
-    chosen, source, output = find(how.strategy), path_of(store), path_of(output)
+    chosen = adjusted(find(how.strategy), how.among, how.in_a_row, how.magnitude)
+    source, output = path_of(store), path_of(output)
     sounds, root = maybe(how.noise), maybe(how.audio_root)
     contents = open_store(source).contents
     front_end = contents.front_end

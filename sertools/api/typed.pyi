@@ -144,6 +144,9 @@ class Score(TypedDict, total=False):
 
 class Augment(TypedDict, total=False):
     strategy: str
+    among: str | None
+    in_a_row: int | None
+    magnitude: float | None
     noise: AnyPath | None
     encoder: str | None
     audio_root: AnyPath | None

@@ -23,7 +23,7 @@ from sertools.arrays import Index
 from sertools.balance.alteration import TRANSFORMS, Alteration, Parent
 from sertools.balance.alterers import Alterer, alterer
 from sertools.balance.plan import RowPlan, plan_rows
-from sertools.balance.strategies import Strategy
+from sertools.balance.strategies import COPIED, Strategy, told
 from sertools.corpora.files import check_inside, on_disk
 from sertools.encoding import Encoding
 from sertools.errors import StoreError, UsageError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sertools.encoders.encoder import FrozenEncoder
 
 _TRIED = 4  # recordings that a rehearsal alters
+_CHAINED = "chained"  # the origin of a row of several transforms
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class _Rows:
 
     source: Index  # row of the source that each is, or is made from [shape=(N,)]
     origin: npt.NDArray[np.str_]  # empty for a row that stays as it is
+    made_by: dict[int, tuple[str, ...]]  # place of each new row → its transforms, or that it is copied
     entropy: dict[int, int]  # place of each new row → what seeds it
 
 
@@ -106,8 +108,8 @@ def augment_store(
     except StoreError as error:
         raise StoreError(f"{source}: {error}") from error
     rows = _lay_out(store, plan, strategy, seed)
-    altered = np.flatnonzero(np.isin(rows.origin, list(TRANSFORMS)))
-    parents = _parents(store, rows, altered, audio_root)
+    altered = np.flatnonzero((rows.origin != "") & (rows.origin != COPIED))
+    parents = _parents(store, rows, altered, strategy.magnitude, audio_root)
     counts = _counts(contents.emotion, rows)
     if parents:
         find_cache()
@@ -197,7 +199,7 @@ def _history(
         **({"noise": Input(noise.digest())} if noise else {}),
         **({"encoder": Input(encoder)} if encoder else {}),
     }
-    return history("augment", {"strategy": strategy.name, **(computed if encoder else {})}, inputs, seed)
+    return history("augment", {**told(strategy), **(computed if encoder else {})}, inputs, seed)
 
 
 def _needed_noise(strategy: Strategy, noise: NoiseFolder | None) -> NoiseFolder | None:
@@ -219,7 +221,7 @@ def _lay_out(store: Store, plan: RowPlan, strategy: Strategy, seed: int) -> _Row
     source = np.concatenate([kept, plan.add]).astype(np.int64)
     is_new = np.concatenate([np.isin(kept, plan.replace), np.ones(len(plan.add), dtype=bool)])
     origin = np.full(len(source), "", dtype="<U32")
-    entropy = {}
+    made_by, entropy = {}, {}
     made: Counter[int] = Counter()
     ids, starts = store.contents.column("id"), store.contents.segments["start"]
     for at in np.flatnonzero(is_new):
@@ -228,12 +230,16 @@ def _lay_out(store: Store, plan: RowPlan, strategy: Strategy, seed: int) -> _Row
         made[row] += 1
         words = f"{seed}\0{ids[row]}\0{starts[row]:.6f}\0{made[row]}"
         number = int.from_bytes(hashlib.blake2b(words.encode(), digest_size=16).digest(), "little")
-        origin[at] = strategy.transforms[np.random.default_rng([number, 1]).integers(len(strategy.transforms))]
+        draws = np.random.default_rng([number, 1]).integers(len(strategy.transforms), size=strategy.in_a_row)
+        made_by[int(at)] = by = tuple(strategy.transforms[draw] for draw in draws)
+        origin[at] = by[0] if len(by) == 1 else _CHAINED
         entropy[int(at)] = number
-    return _Rows(source, origin, entropy)
+    return _Rows(source, origin, made_by, entropy)
 
 
-def _parents(store: Store, rows: _Rows, altered: Index, audio_root: Path | None) -> list[Parent]:
+def _parents(
+    store: Store, rows: _Rows, altered: Index, magnitude: float | None, audio_root: Path | None
+) -> list[Parent]:
     """Group neighbouring rows that are to be altered by utterance: each group is decoded once."""
     segments, utterances = store.contents.segments, store.contents.utterances
     strange = altered[segments["origin"][rows.source[altered]] != "real"]
@@ -255,7 +261,9 @@ def _parents(store: Store, rows: _Rows, altered: Index, audio_root: Path | None)
                 float(utterances["duration"][utterance]),
                 str(utterances["digest"][utterance]),
                 tuple(
-                    Alteration(float(segments["start"][rows.source[at]]), str(rows.origin[at]), rows.entropy[at])
+                    Alteration(
+                        float(segments["start"][rows.source[at]]), rows.made_by[at], rows.entropy[at], magnitude
+                    )
                     for at in group
                 ),
             )

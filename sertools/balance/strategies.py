@@ -1,11 +1,12 @@
-"""The strategies that balance a training set without a generator, as data: Table 1, and Table 3's random selection.
+"""The strategies that balance a training set without a generator, as data.
 
-No code branches on a strategy's name: `plan` reads `replace` and `ratio`, `augmentation` reads `transforms`.
+Those of Table 1, Table 3's random selection, and the augmentations of works that the paper cites. No code branches on
+a strategy's name: `plan` reads `replace` and `ratio`, `augmentation` the rest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sertools.errors import UsageError, did_you_mean
@@ -15,12 +16,12 @@ COPIED = "copied"
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
-    """One row of Table 1, or of Table 3's random selection.
+    """One row of Table 1, of Table 3's random selection, or of the works cited.
 
     Attributes
     ----------
     name
-        The paper's abbreviation; RS for random selection, which has none there.
+        The paper's abbreviation where it has one.
     transforms
         What a new row is; where there are several, each row draws one. A copy, or a key of
         `alteration.TRANSFORMS`.
@@ -28,12 +29,18 @@ class Strategy:
         Which classes' rows are replaced by altered ones, besides those added (§2.5).
     ratio
         No class keeps more than 1/ratio times the rows of the smallest (§2.5, §3.3); None removes nothing.
+    in_a_row
+        How many transforms a new row goes through, drawn one by one from `transforms`; more than one are chained.
+    magnitude
+        How strong each is, up to `STRONGEST`; None: as the work that it comes from, which `alteration` draws.
     """
 
     name: str
     transforms: tuple[str, ...]
     replace: Literal["none", "all", "majority"] = "none"
     ratio: float | None = None
+    in_a_row: int = 1
+    magnitude: float | None = None
 
     @property
     def alters(self) -> bool:
@@ -42,6 +49,9 @@ class Strategy:
 
 
 _SIGNAL = ("time_stretch", "pitch_shift", "gaussian_noise", "background_noise")
+_CITED = ("speed", "vocal_tract", "frequency_filter")
+TRANSFORM_NAMES = (*_SIGNAL, *_CITED)
+STRONGEST = 10.0  # the scale of Cubuk et al. 2020
 
 TABLE_1 = (
     Strategy(name="CP", transforms=(COPIED,)),
@@ -52,8 +62,17 @@ TABLE_1 = (
     Strategy(name="SARS", transforms=("time_stretch", "pitch_shift"), replace="all"),
 )
 RANDOM_SELECTION = tuple(Strategy(name=f"RS{ratio}", transforms=(), ratio=ratio) for ratio in (0.4, 0.6, 0.8, 1.0))
+# §1 cites them, and the paper does not try them by themselves. RA is RandAugment (Cubuk et al. 2020), two numbers in
+# the place of a learned policy; without background noise, so that it needs no folder.
+CITED = (
+    Strategy(name="PS", transforms=("pitch_shift",)),
+    Strategy(name="SP", transforms=("speed",)),
+    Strategy(name="VTLP", transforms=("vocal_tract",)),
+    Strategy(name="FF", transforms=("frequency_filter",)),
+    Strategy(name="RA", transforms=(*_SIGNAL[:3], *_CITED), in_a_row=2, magnitude=5.0),
+)
 
-STRATEGIES = {strategy.name: strategy for strategy in (*TABLE_1, *RANDOM_SELECTION)}
+STRATEGIES = {strategy.name: strategy for strategy in (*TABLE_1, *CITED, *RANDOM_SELECTION)}
 
 
 def strategy(name: str) -> Strategy:
@@ -68,3 +87,51 @@ def strategy(name: str) -> Strategy:
         hint = did_you_mean(name, STRATEGIES) or ";"
         raise UsageError(f"--strategy {name!r}: no such strategy{hint} known are {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
+
+
+def adjusted(
+    chosen: Strategy, among: str | None = None, in_a_row: int | None = None, magnitude: float | None = None
+) -> Strategy:
+    """Change what a strategy's rows are made by; what is None stays.
+
+    Parameters
+    ----------
+    among
+        Transforms to draw from, with commas between them.
+    in_a_row, magnitude
+        Of a strategy that has a magnitude.
+
+    Raises
+    ------
+    UsageError
+        If the strategy has none of that, or a transform is unknown.
+    """
+    if among is not None:
+        if not chosen.alters:
+            raise UsageError(
+                f"--among {among}: --strategy {chosen.name} alters no audio; take one that does, such as SA"
+            )
+        names = tuple(dict.fromkeys(among.split(",")))
+        for name in names:
+            if name not in TRANSFORM_NAMES:
+                hint = did_you_mean(name, TRANSFORM_NAMES) or ";"
+                raise UsageError(f"--among {name!r}: no such transform{hint} known are {', '.join(TRANSFORM_NAMES)}")
+        chosen = replace(chosen, transforms=names)
+    for flag, value in (("--in-a-row", in_a_row), ("--magnitude", magnitude)):
+        if value is not None and chosen.magnitude is None:
+            raise UsageError(
+                f"{flag} {value:g}: a row of --strategy {chosen.name} has one transform, as strong as in its work; "
+                "take RA"
+            )
+    return replace(chosen, in_a_row=in_a_row or chosen.in_a_row, magnitude=magnitude or chosen.magnitude)
+
+
+def told(chosen: Strategy) -> dict[str, str | int | float]:
+    """Say which options of `augment` give a strategy, for a history."""
+    known = STRATEGIES.get(chosen.name, chosen)
+    return {
+        "strategy": chosen.name,
+        **({"among": ",".join(chosen.transforms)} if chosen.transforms != known.transforms else {}),
+        **({"in_a_row": chosen.in_a_row} if chosen.in_a_row != known.in_a_row else {}),
+        **({"magnitude": chosen.magnitude} if chosen.magnitude not in (None, known.magnitude) else {}),
+    }

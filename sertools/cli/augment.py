@@ -17,13 +17,16 @@ def augment(
     """Balance a training store without a GAN.
 
     CP copies rows; SA and its variants alter the audio that rows come from
-    (stretch, shift, noise); RS removes rows. The output holds the old rows and
-    the new. Of a store of vectors, altered audio is given to their encoder again.
+    (stretch, shift, noise); RS removes rows. PS, SP, VTLP and FF have one
+    transform each (pitch, speed, vocal tract, frequency filter), RA several in
+    a row. The output holds the old rows and the new. Of a store of vectors,
+    altered audio is given to their encoder again.
 
     \b
     Example:
       sertools augment train.h5 --strategy CP -o train-cp.h5
       sertools augment train.h5 --strategy SAR --noise noise/ -o train-sar.h5
+      sertools augment train.h5 --strategy RA --in-a-row 3 --magnitude 4 -o train-ra.h5
       sertools augment emb.h5 --strategy SARS --encoder whisper-base/ -o emb-sars.h5
     """
     from sertools import api
