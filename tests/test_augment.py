@@ -22,7 +22,7 @@ from stores import read_all
 
 from sertools.balance.augmentation import _lay_out, augment_store
 from sertools.balance.plan import plan_rows
-from sertools.balance.strategies import CITED, STRATEGIES, TABLE_1, Strategy, adjusted, told
+from sertools.balance.strategies import CITED, STRATEGIES, TABLE_1, Strategy, adjusted, options_of
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
 from sertools.errors import SertoolsWarning
@@ -237,8 +237,8 @@ def test_a_strategy_draws_from_the_transforms_that_are_asked_for(tiny_store: Pat
     assert wide.transforms == ("pitch_shift", "speed", "vocal_tract", "frequency_filter")
     store = augment(tiny_store, tmp_path / "wide.h5", wide)
     assert set(store.contents.segments["origin"]) == {"real", *wide.transforms}
-    assert told(wide) == {"strategy": "SA", "among": "pitch_shift,speed,vocal_tract,frequency_filter"}
-    assert told(STRATEGIES["RA"]) == {"strategy": "RA"}
+    assert options_of(wide) == {"strategy": "SA", "among": "pitch_shift,speed,vocal_tract,frequency_filter"}
+    assert options_of(STRATEGIES["RA"]) == {"strategy": "RA"}
 
 
 def test_a_new_row_says_what_it_was_made_of(tiny_store: Path, sar: Path) -> None:

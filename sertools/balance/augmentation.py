@@ -23,7 +23,7 @@ from sertools.arrays import Index
 from sertools.balance.alteration import TRANSFORMS, Alteration, Parent
 from sertools.balance.alterers import Alterer, alterer
 from sertools.balance.plan import RowPlan, plan_rows
-from sertools.balance.strategies import COPIED, Strategy, told
+from sertools.balance.strategies import COPIED, Strategy, options_of
 from sertools.corpora.files import check_inside, on_disk
 from sertools.encoding import Encoding
 from sertools.errors import StoreError, UsageError
@@ -199,7 +199,7 @@ def _history(
         **({"noise": Input(noise.digest())} if noise else {}),
         **({"encoder": Input(encoder)} if encoder else {}),
     }
-    return history("augment", {**told(strategy), **(computed if encoder else {})}, inputs, seed)
+    return history("augment", {**options_of(strategy), **(computed if encoder else {})}, inputs, seed)
 
 
 def _needed_noise(strategy: Strategy, noise: NoiseFolder | None) -> NoiseFolder | None:

@@ -126,7 +126,7 @@ def adjusted(
     return replace(chosen, in_a_row=in_a_row or chosen.in_a_row, magnitude=magnitude or chosen.magnitude)
 
 
-def told(chosen: Strategy) -> dict[str, str | int | float]:
+def options_of(chosen: Strategy) -> dict[str, str | int | float]:
     """Say which options of `augment` give a strategy, for a history."""
     known = STRATEGIES.get(chosen.name, chosen)
     return {
