@@ -81,6 +81,40 @@ def test_posthoc_evaluates_the_classifier_of_the_other_parts_once_more():
     assert "posthoc" in TABLE_3
 
 
+def test_a_grid_is_tried_on_validation_rows_and_never_on_the_test():
+    given = {"METHODS": "RA-chosen RA-chosen+weighted", "FOLDS": "1", "CLASSES": "angry", "VAL": "4"}
+    found = {line[0].partition(":")[0]: line for line in rules(fragment(given))}
+    cell, grid = "$(OUT)/1/angry/seed0", KNOWN["RA-chosen"].grid
+    assert len(set(grid)) == len(grid) == 6
+    for name in ("RA-chosen", "RA-chosen+weighted"):
+        said = [f"{cell}/{name}.{number}.val.json" for number in range(1, 7)]
+        assert found[f"{cell}/{name}.clf.safetensors"][0].split()[1:] == said
+        for number, options in enumerate(grid, start=1):
+            store, classifier = f"{cell}/RA-chosen.{number}.h5", f"{cell}/{name}.{number}.clf.safetensors"
+            assert f"--strategy RA {options} --seed" in found[store][-1]
+            assert found[classifier][0].split()[1:] == [store]
+            assert ("--loss weighted" in found[classifier][-1]) == (name != "RA-chosen")
+            assert found[said[number - 1]][0].split()[1:] == [classifier, "$(OUT)/1/val.h5"]
+        assert not any("test.h5" in word for target in said for word in found[target])
+    with pytest.raises(UsageError, match="METHODS: RA-chosen: is chosen on validation rows; set them apart by VAL=4"):
+        fragment({**given, "VAL": ""})
+    # Where weights are kept by validation, these rows are no test, and say so.
+    kept = rules(fragment({**given, "PROFILE": "paper"}))
+    assert {"--allow-seen" in line[-1] for line in kept if ".val.json:" in line[0]} == {True}
+    assert not any("--allow-seen" in line[-1] for line in found.values())
+
+
+def test_the_best_on_validation_is_named(tmp_path, capsys):
+    for number, uar in enumerate((0.5, 0.75, 0.75), start=1):
+        (tmp_path / f"m.{number}.val.json").write_text(json.dumps({"metrics": {"uar": uar}}))
+    paths = [str(tmp_path / f"m.{number}.val.json") for number in (1, 2, 3)]
+    assert main(["--best", *paths]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/m.2.clf.safetensors\n"
+    (tmp_path / "m.1.val.json").write_text("{}")
+    assert main(["--best", *paths]) == 1
+    assert "m.1.val.json: expected what `sertools evaluate -o` writes" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sertools.errors import SertoolsError, one_of, printable
+from sertools.experiment.choosing import best_classifier
 from sertools.experiment.fragment import fragment, write
 from sertools.experiment.guide import guide
 from sertools.experiment.seeds import PURPOSES, derived_seed
@@ -37,6 +38,9 @@ def main(words: Sequence[str] | None = None) -> int:
     what.add_argument(
         "--speakers", action="store_true", help="write a fold for each speaker of what info --json says"
     )
+    what.add_argument(
+        "--best", nargs="+", metavar="RESULT", help="print the classifier of the best of several results instead"
+    )
     asked = parser.parse_args(words)
     given = {**os.environ, **dict(word.split("=", 1) for word in asked.words if "=" in word)}
     goals = [word for word in asked.words if "=" not in word]
@@ -57,6 +61,8 @@ def _said(asked: argparse.Namespace, given: Mapping[str, str], goals: Sequence[s
         return f"{derived_seed(*asked.seed)}\n"
     if asked.steps:
         return shell_lines(given)
+    if asked.best:
+        return best_classifier(asked.best)
     if asked.speakers:
         return folds_of_speakers(sys.stdin.read())
     rules = fragment(given, goals)

@@ -40,6 +40,8 @@ class Method:
         Options of `evaluate`, for the classifier that the other parts train, or `IMBALANCED`; empty: it is trained.
     strategy
         Of `augment`, whose store takes the place of the training store; empty: none.
+    grid
+        Options of `augment` to choose from: those whose classifier does best on validation rows; empty: no choice.
     model
         The artefact whose rows are added to the training store; empty: none.
     moves
@@ -67,6 +69,7 @@ class Method:
     options: str = ""
     evaluated: str = ""
     strategy: str = ""
+    grid: tuple[str, ...] = ()
     model: str = ""
     moves: str = ""
     setting: str = ""
@@ -92,6 +95,13 @@ METHODS = (
     *(
         Method(name=name, group=SIGNAL if strategy.ratio is None else SELECTION, strategy=name)
         for name, strategy in STRATEGIES.items()
+    ),
+    # A learned policy of two numbers.
+    Method(
+        name="RA-chosen",
+        group=SIGNAL,
+        strategy="RA",
+        grid=tuple(f"--in-a-row {n} --magnitude {m}" for n in (1, 2) for m in (2, 5, 8)),
     ),
     # Rows drawn from the class Gaussians, and between neighbours.
     Method(name="gauss", group=GENERATION, model="gauss"),
@@ -195,6 +205,11 @@ class Joined:
     def strategies(self) -> tuple[Method, ...]:
         """Parts that alter the training store; at most one."""
         return tuple(part for part in self.parts if part.strategy)
+
+    @property
+    def grid(self) -> tuple[str, ...]:
+        """Options of `augment` to choose from on validation rows."""
+        return tuple(options for part in self.strategies for options in part.grid)
 
     @property
     def generated(self) -> tuple[Method, ...]:

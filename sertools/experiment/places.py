@@ -9,6 +9,7 @@ from posixpath import join
 from sertools.balance.strategies import STRATEGIES
 from sertools.errors import UsageError
 from sertools.experiment.artefacts import DONORS, MODEL_OF_VECTORS, OF_PICTURES, OF_VECTORS, TRAIN
+from sertools.experiment.choosing import CLASSIFIER, ON_VALIDATION
 from sertools.experiment.methods import METHODS, Joined, Method, joined
 from sertools.experiment.rules import Rule, by_tool
 from sertools.experiment.seeds import PURPOSES, derived_seed
@@ -87,7 +88,7 @@ class Cell(Place):
         """Give the rules of every store that a method may train on."""
         for method in METHODS:
             if method.strategy:
-                yield self._altered(method)
+                yield from (self._altered(method, number) for number in range(len(method.grid) or 1))
             elif method.borrows and self.reduced and self.settings["DONORS"]:
                 line = "borrow $^ -o $@ --class {reduced} {borrows}"
                 needs = (self.train, *self.settings["DONORS"].split())
@@ -99,14 +100,14 @@ class Cell(Place):
                     yield self.rule(self._alone(method), (self._store(method),), line, reduced=self.reduced)
 
     def classifier(self, method: Joined) -> tuple[Rule, ...]:
-        """Give the rules of a method's classifier, of one that is averaged with it, and of its result.
+        """Give the rules of a method's classifier, of one that is averaged with it, of its result and of trials.
 
         Methods may share a classifier, which comes first.
 
         Raises
         ------
         UsageError
-            If it needs donors, and none is named, or vectors, and there are none.
+            If it needs donors, and none is named, or vectors, or validation rows, and there are none.
         """
         if method.of_donors and not self.settings["DONORS"]:
             raise UsageError(
@@ -116,8 +117,13 @@ class Cell(Place):
             raise UsageError(
                 f"METHODS: {method.name}: rows of donors are an encoder's; name one by ENCODER, or leave it out"
             )
+        if method.grid and not self.val:
+            raise UsageError(f"METHODS: {method.name}: is chosen on validation rows; set them apart by VAL=4, say")
         val = f"--val {self.val}" if self.val else ""
-        members = tuple(self._classifier(each, val) for each in (method, *map(joined, method.beside)))
+        members = tuple(
+            self._chosen(each) if each.grid else self._classifier(each)
+            for each in (method, *map(joined, method.beside))
+        )
         own, *beside = (rule.target for rule in members)
         tags = {"method": method.name, "fold": self.fold, "reduced": self.reduced, "seed": self.seed}
         evaluated = self.rule(
@@ -130,51 +136,81 @@ class Cell(Place):
             val=val,
             tags=" ".join(f"--tag {name}={value}" for name, value in tags.items() if value),
         )
-        return *members, evaluated
+        trials = (rule for number in range(len(method.grid)) for rule in self._trial(method, number))
+        return *members, evaluated, *trials
 
-    def _classifier(self, method: Joined, val: str) -> Rule:
+    @property
+    def _kept_on_val(self) -> bool:
+        """Whether a classifier keeps its best weights on validation."""
+        # The paper's does; a cycle of the rate ends in its best.
+        return bool(self.val) and self.settings["PRESET"] == "paper"
+
+    def _classifier(self, method: Joined, trial: int | None = None) -> Rule:
         return self.rule(
-            self.path(f"{method.trained}.clf.safetensors"),
-            self._trained_on(method),
+            self._trial_path(method, trial, CLASSIFIER),
+            self._trained_on(method, trial or 0),
             "train-clf $^ -o $@ --preset {PRESET} --seed {classifier} --device {DEVICE} "
             "{val} {width} {own} {CLF_OPTS}",
-            # The paper's classifier keeps its best weights on validation; a cycle of the rate ends in its best.
-            val=val if self.settings["PRESET"] == "paper" else "",
+            val=f"--val {self.val}" if self._kept_on_val else "",
             own=method.options,
         )
+
+    def _trial(self, method: Joined, number: int) -> tuple[Rule, Rule]:
+        """Rules of the classifier of one of a grid, and of what it does on validation rows."""
+        trained = self._classifier(method, number)
+        said = self.rule(
+            self._trial_path(method, number, ON_VALIDATION),
+            (trained.target, self.val),
+            "evaluate $^ -o $@ --device {DEVICE} {seen}",
+            seen="--allow-seen" if self._kept_on_val else "",
+        )
+        return trained, said
+
+    def _chosen(self, method: Joined) -> Rule:
+        """Rule of the best classifier of a grid."""
+        lines = (
+            "cp `$(BIN)/python -m sertools.experiment --best $^` $@.part",
+            "mv $@.part $@",
+        )
+        said = tuple(self._trial_path(method, number, ON_VALIDATION) for number in range(len(method.grid)))
+        return Rule(target=self._trial_path(method, None, CLASSIFIER), needs=said, lines=lines)
+
+    def _trial_path(self, method: Joined, number: int | None, suffix: str) -> str:
+        return self.path(f"{method.trained}{'' if number is None else f'.{number + 1}'}{suffix}")
 
     def result(self, method: Joined) -> str:
         """Give the path of a method's result."""
         return self.path(f"{method.name}.json")
 
-    def _trained_on(self, method: Joined) -> tuple[str, ...]:
+    def _trained_on(self, method: Joined, trial: int) -> tuple[str, ...]:
         # Shares are those of the reduced class, the one that is asked about. Vectors are made for it alone: into
         # a class that the corpus itself has fewer of, the few rows left would be moved again and again.
         of_reduced = self.reduced and (method.shared or self.settings["ENCODER"])
         generated = self._alone if of_reduced else self._store
         return (
-            *([self._store(part) for part in method.strategies] or ([] if method.alone else [self.train])),
+            *([self._store(part, trial) for part in method.strategies] or ([] if method.alone else [self.train])),
             *(self._store(part) for part in method.borrowed),
             *(generated(part) for part in method.generated),
         )
 
-    def _store(self, method: Method) -> str:
-        return self.path(f"{method.name}.h5")
+    def _store(self, method: Method, trial: int = 0) -> str:
+        return self.path(f"{method.name}{f'.{trial + 1}' if method.grid else ''}.h5")
 
     def _alone(self, method: Method) -> str:
         return self.path(f"{method.name}-alone.h5")
 
-    def _altered(self, method: Method) -> Rule:
+    def _altered(self, method: Method, trial: int) -> Rule:
         strategy = STRATEGIES[method.strategy]
         noise = self.settings["NOISE"] if "background_noise" in strategy.transforms else ""
         encoder = self.settings["ENCODER"] if strategy.alters else ""
-        line = "augment $< --strategy {strategy} {noise} {encoder} --seed {augmentation} -o $@"
+        line = "augment $< --strategy {strategy} {chosen} {noise} {encoder} --seed {augmentation} -o $@"
         added = {
             "strategy": strategy.name,
+            "chosen": method.grid[trial] if method.grid else "",
             "noise": noise and f"--noise {noise}",
             "encoder": encoder and f"--encoder {encoder} --device {self.settings['DEVICE']}",
         }
-        return self.rule(self._store(method), (self.train,), line, **added)
+        return self.rule(self._store(method, trial), (self.train,), line, **added)
 
     def _generated(self, method: Method) -> Rule:
         name = MODEL_OF_VECTORS.get(method.model, method.model) if self.settings["ENCODER"] else method.model
