@@ -161,7 +161,7 @@ def test_rows_that_are_already_altered(call, here):
 
 def test_one_class(call, here):
     assert call("select", "s.h5", "--where", "emotion=sad", "-o", "sad.h5", cwd=here).code == 0
-    for strategy in ("SARS", "RS0.4"):
+    for strategy in ("SARS", "VTLP", "RA", "RS0.4"):
         refused(call, here, f"sad.h5 --strategy {strategy} -o x.h5", 1, "sad.h5: only 1 class to balance (sad)")
 
 
