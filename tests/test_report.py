@@ -95,7 +95,8 @@ def row(report: Report, method: str) -> Row:
 
 
 def difference_lines(report: Report) -> list[str]:
-    return render(report).split("\n\n")[1].splitlines()
+    # Below the scores stands the answer in words.
+    return render(report).split("\n\n")[2].splitlines()
 
 
 def naive_uar(runs: Sequence[Result], without: str = "") -> float:
@@ -314,15 +315,15 @@ def test_the_text_is_aligned_and_explains_itself() -> None:
     end = head.index(NEW_TRAINING) + len(NEW_TRAINING)
     assert all(line[end - 1] == "]" and line[end] == " " for line in body)
     assert re.match(r"GAN +\+\d+\.\d \[[+-]\d+\.\d, \+\d+\.\d\] +[01]\.\d{3} ", body[1])
-    head, *_ = render(report).split("\n\n")[2].splitlines()
+    head, *_ = render(report).split("\n\n")[3].splitlines()
     assert re.split(r"  +", head) == [f"{NEW_SPEAKERS}, vs imbalanced", "UAR", "gap closed"]
-    notes = " ".join(render(report).split("\n\n")[3].split())
+    notes = " ".join(render(report).split("\n\n")[4].split())
     assert "mean over 3 folds, 2 reduced classes and 3 seeds (± standard deviation over seeds)" in notes
     assert "6 speakers, 54 utterances" in notes
     assert "95 % delete-one-speaker jackknife t interval" in notes
     assert "corrected for 1 comparison; full is none." in notes
     assert re.search(r"up to ± \d+\.\d points \(95 % utterance bootstrap\)", notes)
-    assert max(map(len, render(report).split("\n\n")[3].splitlines())) <= 100
+    assert max(map(len, "\n\n".join(render(report).split("\n\n")[i] for i in (1, 4)).splitlines())) <= 100
 
 
 def test_ten_methods_with_long_names_fit_a_terminal_of_120_columns() -> None:
@@ -388,7 +389,9 @@ def test_markdown_and_latex_keep_their_own_marks_out_of_names() -> None:
     report = summarise(runs, baseline="well-known")
     assert report.rows[0].difference is not None
     assert report.rows[0].difference.estimate < 0
-    for block in render(report, "markdown").split("\n\n")[:3]:
+    tables = render(report, "markdown").split("\n\n")
+    assert not tables.pop(1).startswith("|")  # the answer in words
+    for block in tables[:3]:
         head, rule, *body = block.splitlines()
         assert rule.startswith("| --- | ---: |")
         assert r"| a\|b_c&50% |" in body[0]
@@ -397,11 +400,13 @@ def test_markdown_and_latex_keep_their_own_marks_out_of_names() -> None:
     assert latex.count(r"a|b\_c\&50\% &") == 3
     assert re.search(r"& \$-\$\d", latex)  # a minus
     assert "well-known &" in latex  # a hyphen
-    for block in latex.split("\n\n")[:3]:
+    blocks = latex.split("\n\n")
+    assert blocks.pop(1).startswith("% ")
+    for block in blocks[:3]:
         rows = [line for line in block.splitlines() if line.endswith(r"\\")]
         assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) == 1
         assert block.splitlines()[-1] == r"\end{tabular}"
-    assert all(line.startswith("% ") for line in latex.split("\n\n")[3].splitlines())
+    assert all(line.startswith("% ") for line in blocks[3].splitlines())
 
 
 @pytest.mark.parametrize("format", get_args(Format))

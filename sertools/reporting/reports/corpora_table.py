@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import isfinite, nan
 from typing import Any
 
+from sertools.reporting.reports.answer import answer_over
 from sertools.reporting.reports.formats import TextTable, rounded_percent, write_tables
 from sertools.reporting.reports.layouts import FACTS
 from sertools.reporting.reports.tables import interval_text, p_value_text
@@ -36,6 +37,7 @@ def render_corpora(report: CorporaReport, format: Format = "text") -> str:
         "baseline": report.baseline,
         "corpora": {name: {each: getattr(own, each) for each in FACTS} for name, own in report.reports.items()},
         "rows": [_record(row) for row in report.rows],
+        "answer": answer_over(report),
         "notes": _notes(report),
     }
     tables = [_table(report, report.primary, judged=True)]

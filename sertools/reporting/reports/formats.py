@@ -31,7 +31,7 @@ def write_tables(format: Format, tables: Sequence[TextTable], document: dict[str
         Of each, head and rows.
     document : dict
         ``rows`` (records of the same fields, plain values, at most one deep), ``notes`` (sentences), and what else
-        JSON should hold.
+        JSON should hold; where it has an ``answer`` (sentences), that stands below the first table.
     n_names : int
         How many of the first columns hold names and stand to the left.
 
@@ -47,7 +47,11 @@ def write_tables(format: Format, tables: Sequence[TextTable], document: dict[str
         lines = _csv(document["rows"])
     else:
         write = {"text": _text, "markdown": _markdown, "latex": _latex}[format]
-        lines = [line for table in tables for line in (*write(table, n_names), "")]
+        said = _note(" ".join(document.get("answer", ())), format)
+        blocks = [write(table, n_names) for table in tables]
+        if said:
+            blocks.insert(1, [said])
+        lines = [line for block in blocks for line in (*block, "")]
         lines += [_note(note, format) for note in document["notes"]]
     return "\n".join(lines) + "\n"
 

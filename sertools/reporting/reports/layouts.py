@@ -12,6 +12,7 @@ from typing import Any
 
 from sertools.errors import UsageError
 from sertools.experiment.methods import FREE_RIVALS, FULL, GENERATION, KNOWN, NO_CATEGORY, REMOVED
+from sertools.reporting.reports.answer import answer
 from sertools.reporting.reports.formats import TextTable, percent, rounded_percent, write_tables
 from sertools.reporting.reports.paper import TABLE_2, TABLE_3, UAR_ALL_OF_IEMOCAP, Table2Row, Table3Row
 from sertools.reporting.reports.tables import difference_tables, score_table, summary_document
@@ -80,7 +81,8 @@ def render(report: Report, format: Format = "text", layout: Layout = "summary", 
 def tables_of(report: Report, layout: Layout, paper: bool = False) -> tuple[list[TextTable], dict[str, Any]]:
     """Give a layout as tables and as plain values; parameters and errors as in `render`."""
     if layout == "summary":
-        return [score_table(report), *difference_tables(report)], summary_document(report)
+        document = {**summary_document(report), "answer": answer(report)}
+        return [score_table(report), *difference_tables(report)], document
     table, document = (_table2 if layout == "table2" else _table3)(report, paper)
     return [table], document
 
@@ -181,6 +183,7 @@ def _lay_out(
         "unit": "percent",
         **{name: getattr(report, name) for name in FACTS},
         "rows": records,
+        "answer": answer(report),
         "notes": [report.averaged, *notes, *report.cautions],
     }
     return table, document

@@ -21,7 +21,7 @@ from sertools.reporting.plots.style import OKABE_ITO, save
 from sertools.reporting.reports.formats import DASH, TextTable, percent
 from sertools.reporting.reports.layouts import N_NAMES, tables_of
 from sertools.reporting.reports.tables import difference_tables
-from sertools.scoring.comparing.comparison import LEVEL, Report
+from sertools.scoring.comparing.comparison import Report
 from sertools.scoring.comparing.notes import number_of
 from sertools.scoring.results.result import EXTERNAL, Result
 from sertools.verb_config import Layout
@@ -85,7 +85,7 @@ def render_page(report: Report, results: Sequence[Result], layout: Layout = "sum
     )
     text = environment.get_template("page.html.j2").render(
         title=f"{number_of(len(report.rows), 'method')} against class imbalance in speech emotion recognition",
-        findings=_findings(report),
+        answer=document["answer"],
         facts=_facts(report, results),
         scores=[_box(tables[0], "Means over the runs, in percent", N_NAMES[layout])],
         differences=[
@@ -102,22 +102,6 @@ def render_page(report: Report, results: Sequence[Result], layout: Layout = "sum
         n_runs=len(results),
     )
     return text.rstrip() + "\n"
-
-
-def _findings(report: Report) -> list[str]:
-    """Say in words which methods differ from the baseline when they are trained anew."""
-    others = [row for row in report.rows if row.anew_difference and row.method != report.baseline]
-    if not others:
-        return ["There is no baseline to compare with, so no method is said to be better than another."]
-    found = []
-    for word, sign in (("Better", 1), ("Worse", -1)):
-        names = ", ".join(row.method for row in others if row.differs == sign)
-        found.append(
-            f"{word} than {report.baseline} in {report.primary}, trained anew and tested on new speakers (its 95 % "
-            f"interval excludes 0, and p is below {LEVEL} after Holm): {names or 'none'}."
-        )
-    left = sum(not row.differs for row in others)
-    return [*found, f"Left open: {left} of {len(others)}."]
 
 
 def _facts(report: Report, results: Sequence[Result]) -> list[tuple[str, str]]:

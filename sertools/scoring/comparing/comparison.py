@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sertools.scoring.comparing.statistics import Interval
+from sertools.scoring.results.reduction import Reduction
 
 KIND = "report"
 VERSION = 1
@@ -108,14 +109,8 @@ class Row:
 
     @property
     def differs(self) -> int:
-        """1 or -1 where the method, trained anew, is above or below the baseline for certain; else 0.
-
-        For certain: its interval excludes 0 and, corrected for all comparisons, p is below 0.05.
-        """
-        found = self.anew_difference
-        if found is None or not found.excludes_zero or not self.p_holm < LEVEL:
-            return 0
-        return 1 if found.estimate > 0 else -1
+        """1 or -1 where the method, trained anew, is above or below the baseline for certain; else 0."""
+        return differs(self.anew_difference, self.p_holm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +130,8 @@ class Report:
         hold post-hoc scores; and has a validation set too, so that they hold adjusted ones.
     n_folds, n_seeds, n_speakers, n_utterances : int
         Different ones over all runs.
+    reduction : Reduction
+        What was left of the reduced classes.
     averaged : str
         Sentence: over what the scores are averaged, and on what they were tested.
     notes : tuple of str
@@ -153,6 +150,7 @@ class Report:
     n_seeds: int
     n_speakers: int
     n_utterances: int
+    reduction: Reduction
     averaged: str
     notes: tuple[str, ...]
     cautions: tuple[str, ...]
@@ -163,3 +161,13 @@ class Report:
         if not self.reduced:
             return "UAR"
         return f"{self.reduced[0] if len(self.reduced) == 1 else 'reduced'} AUC"
+
+
+def differs(found: Interval | None, p_holm: float) -> int:
+    """Give 1 or -1 where a difference is above or below 0 for certain, else 0.
+
+    For certain: its interval excludes 0 and, corrected for all comparisons, p is below 0.05.
+    """
+    if found is None or not found.excludes_zero or not p_holm < LEVEL:
+        return 0
+    return 1 if found.estimate > 0 else -1

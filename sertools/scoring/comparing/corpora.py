@@ -14,7 +14,7 @@ from scipy.stats import t as student_t
 
 from sertools.errors import ModelError, UsageError
 from sertools.experiment.methods import FULL
-from sertools.scoring.comparing.comparison import Report, Row
+from sertools.scoring.comparing.comparison import Report, Row, differs
 from sertools.scoring.comparing.resampling import holm
 from sertools.scoring.comparing.statistics import Interval
 from sertools.scoring.comparing.summary import summarise
@@ -47,6 +47,11 @@ class OverCorpora:
     mean_uar: Interval | None
     p: float
     p_holm: float = nan
+
+    @property
+    def differs(self) -> int:
+        """1 or -1 where the mean over the corpora is above or below 0 for certain; else 0."""
+        return differs(self.mean_primary, self.p_holm)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 
 from scipy.stats import t as student_t
 
 from sertools.scoring.comparing.anew import TRAINER_WEIGHT, Endpoint
 from sertools.scoring.comparing.pairs import endpoint
 from sertools.scoring.comparing.runs import Cell, ScoredRun
-from sertools.scoring.comparing.statistics import jackknife_variance
+from sertools.scoring.comparing.statistics import Interval, jackknife_variance
 
 POWER = 0.8
 LEVEL = 0.95
@@ -65,6 +65,14 @@ class Spread:
             if self.detectable(Design(n, n_folds, n_seeds)) <= gain:
                 return n
         return None
+
+
+def found_now(interval: Interval) -> float:
+    """Give the gain that an experiment with this 95 % interval finds four times in five; NaN without bounds."""
+    if interval.df < 1:
+        return nan
+    bound, beyond = student_t.ppf((1 + LEVEL) / 2, interval.df), student_t.ppf(POWER, interval.df)
+    return (interval.high - interval.low) / 2 * float(1 + beyond / bound)
 
 
 def spread_of(own: Mapping[Cell, ScoredRun], baseline: Mapping[Cell, ScoredRun]) -> tuple[Spread | None, str]:

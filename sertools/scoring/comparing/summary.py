@@ -38,6 +38,7 @@ from sertools.scoring.comparing.runs import Cell, ScoredRun
 from sertools.scoring.comparing.sightings import check_identities
 from sertools.scoring.comparing.statistics import Interval, fold_mean_sd, pooled_uar
 from sertools.scoring.results.discriminators import told_of_d
+from sertools.scoring.results.reduction import reduction_of
 from sertools.scoring.results.result import Result
 from sertools.scoring.results.tags import TAGS
 
@@ -93,6 +94,7 @@ def summarise(results: Sequence[Result], baseline: str | None = None, *, same_sp
         n_seeds=len({r.tags.get("seed", "") for r in results}),
         n_speakers=len({s for run in runs.values() for s in run.confusions if s}),
         n_utterances=len({u.key for r in results for u in r.utterances}),
+        reduction=reduction_of(results),
         averaged="",
         notes=(),
         cautions=(*cautions(results, cells), *remarks),
