@@ -80,7 +80,7 @@ def test_what_helps_is_said_with_the_numbers_of_its_row() -> None:
     report = summarise([*IMBALANCED, *HELPS])
     row = row_of(report, "donors")
     assert row.differs == 1
-    first, second, *rest = answer(report)
+    first, second, *rest = answer(report).sentences
     assert first == (
         "With angry cut in training, donors was compared with imbalanced on 288 utterances of 12 speakers, "
         "in 3 folds with 3 seeds."
@@ -94,7 +94,7 @@ def test_what_helps_is_said_with_the_numbers_of_its_row() -> None:
 def test_what_harms_is_said_to_harm() -> None:
     report = summarise([*IMBALANCED, *HARMS])
     assert row_of(report, "noise-in").differs == -1
-    assert f"It was shown that noise-in harms: {numbers(row_of(report, 'noise-in'))}." in answer(report)
+    assert f"It was shown that noise-in harms: {numbers(row_of(report, 'noise-in'))}." in answer(report).sentences
 
 
 def test_where_nothing_is_shown_the_gain_that_would_be_found_is_said() -> None:
@@ -106,8 +106,8 @@ def test_where_nothing_is_shown_the_gain_that_would_be_found_is_said() -> None:
     assert (
         f"It was not shown that as-before helps or harms: {numbers(row)}; such an experiment finds a gain of {gain} "
         "points in 80 % of cases, as one comparison."
-    ) in answer(report)
-    assert "It was shown" not in said(answer(report))
+    ) in answer(report).sentences
+    assert "It was shown" not in said(answer(report).sentences)
 
 
 def test_an_interval_beside_0_is_not_enough_where_the_corrected_p_is_not_below_5_percent() -> None:
@@ -116,14 +116,14 @@ def test_an_interval_beside_0_is_not_enough_where_the_corrected_p_is_not_below_5
     unsure = replace(report, rows=(first, replace(second, p_holm=0.06)))
     assert second.anew_difference is not None
     assert second.anew_difference.excludes_zero
-    assert "It was not shown that donors helps or harms" in said(answer(unsure))
-    assert "It was shown" not in said(answer(unsure))
+    assert "It was not shown that donors helps or harms" in said(answer(unsure).sentences)
+    assert "It was shown" not in said(answer(unsure).sentences)
 
 
 def test_methods_are_sorted_by_what_they_do_and_many_are_counted() -> None:
     more = [run for k in range(3) for run in planted(f"method-{k}", 1.2 + k / 5)]
     report = summarise([*IMBALANCED, *HELPS, *HARMS, *NOTHING, *more])
-    _, helped, harmed, left_open, *rest = answer(report)
+    _, helped, harmed, left_open, *rest = answer(report).sentences
     assert helped.startswith("It was shown that 4 methods help: method-2 (AUC of angry +")
     assert helped.endswith("and 1 more.")
     assert harmed.startswith("It was shown that noise-in harms: ")
@@ -135,38 +135,38 @@ def test_a_uar_that_falls_is_not_passed_over() -> None:
     report = summarise([*IMBALANCED, *HELPS])
     first, second = report.rows
     fallen = replace(second, anew_uar_difference=Interval(-0.05, -0.08, -0.02, 9))
-    assert ", but UAR -5.0 [-8.0, -2.0]" in said(answer(replace(report, rows=(first, fallen))))
+    assert ", but UAR -5.0 [-8.0, -2.0]" in said(answer(replace(report, rows=(first, fallen))).sentences)
 
 
 def test_full_is_a_reference_and_no_method() -> None:
     full = [replace(run, tags={**run.tags, "method": "full"}) for run in HELPS]
     report = summarise([*IMBALANCED, *NOTHING, *full])
-    text = said(answer(report))
+    text = said(answer(report).sentences)
     assert f"With nothing removed (full): {numbers(row_of(report, 'full'))}." in text
     assert "that full" not in text
     assert "as-before was compared with imbalanced" in text
-    assert said(answer(summarise([*IMBALANCED, *full]))).startswith(
+    assert said(answer(summarise([*IMBALANCED, *full])).sentences).startswith(
         "With angry cut in training, full alone was compared"
     )
 
 
 def test_one_seed_and_one_fold_are_thin_evidence() -> None:
     one = summarise([*planted("imbalanced", 0.0, seeds="0"), *planted("donors", 1.5, seeds="0")])
-    assert answer(one)[-1] == "Thin evidence: one seed says nothing of what another draw or start would do."
+    assert answer(one).sentences[-1] == "Thin evidence: one seed says nothing of what another draw or start would do."
     fold = summarise([*planted("imbalanced", 0.0, folds="1"), *planted("donors", 1.5, folds="1")])
     assert "Nothing can be said of a method trained anew (fewer than two folds): donors (AUC of angry +" in said(
-        answer(fold)
+        answer(fold).sentences
     )
-    assert answer(fold)[-1] == "Thin evidence: one fold says nothing of other training speakers."
+    assert answer(fold).sentences[-1] == "Thin evidence: one fold says nothing of other training speakers."
     seen = summarise([*IMBALANCED, *(replace(run, allow_seen=True) for run in HELPS)])
     assert "these numbers prove nothing" in said(seen.cautions)
-    assert "had met rows of its test set" in answer(seen)[-1]
+    assert "had met rows of its test set" in answer(seen).sentences[-1]
 
 
 def test_one_method_has_its_uar_and_no_comparison() -> None:
     report = summarise(IMBALANCED[:1])
     (row,) = report.rows
-    first, second, third, thin = answer(report)
+    first, second, third, thin = answer(report).sentences
     assert first == (
         f"With angry cut in training, the method imbalanced has a UAR of {100 * row.uar:.1f} %, where guessing has "
         "33.3 %, on 96 utterances of 4 speakers, in 1 fold with 1 seed."
@@ -174,13 +174,13 @@ def test_one_method_has_its_uar_and_no_comparison() -> None:
     assert second == f"It recognises {100 * row.reduced_recall:.1f} % of angry (AUC {100 * row.reduced_auc:.1f})."
     assert third == "One method alone cannot be said to help: give results of another one too."
     assert thin.startswith("Thin evidence: ")
-    assert "Nothing is said of their differences" in said(answer(summarise([*HELPS, *NOTHING])))
+    assert "Nothing is said of their differences" in said(answer(summarise([*HELPS, *NOTHING])).sentences)
 
 
 def test_where_no_class_is_reduced_methods_are_judged_by_their_uar() -> None:
     runs = [replace(r, tags={k: v for k, v in r.tags.items() if k != "reduced"}) for r in [*IMBALANCED, *HELPS]]
     report = summarise(runs)
-    text = said(answer(report))
+    text = said(answer(report).sentences)
     assert text.startswith(
         "On 288 utterances of 12 speakers, in 3 folds with 3 seeds, donors was compared with imbalanced."
     )
@@ -198,7 +198,7 @@ def test_several_corpora_are_judged_by_their_mean() -> None:
     ]
     report = over_corpora(runs)
     (row,) = report.rows
-    first, second, third, *_ = answer_over(report)
+    first, second, third, *_ = answer_over(report).sentences
     assert "gan was compared with imbalanced on 2 corpora (alpha, betas; 6 speakers each), in 3 folds" in first
     assert interval_text(row.mean_primary, "+") in second
     assert ("It was shown that gan helps" in second) == (row.differs == 1)
@@ -210,9 +210,9 @@ def test_every_layout_ends_its_first_table_with_it(layout) -> None:
     report = summarise([*IMBALANCED, *HELPS])
     table, below, *_ = render(report, layout=layout).split("\n\n")
     assert "donors" in table
-    assert " ".join(below.split()) == said(answer(report))
-    assert json.loads(render(report, "json", layout))["answer"] == answer(report)
-    assert said(answer(report)) in render(report, "markdown", layout)
+    assert " ".join(below.split()) == said(answer(report).sentences)
+    assert json.loads(render(report, "json", layout))["answer"] == answer(report).sentences
+    assert said(answer(report).sentences) in render(report, "markdown", layout)
     assert "shown that" not in render(report, "csv", layout)
 
 
@@ -230,8 +230,8 @@ def test_what_was_left_of_the_class_is_read_from_histories_and_priors() -> None:
     assert reduction_of([replace(plain, tags={**plain.tags, "reduced": "sad"})]).shares == ()
     assert reduction_of([replace(plain, history=("{", '"x"', '{"verb":1}'))]) == Reduction()
     runs = [*(replace(r, history=kept) for r in IMBALANCED), *HELPS]
-    assert answer(summarise(runs))[0].startswith("With angry cut to 5 % of its recordings in training, ")
-    one = said(answer(summarise([plain])))
+    assert answer(summarise(runs)).sentences[0].startswith("With angry cut to 5 % of its recordings in training, ")
+    one = said(answer(summarise([plain])).sentences)
     assert one.startswith("With angry cut to 5 % of its recordings (4 rows) in training, the method imbalanced has")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PANEL, _LINE = 4.2, 0.36  # inches: width of a panel, height of a method
+_PANEL, _NARROW, _LINE = 4.2, 3.0, 0.36  # inches: width of a panel, also on a phone; height of a method
 _MOST_LETTERS = 28  # of a name; the tables have it whole
 _MARGIN = 1.5  # inches above and below the methods
 _THICK, _THIN = 3.2, 1.2  # points
@@ -66,7 +66,9 @@ def measures(report: Report) -> list[Measure]:
     return [measure for measure in known if any(measure.of(row) for row in report.rows)]
 
 
-def forest(report: Report, shown: Sequence[Measure] | None = None, title: str = "") -> Figure:
+def forest(
+    report: Report, shown: Sequence[Measure] | None = None, title: str = "", *, narrow: bool = False
+) -> Figure:
     """Draw each method's differences from the baseline with their 95 % intervals.
 
     A filled point is a method that differs for certain (`Row.differs`); a hollow one leaves it open.
@@ -77,6 +79,10 @@ def forest(report: Report, shown: Sequence[Measure] | None = None, title: str = 
         With a baseline and another method.
     shown
         One panel each; by default all that `measures` names.
+    title
+        Above them.
+    narrow
+        For a page that a phone shows too: narrow panels, so that letters stay large, and no legend.
 
     Raises
     ------
@@ -91,14 +97,15 @@ def forest(report: Report, shown: Sequence[Measure] | None = None, title: str = 
             "with by --baseline if none is called imbalanced"
         )
     names = [plain(_short(printable(row.method))) for row in rows]
-    size = (0.09 * max(map(len, names)) + _PANEL * len(panels), _LINE * len(rows) + _MARGIN)
+    size = (0.09 * max(map(len, names)) + (_NARROW if narrow else _PANEL) * len(panels), _LINE * len(rows) + _MARGIN)
     with drawn(size, title) as figure:
         for number, measure in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), number + 1)
             _draw(axes, rows, measure)
             axes.set_yticks(range(len(rows)), names if number == 0 else [])
             axes.set_xlabel(plain(f"{measure.name}, points from {report.baseline}"))
-        _legend(figure, judged=any(measure.judged for measure in panels))
+        if not narrow:
+            _legend(figure, judged=any(measure.judged for measure in panels))
     return figure
 
 

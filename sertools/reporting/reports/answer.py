@@ -22,6 +22,33 @@ _MOST_NAMES = 3  # methods whose numbers a sentence holds; the tables have those
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a comparison says.
+
+    Attributes
+    ----------
+    asked : str
+        What was compared, on whom; of one method alone its UAR.
+    found : tuple of str
+        What helps, what harms, what is left open, each with its numbers.
+    reading : tuple of str
+        What the numbers are of; empty where nothing is compared.
+    thin : str
+        A warning where the evidence is thin; else empty.
+    """
+
+    asked: str
+    found: tuple[str, ...]
+    reading: tuple[str, ...] = ()
+    thin: str = ""
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of it, in order."""
+        return [self.asked, *self.found, *self.reading, *([self.thin] if self.thin else [])]
+
+
+@dataclass(frozen=True)
 class _Compared:
     """A method beside the baseline: `primary` is of what methods are judged by, both are of the method anew."""
 
@@ -50,23 +77,17 @@ class _Question:
         return f"AUC of {self.reduced[0] if len(self.reduced) == 1 else 'the reduced class'}"
 
 
-def answer(report: Report) -> list[str]:
+def answer(report: Report) -> Answer:
     """Say what a report found.
 
     Parameters
     ----------
     report : Report
         What `summarise` made.
-
-    Returns
-    -------
-    list of str
-        Sentences, or a few that belong together: the question, what helped, what the intervals are of; and a
-        warning where the evidence is thin.
     """
     tested = _tested(report)
     if report.baseline is None or len(report.rows) == 1:
-        return [*_alone(report, tested), *_thin([report])]
+        return _alone(report, tested)
     question = _Question(
         report.baseline, report.reduced, _cut(report.reduced, report.reduction), f"{tested}, in {_design([report])}"
     )
@@ -75,11 +96,11 @@ def answer(report: Report) -> list[str]:
         for row in report.rows
         if row.method != report.baseline
     ]
-    return [*_compared(question, found, "the method, trained anew and tested on new speakers"), *_thin([report])]
+    return _compared(question, found, "the method, trained anew and tested on new speakers", _thin([report]))
 
 
-def answer_over(report: CorporaReport) -> list[str]:
-    """Say what a comparison over several corpora found, on their mean; parameters and result as of `answer`."""
+def answer_over(report: CorporaReport) -> Answer:
+    """Say what a comparison over several corpora found, on their mean."""
     own = list(report.reports.values())
     reduced = tuple(dict.fromkeys(name for each in own for name in each.reduced))
     shares = sorted({share for each in own for share in each.reduction.shares})
@@ -96,42 +117,44 @@ def answer_over(report: CorporaReport) -> list[str]:
         _Compared(row.method, row.mean_primary, row.mean_uar, row.p_holm, lacks, row.differs) for row in report.rows
     ]
     what = "the mean over these corpora, the method trained anew and tested on new speakers of each"
-    return [*_compared(question, found, what), *_thin(own)]
+    return _compared(question, found, what, _thin(own))
 
 
-def _alone(report: Report, tested: str) -> list[str]:
+def _alone(report: Report, tested: str) -> Answer:
     """Say how well each method does where there is nothing to compare it with."""
     guess = percent(1 / len(report.classes))
     at = f"on {tested}, in {_design([report])}"
     if len(report.rows) > 1:
         ordered = sorted(report.rows, key=lambda row: row.uar)
         low, high = (f"{percent(row.uar)} % ({row.method})" for row in (ordered[0], ordered[-1]))
-        return [
-            f"{len(ordered)} methods have a UAR from {low} to {high}, where guessing has {guess} %, {at}.",
+        rest = (
             "Nothing is said of their differences, for there is no method imbalanced: name one to compare with by "
-            "--baseline.",
-        ]
+            "--baseline."
+        )
+        said = f"{len(ordered)} methods have a UAR from {low} to {high}, where guessing has {guess} %, {at}."
+        return Answer(said, (rest,), thin=_thin([report]))
     (row,) = report.rows
     cut = f"with {_cut(report.reduced, report.reduction)}, " if report.reduced else ""
     said = f"{cut}the method {row.method} has a UAR of {percent(row.uar)} %, where guessing has {guess} %, {at}."
     rest = "One method alone cannot be said to help: give results of another one too."
     if not report.reduced:
-        return [_sentence(said), rest]
+        return Answer(_sentence(said), (rest,), thin=_thin([report]))
     names = report.reduced[0] if len(report.reduced) == 1 else "the reduced class"
     area = f" (AUC {percent(row.reduced_auc)})" if isfinite(row.reduced_auc) else ""
     recall = f"It recognises {percent(row.reduced_recall)} % of {names}{area}."
-    return [_sentence(said), recall, rest]
+    return Answer(_sentence(said), (recall, rest), thin=_thin([report]))
 
 
-def _compared(question: _Question, found: Sequence[_Compared], what: str) -> list[str]:
+def _compared(question: _Question, found: Sequence[_Compared], what: str, thin: str) -> Answer:
     """Say which methods help against a baseline."""
     methods = [each for each in found if each.method != FULL]
     who = f"{_names(methods)} {_verb(methods, 'was', 'were')}" if methods else "full alone was"
     where = f"on {question.tested}"
     if question.asked:
-        sentences = [f"With {question.asked}, {who} compared with {question.baseline} {where}."]
+        asked = f"With {question.asked}, {who} compared with {question.baseline} {where}."
     else:
-        sentences = [f"{_sentence(where)}, {who} compared with {question.baseline}."]
+        asked = f"{_sentence(where)}, {who} compared with {question.baseline}."
+    sentences, reading = list[str](), list[str]()
     helped = sorted((each for each in methods if each.differs > 0), key=_gain, reverse=True)
     harmed = sorted((each for each in methods if each.differs < 0), key=_gain)
     tested = [each for each in methods if isfinite(each.p_holm)]
@@ -156,12 +179,12 @@ def _compared(question: _Question, found: Sequence[_Compared], what: str) -> lis
         sentences.append(f"With nothing removed (full): {_numbers(question, reference)}.")
     if tested or reference:
         corrected = f", corrected for {len(tested)} comparisons," if len(tested) > 1 else ""
-        sentences.append(f"Numbers are points from {question.baseline} with the 95 % interval of {what}.")
+        reading.append(f"Numbers are points from {question.baseline} with the 95 % interval of {what}.")
         if tested:
             by = f"the interval of the {question.measure.partition(' of ')[0]} excludes 0"
             but = " The UAR alone is no proof: a shifted threshold raises it too." if question.reduced else ""
-            sentences.append(f"Shown means that {by} and that p{corrected} is below {LEVEL}.{but}")
-    return sentences
+            reading.append(f"Shown means that {by} and that p{corrected} is below {LEVEL}.{but}")
+    return Answer(asked, tuple(sentences), tuple(reading), thin)
 
 
 def _numbers(question: _Question, found: Sequence[_Compared], *, named: bool = False) -> str:
@@ -214,8 +237,8 @@ def _design(reports: Sequence[Report]) -> str:
     return f"{most}{_range(folds)} {_plural('fold', folds)} with {most}{_range(seeds)} {_plural('seed', seeds)}"
 
 
-def _thin(reports: Sequence[Report]) -> list[str]:
-    """Warn where little can be seen."""
+def _thin(reports: Sequence[Report]) -> str:
+    """Warn where little can be seen; empty where there is nothing to warn of."""
     rows: list[Row] = [row for report in reports for row in report.rows]
     thin = []
     if any(row.seen for row in rows):
@@ -226,7 +249,7 @@ def _thin(reports: Sequence[Report]) -> list[str]:
         thin.append("one seed says nothing of what another draw or start would do")
     if min(report.n_speakers for report in reports) < 2:
         thin.append("with fewer than two known speakers nothing is known of new ones")
-    return [f"Thin evidence: {'; '.join(thin)}."] if thin else []
+    return f"Thin evidence: {'; '.join(thin)}." if thin else ""
 
 
 def _gain(each: _Compared) -> float:

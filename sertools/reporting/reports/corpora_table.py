@@ -37,7 +37,7 @@ def render_corpora(report: CorporaReport, format: Format = "text") -> str:
         "baseline": report.baseline,
         "corpora": {name: {each: getattr(own, each) for each in FACTS} for name, own in report.reports.items()},
         "rows": [_record(row) for row in report.rows],
-        "answer": answer_over(report),
+        "answer": answer_over(report).sentences,
         "notes": _notes(report),
     }
     tables = [_table(report, report.primary, judged=True)]

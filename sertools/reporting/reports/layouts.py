@@ -81,7 +81,7 @@ def render(report: Report, format: Format = "text", layout: Layout = "summary", 
 def tables_of(report: Report, layout: Layout, paper: bool = False) -> tuple[list[TextTable], dict[str, Any]]:
     """Give a layout as tables and as plain values; parameters and errors as in `render`."""
     if layout == "summary":
-        document = {**summary_document(report), "answer": answer(report)}
+        document = {**summary_document(report), "answer": answer(report).sentences}
         return [score_table(report), *difference_tables(report)], document
     table, document = (_table2 if layout == "table2" else _table3)(report, paper)
     return [table], document
@@ -183,7 +183,7 @@ def _lay_out(
         "unit": "percent",
         **{name: getattr(report, name) for name in FACTS},
         "rows": records,
-        "answer": answer(report),
+        "answer": answer(report).sentences,
         "notes": [report.averaged, *notes, *report.cautions],
     }
     return table, document

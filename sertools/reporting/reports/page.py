@@ -18,6 +18,7 @@ from sertools.reporting.contents.repeat import recipe
 from sertools.reporting.plots.confusion import shares_of_truth
 from sertools.reporting.plots.forest import Measure, forest, measures
 from sertools.reporting.plots.style import OKABE_ITO, save
+from sertools.reporting.reports.answer import answer
 from sertools.reporting.reports.formats import DASH, TextTable, percent
 from sertools.reporting.reports.layouts import N_NAMES, tables_of
 from sertools.reporting.reports.tables import difference_tables
@@ -76,6 +77,7 @@ def render_page(report: Report, results: Sequence[Result], layout: Layout = "sum
     by_method = {row.method: [r for r in results if r.tags["method"] == row.method] for row in report.rows}
     tables, document = tables_of(report, layout, paper)
     layout_notes = [note for note in document["notes"] if note not in (*report.notes, *report.cautions)]
+    said = answer(report)
     environment = Environment(
         loader=PackageLoader("sertools.reporting.reports", "."),
         autoescape=True,
@@ -83,9 +85,10 @@ def render_page(report: Report, results: Sequence[Result], layout: Layout = "sum
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["tied"] = _tied
     text = environment.get_template("page.html.j2").render(
         title=f"{number_of(len(report.rows), 'method')} against class imbalance in speech emotion recognition",
-        answer=document["answer"],
+        answer=said,
         facts=_facts(report, results),
         scores=[_box(tables[0], "Means over the runs, in percent", N_NAMES[layout])],
         differences=[
@@ -96,12 +99,17 @@ def render_page(report: Report, results: Sequence[Result], layout: Layout = "sum
         confusions=[_confusion(name, own) for name, own in by_method.items()],
         training=_training(report, by_method),
         notes=[*layout_notes, *report.notes],
-        cautions=report.cautions,
+        cautions=[*([said.thin] if said.thin else []), *report.cautions],
         recipes=[made for own in by_method.values() if (made := recipe(own))],
         again=_again(report, layout, paper),
         n_runs=len(results),
     )
     return text.rstrip() + "\n"
+
+
+def _tied(sentence: str) -> str:
+    """Keep an interval, and a number with its percent sign, on one line."""
+    return re.sub(r"(?<=\d) (?=%|\[)|(?<=,) (?=[+-][\d.]+\])", "\u00a0", sentence)
 
 
 def _facts(report: Report, results: Sequence[Result]) -> list[tuple[str, str]]:
@@ -180,7 +188,7 @@ def _training(report: Report, by_method: Mapping[str, Sequence[Result]]) -> _Box
 def _svg(report: Report, measure: Measure, place: int) -> str:
     """Draw a forest plot that takes the colours of the page; ids are made its own."""
     stream = BytesIO()
-    save(forest(report, [measure]), stream, "svg")
+    save(forest(report, [measure], narrow=True), stream, "svg")
     text = stream.getvalue().decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<!--.*?-->\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)

@@ -124,9 +124,9 @@ def _two_names(utterances: Iterable[Utterance]) -> Iterator[str]:
             names.setdefault(u.digest, {})[u.key] = u.name
     several = [sorted(found.values()) for found in names.values() if len(found) > 1]
     if several:
+        who = "1 recording has" if len(several) == 1 else f"{len(several)} recordings have"
         yield (
-            f"{len(several)} recordings have several names, such as {' and '.join(map(repr, several[0]))}: they "
-            "count as different utterances."
+            f"{who} several names, such as {' and '.join(map(repr, several[0]))}: they count as different utterances."
         )
 
 
