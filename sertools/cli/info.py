@@ -55,12 +55,6 @@ def _page(described: dict[str, Any]) -> None:
     line("verdict", described.get("verdict"))
     for reason in described.get("why", []):
         line("why", reason)
-    for name in _NAMES:
-        line(name.removeprefix("n_").replace("_", " "), described.get(name))
-    for name in ("corpora", "speakers", "sessions", "reduced"):
-        line(name, _some(described.get(name, [])))
-    line("licences", _pairs(described.get("licences", {})))
-    line("files", _pairs(described.get("files", {})))
     for singular, plural in (("class", "classes"), ("method", "methods")):
         members = described.get(plural, [])
         if not isinstance(members, dict):
@@ -74,6 +68,15 @@ def _page(described: dict[str, Any]) -> None:
             cells = (escape(voice.safe(_cell(counts.get(column, "–")))) for column in columns)
             table.add_row(escape(voice.safe(name)), *cells)
         console.print(table)
+    for name in ("speakers", "sessions"):
+        members = described.get(name, [])
+        line(name, f"{len(members)}: {_some(members)}" if members else "")
+    for name in _NAMES:
+        line(name.removeprefix("n_").replace("_", " "), described.get(name))
+    for name in ("corpora", "reduced"):
+        line(name, _some(described.get(name, [])))
+    line("licences", _pairs(described.get("licences", {})))
+    line("files", _pairs(described.get("files", {})))
     if described.get("donors"):
         for donor in described["donors"]:
             line("donor", f"{donor['name']}: {'near' if donor['near'] else 'far'}, {_pairs(donor['matched'])}")
