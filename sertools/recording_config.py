@@ -10,7 +10,7 @@ from sertools.config import ADJUST, ADJUSTMENTS, SR, TRIM, VOTE, Checked, FrontE
 from sertools.encoding import ENCODER_PRECISION, PIECES, POOL
 from sertools.fields import REQUIRED, Option, option
 from sertools.spelling import MISSING
-from sertools.verb_config import DEVICE, JOBS
+from sertools.verb_config import DEVICE, JOBS, Averaging
 
 SYNONYMS = ("merge", "keep")
 MISSING_WORDS = Option("Labels and names that mean: not known.", "WORD[,WORD]", unset=",".join(MISSING))
@@ -77,8 +77,8 @@ class Vectorising(Taking):
 
 
 @dataclass(frozen=True)
-class Predicting(Checked):
-    """How `predict` labels new recordings."""
+class Predicting(Averaging):
+    """How `predict` labels new recordings by a classifier, or by several together."""
 
     encoder: str | None = option(
         None,

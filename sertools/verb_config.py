@@ -172,13 +172,24 @@ class Scoring(Checked):
 
 
 @dataclass(frozen=True)
-class Evaluating(Checked):
-    """How `evaluate` tests a classifier, or several together."""
+class Averaging(Checked):
+    """Classifiers that answer together."""
 
     average: Sequence[Path] | None = option(
         None, "Another classifier: the posteriors of all are averaged, segment by segment. Repeatable.", "CLF"
     )
     mean: str = option(MEANS[0], "Which mean of posteriors --average takes.", choices=MEANS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mean != MEANS[0] and not self.average:
+            raise UsageError(f"--mean {self.mean}: there is nothing to average; give --average another classifier")
+
+
+@dataclass(frozen=True)
+class Evaluating(Averaging):
+    """How `evaluate` tests a classifier, or several together."""
+
     vote: str = option("majority", VOTE)
     adjust: str = option(ADJUSTMENTS[0], ADJUST)
     tags: Mapping[str, str] | None = option(None, TAGS)
@@ -187,11 +198,6 @@ class Evaluating(Checked):
     )
     allow_seen: bool = option(False, "Test on utterances that were trained on; the result is marked.")
     device: str = option("auto", DEVICE)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.mean != MEANS[0] and not self.average:
-            raise UsageError(f"--mean {self.mean}: there is nothing to average; give --average another classifier")
 
 
 @dataclass(frozen=True)

@@ -328,6 +328,14 @@ def test_a_page_for_people(chain, results, capsys, name):
     assert "pretrain-ae" in page or name == "train"
 
 
+def test_classes_and_speakers_stand_first(chain, capsys):
+    _page(describe(chain.train))
+    first = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert first[1] == "class"
+    assert first[2 : first.index("speakers")] == sorted(describe(chain.train)["classes"])
+    assert first.index("speakers") < first.index("rows")
+
+
 def test_a_name_cannot_steer_the_terminal(rng, tmp_path, capsys):
     path = write_rows(tmp_path / "s.h5", noise(rng, 2), ["\x1b[31mred", "[bold]sad[/]"])
     _page(describe(path))

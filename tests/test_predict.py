@@ -17,7 +17,7 @@ from conftest import SR, Outcome, tone
 from tiny_encoders import save_tiny
 
 import sertools
-from sertools.errors import AudioError, LineageError, SertoolsWarning, UsageError
+from sertools.errors import AudioError, LineageError, ModelError, SertoolsWarning, UsageError
 from sertools.scoring.results.label_file import write_predictions
 from sertools.scoring.results.operating_point import decide, fit_biases
 from sertools.scoring.results.predicting import Predicted
@@ -42,6 +42,14 @@ def linear(tiny_corpus: Path, encoder: Path, tmp_path_factory: pytest.TempPathFa
         sertools.select(folder / "emb.h5", folder / f"{name}.h5", where=[f"speaker={speakers}"])
     sertools.train_clf(folder / "train.h5", folder / "clf", loss="weighted")
     return folder
+
+
+@pytest.fixture(scope="module")
+def second(linear: Path) -> Path:
+    """Another classifier of the same vectors, whose training implied other class shares."""
+    sertools.select(linear / "train.h5", linear / "fewer.h5", keep={"angry": 0.5})
+    sertools.train_clf(linear / "fewer.h5", linear / "second")
+    return linear / "second"
 
 
 def wavs_of(corpus: Path, speaker: str) -> list[Path]:
@@ -290,3 +298,57 @@ def test_a_rehearsal_reads_a_little_and_writes_nothing(chain, tiny_corpus: Path,
     assert os.listdir(tmp_path) == []
     with pytest.raises(UsageError, match="--encoder"):
         sertools.rehearse(sertools.predict, chain.clf, wavs_of(tiny_corpus, "06"), encoder="x")
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+def test_classifiers_that_answer_together_say_what_evaluate_says(
+    linear: Path, tiny_corpus: Path, encoder: Path, second: Path, call: Call, mean: str
+) -> None:
+    options = {"average": [second], "mean": mean}
+    result = sertools.evaluate(linear / "clf", linear / "test.h5", **options)
+    wavs = wavs_of(tiny_corpus, "06")
+    together = list(sertools.predict(linear / "clf", wavs, encoder=str(encoder), **options))
+    assert_same(together, result)
+    alone = list(sertools.predict(linear / "clf", wavs, encoder=str(encoder)))
+    assert [one.posterior for one in together] != [one.posterior for one in alone]
+    # Their own mean is the classifier itself.
+    twice = sertools.predict(linear / "clf", wavs, encoder=str(encoder), average=[linear / "clf"], mean=mean)
+    for one, other in zip(twice, alone, strict=True):
+        np.testing.assert_allclose(list(one.posterior.values()), list(other.posterior.values()), atol=1e-9)
+    done = call("predict", linear / "clf", *wavs, "--encoder", encoder, "--average", second, "--mean", mean)
+    assert [row["predicted"] for row in rows(done.out)] == [one.predicted for one in together]
+
+
+def test_several_are_calibrated_as_one(linear: Path, second: Path) -> None:
+    options = {"average": [second], "mean": "geometric", "val": linear / "val.h5"}
+    raw = sertools.evaluate(linear / "clf", linear / "test.h5", **options)
+    found = sertools.predict(linear / "clf", linear / "test.h5", **options)
+    truth = [raw.classes.index(u.emotion) for u in raw.validation]
+    biases = fit_biases(truth, np.array([u.posterior for u in raw.validation]), raw.implied_prior)
+    tested = np.array([u.posterior for u in raw.utterances])
+    assert [one.predicted for one in found] == [raw.classes[k] for k in decide(tested, biases)]
+    with pytest.raises(ModelError, match=r"implied different class shares.* give --mean geometric"):
+        sertools.predict(linear / "clf", linear / "test.h5", average=[second], val=linear / "val.h5")
+    # Where each one's own prior is divided by, an arithmetic mean implies equal shares.
+    same = {"average": [second], "val": linear / "val.h5", "adjust": "priors"}
+    assert sertools.predict(linear / "clf", linear / "test.h5", **same).calibration.n == len(raw.validation)
+
+
+def test_classifiers_that_do_not_go_together_are_refused(
+    chain, linear: Path, tiny_corpus: Path, encoder: Path, call: Call, tmp_path: Path
+) -> None:
+    wav = wavs_of(tiny_corpus, "06")[0]
+    sertools.select(linear / "train.h5", tmp_path / "two.h5", where=["emotion=angry,happy"])
+    sertools.train_clf(tmp_path / "two.h5", tmp_path / "two")
+    for line, words in (
+        (["--average", "two"], "only classifiers of the same classes can be averaged"),
+        (["--average", chain.clf], "its rows are spectrograms"),
+        (["--mean", "geometric"], "--mean geometric: there is nothing to average; give --average another classifier"),
+        (["--average", "missing"], "missing"),
+    ):
+        done = call("predict", linear / "clf", wav, "--encoder", encoder, *line)
+        assert done.code in (1, 2), line
+        assert (done.out, done.err.count("\n")) == ("", 1), (line, done.err)
+        assert words in done.err, (line, done.err)
+    with pytest.raises(LineageError, match="were trained on"):
+        sertools.predict(linear / "clf", wav, average=[linear / "clf"], val=linear / "train.h5")

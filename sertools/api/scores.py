@@ -88,7 +88,7 @@ def evaluate(
 def predict(
     classifier: AnyPath, sources: Paths, *, stdin: TextIO | None = None, **options: Unpack[Predict]
 ) -> Predictions:
-    """Label new recordings, one at a time.
+    """Label new recordings, one at a time, by a classifier or by several together.
 
     Parameters
     ----------
@@ -126,7 +126,13 @@ def predict(
         raise UsageError(f"{stores[0]}: is a store, and other sources are recordings; label them by two commands")
     listing = None if stores else list_unlabelled(names, stdin or sys.stdin)
     judge = open_judge(
-        classifier, val_path=val_path, rule=how.vote, adjust=how.adjust, device=pick_device(how.device)
+        classifier,
+        average=paths_of(how.average or ()),
+        mean=how.mean,
+        val_path=val_path,
+        rule=how.vote,
+        adjust=how.adjust,
+        device=pick_device(how.device),
     )
     return predictions(judge, listing or stores, encoder=how.encoder, on_error=how.on_error)
 

@@ -186,6 +186,8 @@ class Evaluate(TypedDict, total=False):
     device: str
 
 class Predict(TypedDict, total=False):
+    average: Sequence[AnyPath] | None
+    mean: str
     encoder: str | None
     val: AnyPath | None
     vote: str

@@ -22,7 +22,8 @@ _HEAD = """\
 
 OUT := {OUT}
 """
-# Thin nets gain more from cells side by side than from threads; and one thread gives a processor's bytes however many cores it has.
+# Thin nets gain more from cells side by side than from threads; and the bytes of one thread do not hang on how many
+# cores a processor has.
 _ONE_THREAD = "OMP_NUM_THREADS=1 "
 _BESIDE = "$(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) "
 _GOALS = """\

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sertools.arrays import Pictures
 from sertools.config import ADJUSTMENTS, MEANS
 from sertools.errors import ModelError
 from sertools.provenance import Input, digest_bytes, digest_file
@@ -24,7 +25,7 @@ from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage, union
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
-from sertools.training.classifier import Posteriors, load_classifier, posteriors
+from sertools.training.classifier import Posteriors, load_classifier, posteriors, posteriors_of
 from sertools.training.runtime import place
 
 _LEAST = float(np.finfo(np.float64).tiny)  # a posterior of 0 has no log
@@ -69,9 +70,14 @@ class Member:
             **({} if self.prior is None else {"prior": {name: self.prior[name] for name in self.header.classes}}),
         }
 
-    def posteriors(self, rows: Rows, classes: Sequence[str], adjust: str, device: torch.device) -> Posteriors:
+    def posteriors(
+        self, rows: Rows | Pictures, classes: Sequence[str], adjust: str, device: torch.device
+    ) -> Posteriors:
         """Ask it, and divide by its own prior if the posteriors are to be adjusted [shape=(N, n_classes)]."""
-        said = posteriors(self.net, rows, self.header.scaler, device)
+        if isinstance(rows, Rows):
+            said = posteriors(self.net, rows, self.header.scaler, device)
+        else:
+            said = posteriors_of(self.net, rows, self.header.scaler, device)
         if adjust != ADJUSTMENTS[0] and self.prior is not None:
             said = divided(said, [self.prior[name] for name in self.header.classes])
         # `classes` are in the order of the first member.
@@ -115,8 +121,8 @@ class Ensemble:
         """What any of them has seen."""
         return union(member.header.lineage for member in self.members)
 
-    def posteriors(self, rows: Rows) -> Posteriors:
-        """Mean posteriors of all rows [shape=(N, n_classes)]."""
+    def posteriors(self, rows: Rows | Pictures) -> Posteriors:
+        """Mean posteriors of all rows, of stores or of none [shape=(N, n_classes)]."""
         said = [member.posteriors(rows, self.classes, self.adjust, self.device) for member in self.members]
         return said[0] if len(said) == 1 else averaged(said, self.mean)
 
@@ -127,7 +133,7 @@ class Ensemble:
             return each[0]
         archs = Counter(one["arch"] for one in each)
         origins = dict.fromkeys(origin for one in each for origin in one["n_train_rows"])
-        prior = self._prior()
+        prior = self.prior
         return {
             "digest": digest_bytes(*(bytes.fromhex(one["digest"]) for one in each)),
             "arch": " + ".join(f"{n} × {arch}" if n > 1 else arch for arch, n in archs.items()),
@@ -137,7 +143,8 @@ class Ensemble:
             "members": each,
         }
 
-    def _prior(self) -> dict[str, float] | None:
+    @property
+    def prior(self) -> dict[str, float] | None:
         """Class shares that the mean implies, as it is before any adjustment; None where they are not known.
 
         An arithmetic mean of posteriors that imply different shares implies none: whatever is divided out of it, what

@@ -85,7 +85,7 @@ class Predictions:
         root: Path,
         on_error: str,
     ) -> None:
-        self.classes, self.calibration = judge.header.classes, judge.calibration
+        self.classes, self.calibration = judge.asked.classes, judge.calibration
         self.files, self.named_by = files, named_by
         self.has_spans = any((start, end) != (None, None) for _, start, end in names)
         self._judge, self._names, self._passing = judge, names, passing
@@ -103,6 +103,7 @@ class Predictions:
             At the end, under ``fail``, naming every recording that could not be read; or if none could be.
         """
         judge, rejected, seen, silent = self._judge, [], [], []
+        trained_on = judge.asked.lineage.trained_on
         loudest = -np.inf
         for (name, start, end), one in zip(self._names, self._passing(), strict=True):
             if one.reason:
@@ -112,7 +113,7 @@ class Predictions:
                 continue
             if one.digest == "":
                 silent.append(name)
-            elif one.digest in judge.header.lineage.trained_on:
+            elif one.digest in trained_on:
                 seen.append(name)
             loudest = max(loudest, float(one.rows.max()))
             best, posterior = judge.judge(one.rows)
@@ -125,13 +126,14 @@ class Predictions:
             raise AudioError(f"{self._root}: none of the {len(self)} recordings could be read")
         for found, what in (
             (silent, "are silent: what is said of them means nothing"),
-            (seen, f"were trained on by {judge.path}: it knows them better than others"),
+            (seen, f"were trained on by {judge.asked.name}: they are known better than others"),
         ):
             if found:
                 warn(f"{len(found)} of {len(self)} recordings {what}; {found[0]!r} is one")
-        if isinstance(judge.header.scaler, MinMax):
-            scaler = judge.header.scaler
-            warn_of_another_scale(str(self._root), loudest, scaler.low_db, scaler.high_db, str(judge.path))
+        for member in judge.asked.members:
+            scaler = member.header.scaler
+            if isinstance(scaler, MinMax):
+                warn_of_another_scale(str(self._root), loudest, scaler.low_db, scaler.high_db, str(member.path))
 
 
 def predictions(
@@ -157,7 +159,7 @@ def predictions(
     UsageError
         If the encoder is another one, or not needed.
     """
-    front_end, files = judge.header.front_end, [*judge.files]
+    front_end, files = judge.front_end, [*judge.files]
     if encoder and (not isinstance(front_end, Encoding) or not isinstance(sources, Listing)):
         why = "a store has its rows" if isinstance(front_end, Encoding) else f"{judge.path} takes pictures"
         raise UsageError(f"--encoder: {why}; leave it out")
@@ -178,7 +180,7 @@ def predictions(
         names = [(name, None, None) for name in ids]
         files += rows.files
         found = Predictions(judge, names, files, partial(_stored, rows), "id", Path(rows.name), on_error)
-    begin(None, lambda: _plan(found))
+    begin(None, lambda: _plan(found, judge.asked.name))
     return found
 
 
@@ -191,13 +193,13 @@ def _stored(rows: Rows) -> Iterator[Passing]:
         yield Passing(rows.pictures(index), digest or None)
 
 
-def _plan(found: Predictions) -> Plan:
+def _plan(found: Predictions, classifiers: str) -> Plan:
     """Say what would be labelled, by the first few recordings."""
     tried: list[Predicted] = []
     seconds = seconds_of(lambda: tried.extend(islice(found, _TRIED)))
     return Plan(
         reads=(f"{len(found)} recordings",),
-        work=f"label {len(found)} recordings by {found.files[0]} as one of {', '.join(found.classes)}",
+        work=f"label {len(found)} recordings by {classifiers} as one of {', '.join(found.classes)}",
         n_rows=len(found),
         writes=("a line for each",),
         seconds=seconds * len(found) / len(tried) if tried else None,
