@@ -336,7 +336,7 @@ def test_one_fold_gives_no_p_value() -> None:
     report = summarise([r for r in (*IMBALANCED, *GAN) if r.tags["fold"] == "2"])
     assert np.isnan(report.rows[1].p)
     assert report.rows[1].difference is not None
-    assert " \N{EN DASH} " in render(report).split("\n\n")[1].splitlines()[1]
+    assert " \N{EN DASH} " in render(report).split("\n\n")[2].splitlines()[1]
 
 
 def test_noise_of_the_test_set_surrounds_the_pooled_uar() -> None:
