@@ -30,13 +30,14 @@ others      := help settings test lint types check bench test-slow test-slurm to
 
 help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
+	@echo 'make demo ENCODER=whisper-base               the same on rows of a pretrained encoder: under 5'
 	@echo 'make demo CORPUS=RAVDESS READER=ravdess      the same on a real corpus'
 	@echo 'make table2 CORPUS=… READER=… PROFILE=cpu    Table 2: one class reduced at a time, folds, seeds, rivals'
 	@echo 'make table2 CORPUS=… READER=… ENCODER=DIR    the same on rows of a pretrained encoder: minutes'
 	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'
 	@echo 'make ablation CORPUS=… READER=…              the paper'"'"'s four changes of BAGAN, each taken back, scored'
 	@echo 'make fig2 fig3 CORPUS=… READER=…             Figures 2 and 3: original BAGAN, proposed GAN, diffusion, real speech'
-	@echo 'make -n table2 …                             what that would run'
+	@echo 'make -n table2 …                             what that would run; V=1 shows it as it runs'
 	@echo 'make settings PROFILE=cpu …                  what else can be set, to what it is set, and all METHODS'
 	@echo 'make test | lint | types | check             the tests, ruff, mypy; all three'
 	@echo 'make bench                                   timings against named rivals, into docs/performance.md'
@@ -48,11 +49,11 @@ help:
 	@echo 'make commands | man | docs                   docs/commands.md, build/man, the site in build/site'
 
 $(READY): pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo 'installing into $(VENV)'
-	$(BIN)/python -c 'import torch' 2>/dev/null || { $(install_torch); }
-	$(PIP) --editable '.[demo,dev]'
-	touch $@
+	@echo 'installing into $(VENV), PyTorch too: a minute or more'
+	$(Q)test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(Q)$(BIN)/python -c 'import torch' 2>/dev/null || { $(install_torch); }
+	$(Q)$(PIP) --editable '.[demo,dev]'
+	$(Q)touch $@
 
 ifneq ($(strip $(TORCH_INDEX)),)
 install_torch = $(PIP) '$(TORCH)' --index-url $(TORCH_INDEX)
@@ -69,8 +70,11 @@ quoted      = '$(subst ','\'',$(1))'
 given       = $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(call quoted,$(v)=$($(v)))))
 experiment  = PYTHONPATH=$(call quoted,$(home)) $(or $(wildcard $(BIN)/python),$(PYTHON)) -m sertools.experiment
 
-# Lines start at once, unless RUN sends them elsewhere or -n only shows them.
-WARM = $(if $(strip $(RUN))$(findstring n,$(firstword -$(MAKEFLAGS))),,$(BIN)/sertools batch --around --)
+# Lines start at once, unless RUN sends them elsewhere or -n only shows them; a line a stage, with V=1 each command.
+only_shown = $(findstring n,$(firstword -$(MAKEFLAGS)))
+WARM  = $(if $(strip $(RUN))$(only_shown),,$(BIN)/sertools batch --around --)
+WATCH = $(if $(strip $(V))$(only_shown),,$(BIN)/python -m sertools.experiment.watch $(rules) --)
+Q     = $(if $(strip $(V)),,@)
 
 settings:
 	@$(experiment) --settings -- $(given)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from posixpath import basename
 
-from sertools.experiment.folds import SPECS, folds
+from sertools.experiment.folds import FOR_PICTURES, SPECS, folds
+from sertools.experiment.methods import KNOWN
 from sertools.experiment.paper_tables import PaperTable
 from sertools.experiment.places import Place
 from sertools.experiment.rules import OUT, Rule, Section
@@ -12,15 +14,14 @@ from sertools.experiment.settings import Settings
 
 FIGURES = f"{OUT}/figures"
 ABLATION = f"{OUT}/ablation"
-# A preset → what its pictures need beside it. Pictures need more training than a table's cell can have, and a thin
-# net without dropout: docs/generator.md. The GAN's rates are the paper's: at the preset's 1e-4 a checkerboard
+# Of the demo.
+PICTURES = "Pictures of Table 2"
+ROWS = "real-and-generated.png"
+CONFUSION = "confusion.png"
+# A preset → what its pictures need beside it. The GAN's rates are the paper's: at the preset's 1e-4 a checkerboard
 # comes in.
 LONGER: Mapping[str, Mapping[str, str]] = {
-    "cpu": {
-        "ae": "--width 1/8 --dropout 0 --batch-size 16 --steps 1800",
-        "gan": "--lr-g 1e-6 --lr-d 1e-6",
-        "gen": "--steps 4000",
-    }
+    "cpu": {"ae": FOR_PICTURES, "gan": "--lr-g 1e-6 --lr-d 1e-6", "gen": "--steps 4000"}
 }
 # Without normalisation the original may learn nothing at 1e-3.
 FIGURE_RATES = {"paper": "1e-3", "bagan": "3e-4"}
@@ -80,20 +81,34 @@ def _autoencoder(arch: str, longer: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def pictures(settings: Settings, table: PaperTable) -> Section:
-    """Give the rules of two pictures: rows of Table 2's first cell, and what the GAN's classifiers confuse."""
-    cell = folds(settings)[0].cell(settings["SEEDS"].split()[0], settings["CLASSES"].split()[0])
-    samples = cell.path("samples.h5")
-    confused = tuple(result for result in table.results if result.endswith("/gan.json"))
+    """Give the rules of two pictures: new rows in Table 2's first cell, and what the last method confuses."""
+    fold = folds(settings)[0]
+    reduced = settings["CLASSES"].split()[0]
+    cell = fold.cell(settings["SEEDS"].split()[0], reduced)
+    last = basename(table.results[-1])
+    confused = tuple(result for result in table.results if basename(result) == last)
+    confusion = _plot(f"{OUT}/{CONFUSION}", confused, f"--title 'Trained with {last.removesuffix('.json')}'")
+    if settings["ENCODER"]:
+        methods = dict.fromkeys(basename(result).removesuffix(".json") for result in table.results)
+        made = [name for name in methods if name in KNOWN and KNOWN[name].model]
+        names = " ".join(f"--name '{reduced}, by {name}'" for name in made)
+        stores = (fold.full, *(cell.path(f"{name}-alone.h5") for name in made))
+        return Section(PICTURES, (_plot(f"{OUT}/{ROWS}", stores, f"--name 'all recordings' {names}"), confusion))
+    drawn, moved = cell.path("samples.h5"), cell.path("moved.h5")
+    gan, mover = cell.path("gan.safetensors"), cell.path("gan0-pca.safetensors")
+    few = "generate $< --per-class 8 {how} --seed {generator} -o $@ --device {DEVICE}"
+    rows = _plot(
+        f"{OUT}/{ROWS}",
+        (cell.train, drawn, moved),
+        "--name real --name 'drawn by the GAN' --name 'moved from other classes'",
+    )
     return Section(
-        "Pictures of Table 2",
+        PICTURES,
         (
-            cell.rule(
-                samples,
-                (cell.path("gan.safetensors"),),
-                "generate $< --per-class 16 -o $@ --device {DEVICE}",
-            ),
-            _plot(f"{OUT}/real-and-generated.png", (cell.train, samples), "--title 'Real and generated speech'"),
-            _plot(f"{OUT}/confusion.png", confused, "--title 'Trained with GAN rows'"),
+            cell.rule(drawn, (gan,), few, how=""),
+            cell.rule(moved, (mover, cell.train), few, how=f"--translate {cell.train}"),
+            rows,
+            confusion,
         ),
     )
 

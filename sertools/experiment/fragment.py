@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sertools.errors import SertoolsError, UsageError
-from sertools.experiment.figures import ablation, figures, pictures
+from sertools.experiment.figures import CONFUSION, ROWS, ablation, figures, pictures
 from sertools.experiment.folds import OF_SPEAKERS, corpus_stores, folds
-from sertools.experiment.paper_tables import table2, table3, table_text
+from sertools.experiment.paper_tables import DEMO, demo_report, table2, table3, table_text
 from sertools.experiment.rules import OUT, needed
-from sertools.experiment.settings import SETTINGS, SPEAKERS, resolve
+from sertools.experiment.settings import SETTINGS, SPEAKERS, Settings, resolve
 
 _HEAD = """\
 # Rules of the experiment, written by `python3 -m sertools.experiment`: change its settings, not this file.
@@ -30,17 +30,18 @@ _GOALS = """\
 # ---- What is typed ----
 
 table2 table3 ablation: {first}
-	{make} $(OUT)/$@.txt
+	$(Q){make} $(OUT)/$@.txt
 	@cat $(OUT)/$@.txt
 
 demo: {first}
-	{make} $(OUT)/table2.txt pictures
+	$(Q){make} $(OUT)/demo.txt pictures
 	@echo
-	@cat $(OUT)/table2.txt
-	@echo
-	@echo 'pictures: $(OUT)/real-and-generated.png $(OUT)/confusion.png'
-
-pictures: $(OUT)/real-and-generated.png $(OUT)/confusion.png
+	@awk -v RS= -v ORS='\\n\\n' 'NR <= 2' $(OUT)/demo.txt
+{words}	@echo 'The whole report, with intervals:  $(OUT)/demo.html'
+	@echo '{rows}  $(OUT)/{ROWS}'
+	@echo 'What is taken for what:            $(OUT)/{CONFUSION}'
+{hint}
+pictures: $(OUT)/{ROWS} $(OUT)/{CONFUSION}
 
 {figures}
 # For examples/slurm/table2.sh: the stores that all cells share, the cells' folders, and all results of one.
@@ -51,11 +52,21 @@ cells2:
 
 cell: $(filter $(CELL)%,$(results_table2))
 """
-_OF_PICTURES = ("demo", "ablation", "fig2", "fig3", "figures", "pictures")
+# What the demo's own methods are.
+_WORDS = """\
+	@echo 'full: all recordings. imbalanced: nothing done. posthoc: class shares divided out.'
+	@echo 'pot: rows of other classes, moved. gan: rows drawn by the GAN of the paper.'
+	@echo
+"""
+_HINT = """\
+	@echo
+	@echo 'On the rows of a pretrained encoder (290 MB from the hub): make demo{corpus} ENCODER=whisper-base'
+"""
+_OF_PICTURES = ("ablation", "fig2", "fig3", "figures")
 _CELL_THREAD = "cell: export OMP_NUM_THREADS = 1\n"
 _FIGURES = """\
 fig2 fig3: {first}
-	{make} $(OUT)/$@.png
+	$(Q){make} $(OUT)/$@.png
 	@echo 'picture: $(OUT)/$@.png'
 """
 # What has hardly been trained makes no picture: cpu's it is.
@@ -109,16 +120,17 @@ def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
         corpus_stores(settings),
         *second.sections,
         table_text("table2", second, settings),
-        *([pictures(settings, second)] if drawn and settings["CLASSES"] else []),
+        demo_report(settings),
+        *([pictures(settings, second)] if settings["CLASSES"] else []),
         *third.sections,
         table_text("table3", third, settings),
         *([figures(settings), ablation(settings)] if drawn else []),
     ]
     stores = [store for fold in folds(settings) for store in fold.stores]
-    shown = [f"{OUT}/{name}.png" for name in ("fig2", "fig3", "real-and-generated", "confusion")]
+    shown = [f"{OUT}/{name}.png" for name in ("fig2", "fig3")] + [f"{OUT}/{ROWS}", f"{OUT}/{CONFUSION}"]
     asked = [goal.replace(f"{plain['OUT']}/", f"{OUT}/", 1) for goal in goals]
-    kept = needed(sections, (*stores, *second.results, *third.results, *texts, *shown, *asked))
-    return "\n".join([head, *(section.text for section in kept), _goals(settings["PROFILE"], stores, first)])
+    kept = needed(sections, (*stores, *second.results, *third.results, *texts, DEMO, *shown, *asked))
+    return "\n".join([head, *(section.text for section in kept), _goals(settings, stores, first)])
 
 
 def _head(given: Mapping[str, str], out: str) -> str:
@@ -129,11 +141,23 @@ def _head(given: Mapping[str, str], out: str) -> str:
     )
 
 
-def _goals(profile: str, stores: Sequence[str], first: str) -> str:
-    thin = profile != "paper"
-    make = f"{_ONE_THREAD}$(WARM) $(MAKE) {_BESIDE}" if thin else "$(WARM) $(MAKE)"
-    shown = _FIGURES_SMOKE if profile == "smoke" else _FIGURES.format(make=make, first=first)
-    text = _GOALS.format(make=make, figures=shown, stores=" ".join(stores), first=first)
+def _goals(settings: Settings, stores: Sequence[str], first: str) -> str:
+    thin = settings["PROFILE"] != "paper"
+    make = f"{_ONE_THREAD}$(WARM) $(WATCH) $(MAKE) {_BESIDE}" if thin else "$(WARM) $(WATCH) $(MAKE)"
+    smoke = settings["PROFILE"] == "smoke"
+    figures = _FIGURES_SMOKE if smoke else _FIGURES.format(make=make, first=first)
+    corpus = f" CORPUS={settings['CORPUS']} READER={settings['READER']}" if settings["CORPUS"] else ""
+    text = _GOALS.format(
+        make=make,
+        figures=figures,
+        stores=" ".join(stores),
+        first=first,
+        rows=f"{'Where the rows lie' if settings['ENCODER'] else 'Spectrograms, real and made'}:".ljust(33),
+        words=_WORDS if smoke and not settings["METHODS"] else "",
+        hint="" if settings["ENCODER"] else _HINT.format(corpus=corpus),
+        ROWS=ROWS,
+        CONFUSION=CONFUSION,
+    )
     return text + _CELL_THREAD if thin else text
 
 

@@ -23,6 +23,7 @@ from sertools.experiment.rules import OUT, Rule, Section, by_tool
 from sertools.experiment.settings import Settings
 
 WILD = f"{OUT}/wild"
+DEMO = f"{OUT}/demo.txt"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class PaperTable:
     sections : tuple of Section
         What its results stem from.
     results : tuple of str
-        Paths, in the order in which the methods were asked for.
+        Paths, cell by cell, in the order in which the methods were asked for.
     """
 
     sections: tuple[Section, ...]
@@ -51,10 +52,10 @@ def rows(table: str, settings: Settings) -> tuple[Joined, ...]:
     """
     if table == "table3":
         own = TABLE_3_VECTORS if settings["ENCODER"] else TABLE_3
-    elif settings["ENCODER"]:
-        own = (*TABLE_2_VECTORS, *(WITH_DONORS if settings["DONORS"] else ()))
     else:
-        own = TABLE_2_SMOKE if settings["PROFILE"] == "smoke" else TABLE_2
+        of_profile = TABLE_2_VECTORS if settings["ENCODER"] else TABLE_2
+        own = TABLE_2_SMOKE if settings["PROFILE"] == "smoke" else of_profile
+        own = (*own, *(WITH_DONORS if settings["ENCODER"] and settings["DONORS"] else ()))
     asked = [joined(name) for name in dict.fromkeys(settings["METHODS"].split() or own)]
     for method in asked:
         if settings["ENCODER"] and method.of_pictures:
@@ -77,23 +78,18 @@ def table2(settings: Settings) -> PaperTable:
     reduced = [method for method in asked if method.name != FULL]
     seeds, classes = settings["SEEDS"].split(), settings["CLASSES"].split()
     sections = []
+    results = []
     for fold in folds(settings):
         sections.append(fold.rules())
         for seed in seeds:
             whole = fold.cell(seed)
+            results += [whole.result(method) for method in everything]
             sections.append(_section(f"Fold {fold.number}, all rows, seed {seed}", whole, everything))
             for name in classes:
                 cell = fold.cell(seed, name)
+                results += [cell.result(method) for method in reduced]
                 title = f"Fold {fold.number}, {name} reduced, seed {seed}"
                 sections.append(_section(title, cell, reduced, fold.reduction(cell)))
-    results = [fold.cell(seed).result(m) for m in everything for fold in folds(settings) for seed in seeds]
-    results += [
-        fold.cell(seed, name).result(method)
-        for method in reduced
-        for fold in folds(settings)
-        for name in classes
-        for seed in seeds
-    ]
     return PaperTable(tuple(sections), tuple(results))
 
 
@@ -145,6 +141,13 @@ def table3(settings: Settings) -> PaperTable:
     ]
     sections += [_section(f"The corpus as it is, seed {cell.seed}", cell, asked) for cell in cells]
     return PaperTable(tuple(sections), tuple(cell.result(method) for method in asked for cell in cells))
+
+
+def demo_report(settings: Settings) -> Section:
+    """Give the rule of the demo's report, a text and a page."""
+    lines = (f"$(BIN)/sertools report $^ --html {OUT}/demo.html > $@.part", "mv $@.part $@")
+    needs = ("$(results_table2)", *settings["RIVALS"].split())
+    return Section("The report", (Rule(target=DEMO, needs=needs, lines=lines),))
 
 
 def table_text(table: str, results: PaperTable, settings: Settings) -> Section:
