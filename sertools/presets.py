@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sertools.classifier_config import ClassifierConfig, LinearConfig
 from sertools.config import AutoencoderConfig, GanConfig, NetConfig
 from sertools.fields import Keyword
-from sertools.generator_config import CvaeConfig, DiffusionConfig
+from sertools.generator_config import CvaeConfig, CycleGanConfig, DiffusionConfig
 from sertools.provenance import flat
 
 # Former fields that older models and states hold, and their values where they were off.
@@ -36,6 +36,7 @@ class Preset:
     cvae: CvaeConfig = field(default_factory=CvaeConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     linear: LinearConfig = field(default_factory=LinearConfig)
+    cyclegan: CycleGanConfig = field(default_factory=CycleGanConfig)
 
 
 # A stage → what is changed there, and to what. What was tried and dropped: docs/generator.md.
@@ -75,6 +76,7 @@ _THIN_CVAE = CvaeConfig(
 _THIN_DIFFUSION = DiffusionConfig(
     width=1 / 4, dropout=0.0, steps=500, batch_size=32, lr=2e-3, ema=0.99, validate_every=50
 )
+_THIN_CYCLEGAN = CycleGanConfig(width=1 / 8, steps=300, batch_size=8, lr=1e-3, ema=0.99)
 # Thin nets, few steps, and rates that move in them: an experiment of an hour on two cores. Not the paper.
 _CPU = Preset(
     dataclasses.replace(_THIN_AUTOENCODER, steps=300),
@@ -83,6 +85,7 @@ _CPU = Preset(
     dataclasses.replace(_SMALL_CNN, spec_augment="weak"),
     _THIN_CVAE,
     dataclasses.replace(_THIN_DIFFUSION, steps=1500, batch_size=16, ema=0.995),
+    cyclegan=dataclasses.replace(_THIN_CYCLEGAN, steps=1500),
 )
 # Laid over every preset where rows are vectors: a stage → what is changed there, and to what. Dense nets learn in
 # seconds, and the paper says nothing of them; so one set of numbers serves all presets: docs/generator.md.
@@ -100,6 +103,7 @@ VECTORS: Mapping[str, Mapping[str, Any]] = {
         "width": 1.0, "dropout": 0.1, "p_mean": -0.5,
         "steps": 1000, "batch_size": 32, "lr": 1e-3, "augment": False, "ema": 0.99, "validate_every": 50,
     },
+    "cyclegan": {"width": 1.0, "steps": 1000, "batch_size": 32, "lr": 2e-4, "augment": False, "ema": 0.99},
 }  # fmt: skip
 
 _IMPROVED = improved(Preset())
@@ -109,14 +113,23 @@ PRESETS: Mapping[str, Preset] = {
     "paper": Preset(),
     "cpu": _CPU,
     # Nearly the same; it shows that everything runs.
-    "smoke": Preset(_THIN_AUTOENCODER, _THIN_GAN, _SMALL_CNN, _THIN_CVAE, _THIN_DIFFUSION),
+    "smoke": Preset(_THIN_AUTOENCODER, _THIN_GAN, _SMALL_CNN, _THIN_CVAE, _THIN_DIFFUSION, cyclegan=_THIN_CYCLEGAN),
     "improved": dataclasses.replace(_IMPROVED, classifier=dataclasses.replace(_IMPROVED.classifier, arch="vgg19-bn")),
     "improved-cpu": dataclasses.replace(
         _IMPROVED_CPU, gan=dataclasses.replace(_IMPROVED_CPU.gan, steps=300, lr_g=2e-4, lr_d=4e-4)
     ),
 }
 
-Config = TypeVar("Config", AutoencoderConfig, GanConfig, ClassifierConfig, LinearConfig, CvaeConfig, DiffusionConfig)
+Config = TypeVar(
+    "Config",
+    AutoencoderConfig,
+    GanConfig,
+    ClassifierConfig,
+    LinearConfig,
+    CvaeConfig,
+    DiffusionConfig,
+    CycleGanConfig,
+)
 
 
 def override(config: Config, **given: Any) -> Config:

@@ -114,7 +114,11 @@ class GanTraining(Training):
 class GeneratorTraining(ValidatedTraining):
     """How `train-generator` is run."""
 
-    kind: str = option(REQUIRED, "A conditional VAE, or a diffusion model.", choices=KINDS)
+    kind: str = option(
+        REQUIRED,
+        "A conditional VAE, a diffusion model, or a CycleGAN, which moves rows and draws none.",
+        choices=KINDS,
+    )
 
 
 @dataclass(frozen=True)

@@ -177,9 +177,15 @@ def train_generator(
     SertoolsError
         If rows lack a label, the stores do not go together, or a loss is not finite.
     """
-    from sertools.training.likelihood import train_generator as train
+    from sertools.generator_config import CycleGanConfig
 
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
+        if isinstance(config, CycleGanConfig):
+            from sertools.training.cycle import train_cyclegan
+
+            return train_cyclegan(paths_of(stores), run, config, maybe(how.val))
+        from sertools.training.likelihood import train_generator as train
+
         return train(paths_of(stores), run, config, maybe(how.val))
 
     return _train("train-generator", stores, output, options, learn, stop, tell, progress, together=False)

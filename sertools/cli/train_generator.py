@@ -16,13 +16,15 @@ def train_generator(
 
     It needs neither autoencoder nor latents, and `generate` takes it like a GAN.
     With --val the weights with the lowest validation loss are kept: this loss
-    rises when a model learns its rows by heart. GEN.log.ndjson logs every tenth
-    step.
+    rises when a model learns its rows by heart. A CycleGAN has no such loss: on
+    --val its critic is measured, and the last weights are kept. It only moves
+    rows: generate --translate. GEN.log.ndjson logs every tenth step.
 
     \b
     Example:
       sertools train-generator train.h5 -o cvae.safetensors --kind cvae
       sertools train-generator train.h5 -o diffusion.safetensors --kind diffusion
+      sertools train-generator train.h5 -o cyclegan.safetensors --kind cyclegan
     """
     from sertools import api
 

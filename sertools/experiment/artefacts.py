@@ -68,7 +68,7 @@ TRAINED = (
             line=f"train-generator $< -o $@ --kind {kind} --preset {{PRESET}} --seed {{generator}} "
             "--device {DEVICE} {gen} {width} {GEN_OPTS}",
         )
-        for kind in ("cvae", "diffusion")
+        for kind in ("cvae", "diffusion", "cyclegan")
     ),
 )
 OF_PICTURES = (

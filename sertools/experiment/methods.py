@@ -118,6 +118,7 @@ METHODS = (
     Method(name="switch", group=GENERATION, model="cvae", moves=_MOVED),
     Method(name="diffusion", group=GENERATION, model="diffusion"),
     Method(name="flow", group=GENERATION, model="diffusion", moves=_MOVED, setting="FLOW_OPTS"),
+    Method(name="cyclegan", group=GENERATION, model="cyclegan", moves=_MOVED),
     Method(name="pot-oracle", group=GENERATION, model="gan0-pca", moves=_MOVED, oracle=True),
     Method(name="flow-oracle", group=GENERATION, model="diffusion", moves=_MOVED, setting="FLOW_OPTS", oracle=True),
     Method(name="diffusion-oracle", group=GENERATION, model="diffusion", oracle=True),

@@ -2,7 +2,7 @@
 
 A GAN's is the transport between its class Gaussians (`transport`). A conditional VAE's is its decoder, told another
 class. A diffusion model's is its flow: to noise as the one class, and back as the other (Su et al. 2023, "Dual
-Diffusion Implicit Bridges"), or only part of the way (Meng et al. 2022, "SDEdit").
+Diffusion Implicit Bridges"), or only part of the way (Meng et al. 2022, "SDEdit"). A CycleGAN learns nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sertools.arrays import Index, Pictures
 from sertools.nets.cvae import Cvae
+from sertools.nets.cyclegan import RowTranslator
 from sertools.nets.edm import Edm
 from sertools.training.drawing import without_channel
 
@@ -75,3 +76,14 @@ class Flow:
             x, own, number, strength=self._strength, guidance=self._guidance, n_steps=self._n_steps
         )
         return without_channel(made)
+
+
+class Cycle:
+    """Translates rows by the generator of a CycleGAN, whatever their own class."""
+
+    def __init__(self, net: RowTranslator) -> None:
+        self._net = net
+
+    def change(self, x: Tensor, places: Index, labels: Index, number: int) -> Pictures:
+        """Difference of the translated row and the row."""
+        return without_channel(self._net(x, torch.full((len(x),), number, device=x.device)) - x)

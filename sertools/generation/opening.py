@@ -10,11 +10,11 @@ import torch
 
 from sertools.encoding import Encoding
 from sertools.errors import UsageError
-from sertools.generation.moving import ClassSwitch, Flow, Mover
+from sertools.generation.moving import ClassSwitch, Cycle, Flow, Mover
 from sertools.generation.smote import fit_smote
 from sertools.generation.translation import Translation, Translator
 from sertools.generation.transport import GaussianMap
-from sertools.generator_config import DIFFUSION, GUIDANCE, KINDS, STRENGTH
+from sertools.generator_config import CYCLEGAN, DIFFUSION, GUIDANCE, KINDS, STRENGTH
 from sertools.nets.cvae import Cvae
 from sertools.nets.folding import folded
 from sertools.provenance import Input, Inputs, digest_file
@@ -22,6 +22,7 @@ from sertools.store.format import same_front_end
 from sertools.store.lineage import Lineage
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header, load_header
+from sertools.training.cycle import load_translator
 from sertools.training.drawing import FromLatents, RowMaker
 from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_encoder, load_generator
@@ -116,7 +117,7 @@ def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
     rows = open_rows([given]) if given else None
     if rows:
         same_front_end(header.front_end, rows.front_end, str(path), rows.name)
-    opening = _from_gan if header.kind == GAN else _from_another
+    opening = {GAN: _from_gan, CYCLEGAN: _from_cyclegan}.get(header.kind, _from_another)
     source, options, word = opening(path, header, ways, rows, device)
     facts = {name: header.facts[name] for name in (D_AUC, D_AUC_ROWS) if name in header.facts}
     inputs: dict[str, Input | list[Input]] = {"gan": Input(digest_file(path), header.history, facts)}
@@ -142,6 +143,8 @@ def _check(path: Path, header: Header, ways: Ways) -> None:
     if kind != GAN and (ways.smote or (translation and translation.within_speaker)):
         option = "--smote" if ways.smote else "--within-speaker"
         raise UsageError(f"{option}: needs the latents of a GAN, and {path} is a {kind} file")
+    if kind == CYCLEGAN and translation is None:
+        raise UsageError(f"{path}: is a {kind} file, which moves rows and draws none; give --translate TRAIN.h5")
     if kind != DIFFUSION:
         if ways.denoising != Denoising():
             raise UsageError(
@@ -168,6 +171,13 @@ def _from_gan(path: Path, header: Header, ways: Ways, rows: Rows | None, device:
         mover.centre(rows, header)
     options: dict[str, object] = {"paste": how.paste, "within_speaker": how.within_speaker}
     return Translator(mover, header, rows, device, paste=how.paste), options, f"{how.name}-"
+
+
+def _from_cyclegan(path: Path, header: Header, ways: Ways, rows: Rows | None, device: torch.device) -> _Made:
+    how = ways.translation
+    assert rows is not None and how is not None  # noqa: PT018 - `_check` refuses
+    mover = Cycle(place(load_translator(path)[1], device))
+    return Translator(mover, header, rows, device, paste=how.paste), {"paste": how.paste}, f"{how.name}-"
 
 
 def _from_another(path: Path, header: Header, ways: Ways, rows: Rows | None, device: torch.device) -> _Made:

@@ -106,6 +106,39 @@ class GeneratorWatch(Watch):
         return found
 
 
+class CycleWatch(Watch):
+    """Looks for a CycleGAN whose ways do not lead back, whose critic sees nothing, or that moves nothing."""
+
+    def __init__(self) -> None:
+        self._apart = math.inf
+        self._lost = False
+
+    def notice(self, step: int, n_steps: int, values: Mapping[str, float]) -> list[Finding]:
+        """Take the next record, the one of step 0 first; return what is new about it."""
+        if step == 0:
+            self._apart = values["pairwise_real"]
+            return []
+        found = []
+        # Of both ways together.
+        if values["cycle"] > 2 * self._apart and not self._lost:
+            self._lost = True
+            text = (
+                f"diverges: a row there and back differs by {values['cycle'] / 2:.2g} per scaled value, and two real "
+                f"rows by {self._apart:.2g}; lower --lr"
+            )
+            found.append(Finding("diverged", text))
+        if step == n_steps and values[D_AUC] < COMPETENT:
+            text = (
+                f"the critic does not tell the wanted class's rows from others (AUC {values[D_AUC]:.2f}, {COMPETENT} "
+                "at the least), so the generator learns little from it; raise --lr, or take more --steps"
+            )
+            found.append(Finding("blind-discriminator", text))
+        if step == n_steps and values["moved"] < UNSEEN:
+            text = f"nothing moved: rows change by {values['moved']:.2g} per scaled value; take more --steps"
+            found.append(Finding("nothing-moved", text))
+        return found
+
+
 class GanWatch(Watch):
     """Looks for collapse, a dead discriminator or one that sees nothing, and a GAN that did not move."""
 

@@ -24,8 +24,8 @@ from sertools.generator_config import (
     CVAE,
     DIFFUSION,
     FEWEST_ROWS,
-    KINDS,
     CvaeConfig,
+    CycleGanConfig,
     DiffusionConfig,
     GeneratorConfig,
 )
@@ -52,7 +52,7 @@ from sertools.training.vitals import MEASURE_EVERY, norm
 GeneratorNet = Cvae | Edm
 BY_HEART = 30  # rows of a class, below which a net can hold them all; `score` refuses fewer too
 # No masks: what is learnt from would have them, too.
-_MOVES = SpecAugment(0, time_mask=0.0, frequency_mask=0.0, time_shift=3 / 64, frequency_shift=1 / 64)
+FEW_MOVES = SpecAugment(0, time_mask=0.0, frequency_mask=0.0, time_shift=3 / 64, frequency_shift=1 / 64)
 _TOLD = "net.unet.moves."
 _EVAL_DRAWS = 4  # noise levels, or latents, of each validation row
 _CALIBRATION_BATCHES = 32
@@ -86,7 +86,7 @@ class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
             index = batch_indices(len(self.rows), config.batch_size, step, run.seed)
         x, moves = self.rows.tensor(index, self.scaler, run.device), None
         if config.augment and isinstance(self.scaler, MinMax):
-            x, moves = told_augment(x, _MOVES, self.scaler.high_db - self.scaler.low_db)
+            x, moves = told_augment(x, FEW_MOVES, self.scaler.high_db - self.scaler.low_db)
         self.net.train()
         self.optimiser.zero_grad()
         with computing(self.run.precision, self.run.device):
@@ -145,9 +145,9 @@ def train_generator(
     kind = CVAE if isinstance(config, CvaeConfig) else DIFFUSION
     described = dataclasses.asdict(config)
     task = open_task("train-generator", {"kind": kind, **described}, run, train_paths, val_path, vectors=True)
-    _check_augment(task.rows, config)
+    check_augment(task.rows, config)
     rows, classes = task.rows, task.rows.classes()
-    _check_counts(rows, classes)
+    check_counts(rows, classes)
     seed_torch(run.seed, "generator", "init")
     net = _build(rows.shape, len(classes), config)
     if isinstance(net, Edm):
@@ -171,14 +171,16 @@ def _build(shape: Shape, n_classes: int, config: GeneratorConfig) -> GeneratorNe
     return Edm(shape, n_classes, config, N_MOVES if config.augment else 0)
 
 
-def _check_augment(rows: Rows, config: GeneratorConfig) -> None:
+def check_augment(rows: Rows, config: GeneratorConfig | CycleGanConfig) -> None:
+    """Refuse to shift vectors."""
     if rows.are_vectors and config.augment:
         raise UsageError(
             f"--augment: shifts and gains are of pictures, and the rows of {rows.name} are vectors; leave it out"
         )
 
 
-def _check_counts(rows: Rows, classes: Sequence[str]) -> None:
+def check_counts(rows: Rows, classes: Sequence[str]) -> None:
+    """Refuse a class of fewer rows than a generator can learn from, and warn of those that it can learn by heart."""
     counts = np.bincount(rows.labels(classes))
     for name, count in zip(classes, counts.tolist(), strict=True):
         if count < FEWEST_ROWS:
@@ -229,14 +231,14 @@ class FromNoise:
 
 
 def load_net(path: Path) -> tuple[Header, GeneratorNet]:
-    """Read a generator that is no GAN, in eval mode.
+    """Read a generator that knows its own loss, in eval mode.
 
     Raises
     ------
     ModelError
         If the file is missing, damaged or of another kind.
     """
-    header, tensors = load_model(path, load_header(path, *KINDS).kind)
+    header, tensors = load_model(path, load_header(path, CVAE, DIFFUSION).kind)
     build: Callable[[], GeneratorNet] = partial(_rebuilt, header)
     return header, rebuild(build, tensors, "net.", path).eval()
 
