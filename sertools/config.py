@@ -21,6 +21,7 @@ COVARIANCES = ("empirical", "ledoit-wolf", "oas", "pooled", "tied", "diagonal")
 LARGEST_LATENT = 4096
 SAMPLINGS = ("shuffled", "balanced")
 D_NORMS, D_STEPS = ("bn", "none"), ("joint", "two")
+CONDITIONS_G, CONDITIONS_D = ("latent", "batch-norm"), ("softmax", "projection")
 PRECISIONS = ("auto", "float32", "bf16")
 ADJUSTMENTS = ("none", "priors")
 VOTES = ("majority", "mean")
@@ -223,6 +224,13 @@ class GanConfig(Checked):
     )
     # §2.3, "successive batches": docs/paper.md has the two readings
     d_steps: str = option("joint", "D's Adam steps an update: one for real and fake, or one each.", choices=D_STEPS)
+    # §4: what the paper leaves for later
+    condition_g: str = option(
+        "latent", "How G is told its class: by its latent, or by batch normalisation too.", choices=CONDITIONS_G
+    )
+    condition_d: str = option(
+        "softmax", "What D says: which class or fake; or, told the class, real or fake.", choices=CONDITIONS_D
+    )
     # The paper has none of these; `presets.IMPROVED` says what each is for.
     d_norm: str = option("bn", "Batch normalisation of D.", choices=D_NORMS)
     # Miyato et al. 2018

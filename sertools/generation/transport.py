@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sertools.arrays import Index, Matrix, Pictures
 from sertools.errors import StoreError
+from sertools.nets.conditional import as_told
 from sertools.training.autoencoder import encode
 from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
@@ -175,7 +176,13 @@ class GaussianMap:
             # Symmetric: from the right as from the left.
             centred = (z[here] - offset[here] - mean[source]) @ self._matrix(gaussians, source, number)
             moved[here] = mean[number] + centred + offset[here]
-        return decode_latents(self._decoder, moved, self._device) - decode_latents(self._decoder, z, self._device)
+        return self._decode(moved, np.full_like(labels, number)) - self._decode(z, labels)
+
+    def _decode(self, z: Matrix, labels: Index) -> Pictures:
+        told = np.concatenate(
+            [as_told(self._decoder, z[i : i + 1], label) for i, label in enumerate(labels.tolist())]
+        )
+        return decode_latents(self._decoder, told, self._device)
 
     def _matrix(self, gaussians: ClassGaussians, source: int, target: int) -> Matrix:
         if (source, target) not in self._matrices:

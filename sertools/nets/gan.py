@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import register_parametrization
@@ -90,6 +91,23 @@ class Discriminator(_Headed):
         super().__init__(shape, n_classes + 1, config)
 
 
+class ProjectionDiscriminator(_Headed):
+    """Row → a score for each class and, last, 0 for fake [shape=(B, n_classes + 1)] (Miyato and Koyama 2018).
+
+    A score is ψ(φ) + v·φ, with the trunk's features φ, a linear ψ of all classes, and the class's embedding v.
+    """
+
+    def __init__(self, shape: Shape, n_classes: int, config: NetConfig) -> None:
+        super().__init__(shape, 1, config)
+        self.embedding = nn.Linear(self.trunk.n_features, n_classes, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Judge the row as each class."""
+        features = self.trunk(x)
+        scores = self.head(features) + self.embedding(features)
+        return F.pad(scores, (0, 1))
+
+
 def _transposed(channels: int, config: NetConfig) -> Iterator[tuple[int, list[nn.Module]]]:
     """Make the eight transposed convolutions, each after the number of its filters."""
     for filters, stride in zip(GENERATOR_FILTERS, GENERATOR_STRIDES, strict=True):
@@ -131,6 +149,7 @@ class Generator(nn.Module):
 
 
 AnyGenerator = Generator | DenseGenerator
+AnyDiscriminator = Discriminator | ProjectionDiscriminator
 
 
 def blank_generator(shape: Shape, config: NetConfig) -> AnyGenerator:
@@ -169,7 +188,8 @@ def discriminator_from(
     *,
     norm: bool = True,
     spectral: bool = False,
-) -> Discriminator:
+    projection: bool = False,
+) -> AnyDiscriminator:
     """Start D from the encoder: its trunk as it is, a fresh head (§2.2, GAN initialization).
 
     Parameters
@@ -180,8 +200,11 @@ def discriminator_from(
     spectral
         Whether every layer's largest singular value is held where it starts (Miyato et al. 2018, who hold it at 1: in
         nine thin layers that leaves nothing of the signal).
+    projection
+        Whether D is a projection discriminator.
     """
-    discriminator = Discriminator(shape, n_classes, dataclasses.replace(config, norm=config.norm and norm))
+    build = ProjectionDiscriminator if projection else Discriminator
+    discriminator = build(shape, n_classes, dataclasses.replace(config, norm=config.norm and norm))
     discriminator.apply(initialise)
     if config.norm and not norm:
         _fold(encoder.trunk, discriminator.trunk)
@@ -190,7 +213,7 @@ def discriminator_from(
     return _held(discriminator) if spectral else discriminator
 
 
-def _held(discriminator: Discriminator) -> Discriminator:
+def _held(discriminator: AnyDiscriminator) -> AnyDiscriminator:
     """Hold every layer's largest singular value where it is."""
     for module in list(discriminator.modules()):
         if isinstance(module, (nn.Conv2d, nn.Linear)):

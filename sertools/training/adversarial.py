@@ -7,7 +7,8 @@ are the original's (§2.4 d): one pass over a real batch and 1/classes as many f
 what D sees. G's labels are uniform over the real classes, its loss is D's cross-entropy for the very label that drew
 the latent. Both nets stay in train mode throughout; D's running statistics are frozen while G learns. At the end G's
 batch statistics, which come from encoder latents in natural proportion, are estimated again on class-uniform latents,
-since `generate` runs in eval mode.
+since `generate` runs in eval mode. A projection discriminator (§4) has the hinge loss in place of both
+cross-entropies, and fake rows weigh as much as real ones (`judging`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sertools.config import GanConfig
 from sertools.errors import ModelError, UsageError
+from sertools.nets.conditional import ToldGenerator
 from sertools.nets.devices import onto
 from sertools.nets.gan import AnyGenerator, Encoder, discriminator_from, generator_from
 from sertools.training.autoencoder import load_autoencoder
-from sertools.training.calibration import LatentSampler, calibrate
+from sertools.training.calibration import LatentSampler, ToldSampler, calibrate
 from sertools.training.checkpoint import prefixed
 from sertools.training.competence import Competence
 from sertools.training.distributed import parallel, spread, together
@@ -35,6 +36,7 @@ from sertools.training.ema import Average
 from sertools.training.forecast import without_steps
 from sertools.training.gan_file import KIND
 from sertools.training.health import GanWatch
+from sertools.training.judging import Projected, Softmax
 from sertools.training.latents import load_latents
 from sertools.training.loop import Health, Record, Run
 from sertools.training.optimisers import Adam
@@ -65,7 +67,7 @@ class GanTrainer(Resumable):
     """G, D and their optimisers."""
 
     def __init__(
-        self, generator: AnyGenerator, discriminator: nn.Module, sampler: LatentSampler, task: Task, config: GanConfig
+        self, generator: nn.Module, discriminator: nn.Module, sampler: LatentSampler, task: Task, config: GanConfig
     ) -> None:
         if config.r1 and together():
             raise UsageError("--r1: takes second derivatives, which several processes cannot; use one")
@@ -76,6 +78,7 @@ class GanTrainer(Resumable):
             )
         self.rows, self.scaler, self.run, device = task.rows, task.scaler, task.run, task.run.device
         self.sampler, self.config = sampler, config
+        self.judging = (Projected if config.condition_d == "projection" else Softmax)(sampler.n_classes)
         self.generator, self.discriminator = place(generator, device), place(discriminator, device)
         self.parallel_g, self.parallel_d = parallel(self.generator), parallel(self.discriminator)
         self.labels = torch.from_numpy(self.rows.labels(sampler.classes)).to(device)
@@ -103,45 +106,44 @@ class GanTrainer(Resumable):
         return losses
 
     @property
-    def chosen(self) -> AnyGenerator:
+    def chosen(self) -> nn.Module:
         """The generator that is kept: the average where there is one, or the last."""
         return self.average.net if self.average else self.generator
 
     def _update_discriminator(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        n_classes, mixed, two = self.sampler.n_classes, self.config.batches == "mixed", self.config.d_steps == "two"
-        n_fake = math.ceil(len(real) / n_classes) if mixed else len(real)
+        judging, mixed, two = self.judging, self.config.batches == "mixed", self.config.d_steps == "two"
+        n_fake = math.ceil(len(real) / judging.n_classes) if mixed else len(real)
+        wanted = self.sampler.uniform_labels(n_fake)
         with torch.no_grad():
-            fake = self._spread(self.generator, self.sampler.latents(self.sampler.uniform_labels(n_fake)))
-        fake_label = torch.full((n_fake,), n_classes, device=fake.device)
+            fake = self._spread(self.generator, self.sampler.latents(wanted))
         real.requires_grad_(self.config.r1 > 0)
         self.adam_d.zero_grad()
         if mixed:
             logits = self._spread(self.parallel_d, torch.cat([real, fake]))
             real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
-            loss = F.cross_entropy(logits, torch.cat([labels, fake_label]))
+            real_loss, fake_loss = judging.real(real_logits, labels), judging.fake(fake_logits, wanted)
+            loss = (len(real) * real_loss + n_fake * fake_loss) / (len(real) + n_fake)
             penalty = self._penalty(real, real_logits)
             (loss + penalty).backward()
-            real_loss = F.cross_entropy(real_logits, labels)
-            fake_loss = F.cross_entropy(fake_logits, fake_label)
         else:
             real_logits = self._spread(self.parallel_d, real)
-            real_loss = F.cross_entropy(real_logits, labels)
+            real_loss = judging.real(real_logits, labels)
             penalty = self._penalty(real, real_logits)
             (real_loss + penalty).backward()
             if two:
                 self.adam_d.step()
                 self.adam_d.zero_grad()
             fake_logits = self._spread(self.parallel_d, fake)
-            fake_loss = F.cross_entropy(fake_logits, fake_label)
+            fake_loss = judging.fake(fake_logits, wanted)
             # A step of Adam is as long whatever its loss is weighted by, so a fake step has no weight.
-            (fake_loss if two else fake_loss / n_classes).backward()
+            (fake_loss if two else judging.fake_weight * fake_loss).backward()
         self.adam_d.step()
         return {
             "d_real": real_loss.detach(),
             "d_fake": fake_loss.detach(),
             **({"d_r1": penalty.detach()} if self.config.r1 else {}),
             "d_accuracy_real": (real_logits.argmax(1) == labels).float().mean(),
-            "d_accuracy_fake": (fake_logits.argmax(1) == fake_label).float().mean(),
+            "d_accuracy_fake": (fake_logits.argmax(1) == judging.n_classes).float().mean(),
         }
 
     def _penalty(self, real: Tensor, logits: Tensor) -> Tensor:
@@ -154,7 +156,7 @@ class GanTrainer(Resumable):
         with frozen_statistics(self.discriminator):
             made = self._spread(self.parallel_g, self.sampler.latents(labels))
             logits = self._spread(self.discriminator, made)
-            loss = F.cross_entropy(logits, labels)
+            loss = self.judging.made(logits, labels)
             loss.backward()
         self.discriminator.requires_grad_(True)
         self.adam_g.step()
@@ -196,6 +198,11 @@ def finetune_gan(
             f"{autoencoder_path}: is of --latent {ae.net.latent}, which cannot be trained; give --steps 0, or start "
             f"from an autoencoder of `pretrain-ae --latent {'conv' if len(ae.shape) > 1 else 'dense'}`"
         )
+    if config.condition_g != "latent" and not isinstance(decoder, AnyGenerator):
+        raise UsageError(
+            f"--condition-g {config.condition_g}: {autoencoder_path}, of --latent {ae.net.latent}, has no batch "
+            "normalisation; leave it out"
+        )
     latents = load_latents(latents_path)
     # G and D inherit the sizes of the autoencoder they start from, and how D is fed where nothing else is said.
     fed = dataclasses.replace(ae.net, batches=config.batches or ae.net.batches)
@@ -214,13 +221,16 @@ def finetune_gan(
     seed_torch(run.seed, KIND, "init")
     tensors, facts = prefixed(decoder, "generator."), dict[str, object]()
     if isinstance(encoder, Encoder) and isinstance(decoder, AnyGenerator):
-        generator = generator_from(decoder, ae.shape, ae.net)
+        n_classes, conditional = len(gaussians.classes), config.condition_g == "batch-norm"
+        sampler = (ToldSampler if conditional else LatentSampler)(gaussians, run.device)
         discriminator = discriminator_from(
-            encoder, ae.shape, len(gaussians.classes), ae.net, norm=config.d_norm == "bn", spectral=config.sn
-        )
-        sampler = LatentSampler(gaussians, run.device)
+            encoder, ae.shape, n_classes, ae.net, norm=config.d_norm == "bn", spectral=config.sn,
+            projection=config.condition_d == "projection",
+        )  # fmt: skip
+        plain = [generator_from(decoder, ae.shape, ae.net) for _ in range(2)]
+        generator, first = (ToldGenerator(net, n_classes) if conditional else net for net in plain)
         trainer = GanTrainer(generator, discriminator, sampler, task, config)
-        competence = Competence(trainer.discriminator, decoder, sampler, task, config)
+        competence = Competence(trainer.discriminator, first, sampler, task, config)
         yield from task.train(trainer, _health(trainer, competence))
         calibrate(trainer.chosen, sampler, config.calibration_batches, run.seed)
         if config.steps:

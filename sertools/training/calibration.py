@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from sertools.nets.conditional import with_classes
 from sertools.nets.devices import onto
-from sertools.nets.gan import AnyGenerator, batch_norms, clamp_dropout
+from sertools.nets.gan import batch_norms, clamp_dropout
 from sertools.training.gaussians import ClassGaussians
 from sertools.training.runtime import seed_torch
 
@@ -43,8 +44,16 @@ class LatentSampler:
         return self._mean[labels] + torch.einsum("bij,bj->bi", self._factors[labels], noise)
 
 
+class ToldSampler(LatentSampler):
+    """The same, with the classes behind the latents."""
+
+    def latents(self, labels: Tensor) -> Tensor:
+        """Draw one latent per label [shape=(B, latent_size + n_classes)]."""
+        return with_classes(super().latents(labels), labels, self.n_classes)
+
+
 @torch.no_grad()
-def calibrate(generator: AnyGenerator, sampler: DrawsLatents, n_batches: int, seed: int) -> None:
+def calibrate(generator: nn.Module, sampler: DrawsLatents, n_batches: int, seed: int) -> None:
     """Estimate G's batch statistics again, on class-uniform latents and without dropout.
 
     The statistics then are those of what `generate` feeds it, as one plain mean over all batches.

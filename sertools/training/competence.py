@@ -7,7 +7,8 @@ but real or fake: where the probe tells the rows apart and D does not, it is D t
 
 **Conventions.** Rows go through D as they do while it learns: real and fake ones in batches of their own, which
 normalise themselves (half and half in one, with ``--batches mixed``), but without dropout. To every real row there is
-a fake one of its class, so that classes tell nothing.
+a fake one of its class, so that classes tell nothing. A projection discriminator's "fake" is 0 beside the scores of
+all classes; which class a row has is not told it here.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from sertools.errors import StoreError
 from sertools.metrics import auc_against_rest
 from sertools.nets.classifiers import build_classifier
 from sertools.nets.devices import onto
-from sertools.nets.gan import AnyGenerator
 from sertools.training.calibration import LatentSampler
 from sertools.training.gan_file import KIND
 from sertools.training.health import D_AUC, D_AUC_ROWS
@@ -57,7 +57,7 @@ class Competence:
     """
 
     def __init__(
-        self, discriminator: nn.Module, decoder: AnyGenerator, sampler: LatentSampler, task: Task, config: GanConfig
+        self, discriminator: nn.Module, decoder: nn.Module, sampler: LatentSampler, task: Task, config: GanConfig
     ) -> None:
         self._discriminator, self._decoder = discriminator, place(decoder, task.run.device)
         self._sampler, self._task, self._config = sampler, task, config
@@ -74,7 +74,7 @@ class Competence:
         """Return ``d_auc``: how well D tells real rows from those of step 0."""
         return {D_AUC: self._auc(self._first)}
 
-    def facts(self, generator: AnyGenerator) -> dict[str, object]:
+    def facts(self, generator: nn.Module) -> dict[str, object]:
         """Measure D at the end, and a probe beside it.
 
         Parameters
@@ -119,7 +119,7 @@ class Competence:
             )
         return _auc(_fakeness(real_logits), _fakeness(fake_logits))
 
-    def _probed(self, generator: AnyGenerator, now: Sequence[Tensor]) -> float:
+    def _probed(self, generator: nn.Module, now: Sequence[Tensor]) -> float:
         """How well a fresh net tells them: it learns from the training's rows and from others of `generator`."""
         rows, scaler, run, size = self._task.rows, self._task.scaler, self._task.run, self._config.batch_size
         seed_torch(run.seed, KIND, "probe")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sertools.arrays import Matrix, Pictures
+from sertools.nets.conditional import as_told
 
 BLOCK = 64  # rows held at once
 
@@ -56,6 +57,7 @@ class FromLatents:
         rng = np.random.default_rng([seed, number])
         for first in range(0, count, BLOCK):
             z = self._sampler.sample(number, min(BLOCK, count - first), rng)
+            z = as_told(self._decoder, z, np.full(len(z), number))
             yield Drawn(decode_latents(self._decoder, z, self._device))
 
 

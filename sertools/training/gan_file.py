@@ -9,6 +9,7 @@ from torch import nn
 
 from sertools.errors import ModelError
 from sertools.nets.autoencoders import build_decoder, build_encoder
+from sertools.nets.conditional import ToldGenerator
 from sertools.training.checkpoint import Header, load_model, rebuild
 from sertools.training.gaussians import ClassGaussians, of_each
 
@@ -24,7 +25,7 @@ def load_generator(path: Path) -> tuple[Header, nn.Module, ClassGaussians]:
         If the file is missing, damaged or of another kind.
     """
     header, tensors = load_model(path, KIND)
-    generator = rebuild(lambda: build_decoder(header.shape, header.net), tensors, "generator.", path)
+    generator = rebuild(lambda: _build_generator(header), tensors, "generator.", path)
     try:
         mean, covariance = tensors["latents.mean"].numpy(), tensors["latents.covariance"].numpy()
         n_rows = tuple(int(n) for n in header.facts["latent_rows"])
@@ -38,6 +39,12 @@ def load_generator(path: Path) -> tuple[Header, nn.Module, ClassGaussians]:
     if not fits or not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ModelError(f"{path}: its latents do not fit its classes; train it again, or restore a copy")
     return header, generator.eval(), gaussians
+
+
+def _build_generator(header: Header) -> nn.Module:
+    plain = build_decoder(header.shape, header.net)
+    told = header.config.get("condition_g") == "batch-norm"
+    return ToldGenerator(plain, len(header.classes)) if told else plain
 
 
 def load_encoder(gan_path: Path, header: Header) -> nn.Module:
