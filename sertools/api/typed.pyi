@@ -93,6 +93,8 @@ class FinetuneGan(TypedDict, total=False):
     lr_d: float | None
     batches: str | None
     d_steps: str | None
+    condition_g: str | None
+    condition_d: str | None
     d_norm: str | None
     sn: bool | None
     r1: float | None

@@ -35,6 +35,10 @@ VARIANTS: Mapping[str, tuple[str, str]] = {
     "unnormalised": ("--arch paper --no-norm --dropout 0 {slower}", ""),
     "mixed": ("--arch paper", "--batches mixed"),
     "bagan": ("--arch bagan {slower}", ""),
+    # Not taken back but added, as §4 announces.
+    "batch-norm": ("--arch paper", "--condition-g batch-norm"),
+    "projection": ("--arch paper", "--condition-d projection"),
+    "both": ("--arch paper", "--condition-g batch-norm --condition-d projection"),
 }
 
 
