@@ -179,10 +179,7 @@ class GaussianMap:
         return self._decode(moved, np.full_like(labels, number)) - self._decode(z, labels)
 
     def _decode(self, z: Matrix, labels: Index) -> Pictures:
-        told = np.concatenate(
-            [as_told(self._decoder, z[i : i + 1], label) for i, label in enumerate(labels.tolist())]
-        )
-        return decode_latents(self._decoder, told, self._device)
+        return decode_latents(self._decoder, as_told(self._decoder, z, labels), self._device)
 
     def _matrix(self, gaussians: ClassGaussians, source: int, target: int) -> Matrix:
         if (source, target) not in self._matrices:
