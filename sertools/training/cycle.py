@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sertools.arrays import Index
+from sertools.arrays import FloatArray, Index
+from sertools.errors import StoreError
 from sertools.generator_config import CYCLEGAN, CycleGanConfig
 from sertools.metrics import auc_against_rest
 from sertools.nets.cyclegan import CycleGan, RowTranslator
@@ -38,7 +39,7 @@ from sertools.training.task import Task, open_task
 from sertools.training.validated import Resumable
 from sertools.training.vitals import MEASURE_EVERY, norm
 
-_MOST_ROWS = 256  # that are measured: an AUC of 0.6 is then known to 0.025
+_ROWS_A_CLASS = 16  # that are measured; each goes through the nets as every class
 
 
 class CycleTrainer(Resumable):
@@ -121,14 +122,25 @@ class CycleTrainer(Resumable):
 
 
 class _Look:
-    """Measures critic and kept generator on real rows: those of the validation store, or of training without one."""
+    """Measures critic and kept generator on real rows: those of the validation store, or of training without one.
+
+    Raises
+    ------
+    StoreError
+        If there are none of two classes.
+    """
 
     def __init__(self, trainer: CycleTrainer, task: Task) -> None:
         rows = task.val or task.rows
         self._trainer, self.where = trainer, "validation" if task.val else "training"
         classes = task.rows.classes()
-        index = np.random.default_rng(task.run.seed).permutation(rows.real)[:_MOST_ROWS]
-        self._labels, self._n_classes = rows.labels(classes)[index], len(classes)
+        drawn, labels = np.random.default_rng(task.run.seed).permutation(rows.real), rows.labels(classes)
+        if len(np.unique(labels[drawn])) < 2:
+            raise StoreError(
+                f"{rows.name}: the critic is measured on recorded rows of two classes at least; give more"
+            )
+        index = np.concatenate([drawn[labels[drawn] == n][:_ROWS_A_CLASS] for n in range(len(classes))])
+        self._labels, self._n_classes = labels[index], len(classes)
         parts = np.array_split(index, -(-len(index) // EVALUATION_BATCH))
         self._batches = [rows.tensor(part, task.scaler, task.run.device) for part in parts]
 
@@ -154,15 +166,18 @@ class _Look:
             own = self._labels == number
             if not own.any() or own.all():
                 continue
-            scores = [self._scores(x, number).cpu().double().numpy() for x in self._batches]
-            made = [self._scores(self._made(x, number), number).cpu().double().numpy() for x in self._batches]
-            mine, others = np.concatenate(scores)[own], np.concatenate(made if moved else scores)[~own]
+            scores = self._scores(self._batches, number)
+            if moved:
+                others = self._scores([self._made(x, number) for x in self._batches], number)[~own]
+            else:
+                others = scores[~own]
+            mine = scores[own]
             found.append(auc_against_rest(np.r_[mine, others], np.arange(len(own)) < len(mine)))
         return float(np.mean(found)) if found else float("nan")
 
-    def _scores(self, x: Tensor, number: int) -> Tensor:
-        scores: Tensor = self._trainer.net.critic(x, self._told(x, number))
-        return scores.mean(dim=1)
+    def _scores(self, batches: Sequence[Tensor], number: int) -> FloatArray:
+        scores = [self._trainer.net.critic(x, self._told(x, number)).mean(dim=1) for x in batches]
+        return torch.cat(scores).double().cpu().numpy()
 
     def _made(self, x: Tensor, number: int) -> Tensor:
         made: Tensor = self._trainer.average.net(x, self._told(x, number))
@@ -196,7 +211,8 @@ def train_cyclegan(
     LineageError
         If the validation store holds utterances that are trained on.
     StoreError
-        If a row has no label, there are fewer than two classes, or one of them has fewer than two rows.
+        If a row has no label, there are fewer than two classes, one of them has fewer than two rows, or the critic
+        cannot be measured.
     UsageError
         If this is one of several processes, which do not share the steps; or if vectors are to be shifted.
     """
