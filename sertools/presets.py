@@ -85,7 +85,7 @@ _CPU = Preset(
     dataclasses.replace(_SMALL_CNN, spec_augment="weak"),
     _THIN_CVAE,
     dataclasses.replace(_THIN_DIFFUSION, steps=1500, batch_size=16, ema=0.995),
-    cyclegan=dataclasses.replace(_THIN_CYCLEGAN, steps=1500),
+    cyclegan=dataclasses.replace(_THIN_CYCLEGAN, steps=600),
 )
 # Laid over every preset where rows are vectors: a stage → what is changed there, and to what. Dense nets learn in
 # seconds, and the paper says nothing of them; so one set of numbers serves all presets: docs/generator.md.
