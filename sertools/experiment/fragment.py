@@ -55,7 +55,7 @@ cell: $(filter $(CELL)%,$(results_table2))
 # What the demo's own methods are.
 _WORDS = """\
 	@echo 'full: all recordings. imbalanced: nothing done. posthoc: class shares divided out.'
-	@echo 'pot: rows of other classes, moved. gan: rows drawn by the GAN of the paper.'
+	@echo 'pot: rows of other classes, moved. gauss: rows drawn from class Gaussians. gan: by the GAN of the paper.'
 	@echo
 """
 _HINT = """\
