@@ -24,7 +24,7 @@ READY    := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-experiments := demo table2 table3 ablation fig2 fig3 figures pictures stores2 cells2 cell
+experiments := demo mine mine-answer mine-cells table2 table3 ablation fig2 fig3 figures pictures stores2 cells2 cell
 others      := help settings test lint types check bench test-slow test-slurm torture coverage lowest dist commands man docs clean
 .PHONY: $(experiments) $(others)
 
@@ -32,6 +32,7 @@ help:
 	@echo 'make demo                                    the whole experiment, small: under 10 minutes on 2 cores'
 	@echo 'make demo ENCODER=whisper-base               the same on rows of a pretrained encoder: under 5'
 	@echo 'make demo CORPUS=RAVDESS READER=ravdess      the same on a real corpus'
+	@echo 'make mine CORPUS=wavs/ [READER=…] [ENCODER=…]  your own corpus: what helps its rare classes, and what to type for it'
 	@echo 'make table2 CORPUS=… READER=… PROFILE=cpu    Table 2: one class reduced at a time, folds, seeds, rivals'
 	@echo 'make table2 CORPUS=… READER=… ENCODER=DIR    the same on rows of a pretrained encoder: minutes'
 	@echo 'make table3 CORPUS=… READER=… PROFILE=cpu    Table 3: a corpus with its own imbalance, a test set apart'

@@ -523,7 +523,7 @@ def test_every_setting_and_method_is_shown(capsysbinary):
     text = " ".join(capsysbinary.readouterr().out.decode().split())
     assert [name for name in SETTINGS if f" {name} " not in f" {text} "] == []
     assert [name for name in KNOWN if f" {name} " not in f" {text} "] == []
-    assert "Table 2: gan+half Table 3: gan+half" in text
+    assert "Table 2: gan+half Table 3: gan+half mine: gan+half" in text
     assert main(["METHODS=potall"]) == 2
     assert b"docs/results.md" in capsysbinary.readouterr().err
 

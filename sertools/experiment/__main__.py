@@ -10,10 +10,13 @@ from pathlib import Path
 
 from sertools.errors import SertoolsError, one_of, printable
 from sertools.experiment.choosing import best_classifier
+from sertools.experiment.closing import closing
 from sertools.experiment.fragment import fragment, write
 from sertools.experiment.guide import guide
+from sertools.experiment.mine import GOALS, own_settings, unlisted
+from sertools.experiment.preview import preview
 from sertools.experiment.seeds import PURPOSES, derived_seed
-from sertools.experiment.settings import resolve
+from sertools.experiment.settings import are_parts, resolve
 from sertools.experiment.speakers import folds_of_speakers
 from sertools.experiment.steps import shell_lines
 
@@ -41,6 +44,8 @@ def main(words: Sequence[str] | None = None) -> int:
     what.add_argument(
         "--best", nargs="+", metavar="RESULT", help="print the classifier of the best of several results instead"
     )
+    what.add_argument("--plan", action="store_true", help="check an own corpus, and say what make mine will do")
+    what.add_argument("--answer", action="store_true", help="say what make mine found, and what to type for it")
     asked = parser.parse_args(words)
     given = {**os.environ, **dict(word.split("=", 1) for word in asked.words if "=" in word)}
     goals = [word for word in asked.words if "=" not in word]
@@ -65,8 +70,18 @@ def _said(asked: argparse.Namespace, given: Mapping[str, str], goals: Sequence[s
         return best_classifier(asked.best)
     if asked.speakers:
         return folds_of_speakers(sys.stdin.read())
+    if asked.plan:
+        return preview(own_settings(given), jobs=_jobs(given))
+    if asked.answer:
+        return closing(own_settings(given), f"{given.get('VENV') or '.venv'}/bin/sertools")
     rules = fragment(given, goals)
-    return f"{write(rules, Path(resolve(given)['OUT']))}\n" if asked.write else rules
+    settings = unlisted(given).settings if {*GOALS} & {*goals} else resolve(given)
+    return f"{write(rules, Path(settings['OUT']))}\n" if asked.write else rules
+
+
+def _jobs(given: Mapping[str, str]) -> int:
+    own = given.get("JOBS", "")
+    return int(own) if are_parts(own) else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ from pathlib import Path
 from sertools.errors import SertoolsError, UsageError
 from sertools.experiment.figures import CONFUSION, ROWS, ablation, figures, pictures
 from sertools.experiment.folds import OF_SPEAKERS, corpus_stores, folds
+from sertools.experiment.mine import GOALS, own_settings, unlisted
 from sertools.experiment.paper_tables import DEMO, demo_report, table2, table3, table_text
-from sertools.experiment.rules import OUT, needed
+from sertools.experiment.rules import OUT, fill, needed
 from sertools.experiment.settings import SETTINGS, SPEAKERS, Settings, resolve
+from sertools.experiment.steps import command
 
 _HEAD = """\
 # Rules of the experiment, written by `python3 -m sertools.experiment`: change its settings, not this file.
@@ -82,6 +84,27 @@ _NOT_YET = """\
 demo table2 table3 ablation fig2 fig3 figures pictures stores2 cells2 cell {texts}: {first}
 	$(if $(findstring n,$(firstword -$(MAKEFLAGS))),# then $@: a fold for each speaker,@$(MAKE) $@)
 """
+# Classes and folds are known when the corpus is listed: make then starts over. A list is taken if it
+# is another than before.
+_MINE = """\
+# ---- What is typed ----
+
+mine: $(READY)
+	@{list} > $(OUT)/labels.csv.part
+	@if cmp -s $(OUT)/labels.csv.part $(OUT)/labels.csv; then rm $(OUT)/labels.csv.part; \\
+	else mv $(OUT)/labels.csv.part $(OUT)/labels.csv; fi
+	@$(BIN)/python -m sertools.experiment --plan
+	@test -e $(OUT)/all.h5 || {rows} --dry-run
+	@$(MAKE) --no-print-directory mine-answer
+
+mine-answer:
+	$(Q){make} mine-cells
+	@cat $(OUT)/mine.txt
+	@echo
+	@$(BIN)/python -m sertools.experiment --answer
+
+mine-cells:{needs} ; @:
+"""
 
 
 def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
@@ -105,6 +128,8 @@ def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
     UsageError
         If a setting is wrong, or a method unknown.
     """
+    if {*GOALS} & {*goals}:
+        return _mine(given, goals)
     plain = resolve(given)
     settings = {name: value.replace("$", "$$") for name, value in plain.items()}
     head = _head(given, settings["OUT"])
@@ -133,6 +158,23 @@ def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
     return "\n".join([head, *(section.text for section in kept), _goals(settings, stores, first)])
 
 
+def _mine(given: Mapping[str, str], goals: Sequence[str]) -> str:
+    listed = "mine" not in goals
+    mine = own_settings(given) if listed else unlisted(given)
+    settings = {name: value.replace("$", "$$") for name, value in mine.settings.items()}
+    head = _head(given, settings["OUT"])
+    relabel = " ".join(f"--relabel {pair}" for pair in settings["RELABEL"].split())
+    rows = corpus_stores(settings).rules[1]
+    sections = mine.sections() if listed and mine.found else ()
+    goals_text = _MINE.format(
+        list=fill("$(SERTOOLS) corpus {READER} '{CORPUS}' {relabel}", {**settings, "relabel": relabel}),
+        rows=f"$(SERTOOLS) {command(rows).partition(' ')[2]}",
+        make=_make(settings["PROFILE"]),
+        needs=f" {OUT}/mine.txt {OUT}/mine.json" if sections else "",
+    )
+    return "\n".join([head, *(section.text for section in sections), goals_text])
+
+
 def _head(given: Mapping[str, str], out: str) -> str:
     words = [f"{name}={given[name]}" for name in SETTINGS if name in given]
     return _HEAD.format(
@@ -142,8 +184,7 @@ def _head(given: Mapping[str, str], out: str) -> str:
 
 
 def _goals(settings: Settings, stores: Sequence[str], first: str) -> str:
-    thin = settings["PROFILE"] != "paper"
-    make = f"{_ONE_THREAD}$(WARM) $(WATCH) $(MAKE) {_BESIDE}" if thin else "$(WARM) $(WATCH) $(MAKE)"
+    make = _make(settings["PROFILE"])
     smoke = settings["PROFILE"] == "smoke"
     figures = _FIGURES_SMOKE if smoke else _FIGURES.format(make=make, first=first)
     corpus = f" CORPUS={settings['CORPUS']} READER={settings['READER']}" if settings["CORPUS"] else ""
@@ -158,7 +199,13 @@ def _goals(settings: Settings, stores: Sequence[str], first: str) -> str:
         ROWS=ROWS,
         CONFUSION=CONFUSION,
     )
-    return text + _CELL_THREAD if thin else text
+    return text if settings["PROFILE"] == "paper" else text + _CELL_THREAD
+
+
+def _make(profile: str) -> str:
+    if profile == "paper":
+        return "$(WARM) $(WATCH) $(MAKE)"
+    return f"{_ONE_THREAD}$(WARM) $(WATCH) $(MAKE) {_BESIDE}"
 
 
 def write(text: str, folder: Path) -> Path:

@@ -33,7 +33,7 @@ def guide(given: Mapping[str, str]) -> str:
         lines += ["", f"{title}:"]
         lines += [_entry(setting.name, f"{setting.words} [{values[setting.name]}]") for setting in settings]
     lines += ["", "Rows of these settings:"]
-    for title, table in (("Table 2", "table2"), ("Table 3", "table3")):
+    for title, table in (("Table 2", "table2"), ("Table 3", "table3"), ("mine", "mine")):
         lines.append(_entry("", f"{title}: {' '.join(method.name for method in rows(table, values))}"))
     lines += ["", "Methods, joined by + (pot+half, CP+specaug):"]
     methods = [method for method in METHODS if not (method.share or method.oracle)]

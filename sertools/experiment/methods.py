@@ -165,6 +165,9 @@ TABLE_2 = (FULL, IMBALANCED, *_FREE, "CP", "SA", "smote", "gauss", "gan")
 TABLE_2_SMOKE = (FULL, IMBALANCED, "posthoc", "pot", "gauss", "gan")
 # Of vectors: in a regression with free biases, logit-adjust is posthoc, and balanced is weighted.
 TABLE_2_VECTORS = (FULL, IMBALANCED, "posthoc", "weighted")
+# A corpus of one's own: what is free, rows that are moved, and the paper's way.
+MINE = (IMBALANCED, "posthoc", "logit-adjust", "CP", "pot", "gan")
+MINE_VECTORS = (IMBALANCED, "posthoc", "weighted", "CP", "pot", "gan")
 # Beside these, where stores of other corpora are named.
 WITH_DONORS = ("pot", "informed")
 _BY_STRATEGY = (IMBALANCED, *_SELECTIONS, "CP", "SA", "SAR", "SARM", "SARB", "SARS")

@@ -9,6 +9,8 @@ from sertools.errors import UsageError
 from sertools.experiment.folds import ALL, after_validation, folds, measured_on, where_words
 from sertools.experiment.methods import (
     FULL,
+    MINE,
+    MINE_VECTORS,
     TABLE_2,
     TABLE_2_SMOKE,
     TABLE_2_VECTORS,
@@ -43,7 +45,7 @@ class PaperTable:
 
 
 def rows(table: str, settings: Settings) -> tuple[Joined, ...]:
-    """Give the methods of ``table2`` or ``table3``: those that are asked for, or the table's own.
+    """Give the methods of ``table2``, ``table3`` or ``mine``: those that are asked for, or the table's own.
 
     Raises
     ------
@@ -52,6 +54,9 @@ def rows(table: str, settings: Settings) -> tuple[Joined, ...]:
     """
     if table == "table3":
         own = TABLE_3_VECTORS if settings["ENCODER"] else TABLE_3
+    elif table == "mine":
+        with_donors = ("informed",) if settings["DONORS"] else ()
+        own = (*(MINE_VECTORS if settings["ENCODER"] else MINE), *with_donors)
     else:
         of_profile = TABLE_2_VECTORS if settings["ENCODER"] else TABLE_2
         own = TABLE_2_SMOKE if settings["PROFILE"] == "smoke" else of_profile

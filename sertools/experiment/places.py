@@ -25,7 +25,8 @@ class Place:
     folder, train, seed : str
         Its path, its training store and its base seed.
     fold, reduced : str
-        Number of the fold and the reduced class, for tags and seeds; empty: none.
+        Number of the fold and the reduced class, for tags and seeds; empty: none. Several rare classes of a corpus
+        are joined by a comma: rows are made for all of them, and there is a result for each.
     settings : dict of str to str
         Every setting's name → its value.
     added : dict of str to str
@@ -100,7 +101,7 @@ class Cell(Place):
                     yield self.rule(self._alone(method), (self._store(method),), line, reduced=self.reduced)
 
     def classifier(self, method: Joined) -> tuple[Rule, ...]:
-        """Give the rules of a method's classifier, of one that is averaged with it, of its result and of trials.
+        """Give the rules of a method's classifier, of one that is averaged with it, of its results and of trials.
 
         Methods may share a classifier, which comes first.
 
@@ -119,15 +120,20 @@ class Cell(Place):
             )
         if method.grid and not self.val:
             raise UsageError(f"METHODS: {method.name}: is chosen on validation rows; set them apart by VAL=4, say")
-        val = f"--val {self.val}" if self.val else ""
         members = tuple(
             self._chosen(each) if each.grid else self._classifier(each)
             for each in (method, *map(joined, method.beside))
         )
+        results = (self._evaluated(method, members, name) for name in self._looked_at)
+        trials = (rule for number in range(len(method.grid)) for rule in self._trial(method, number))
+        return *members, *results, *trials
+
+    def _evaluated(self, method: Joined, members: Sequence[Rule], looked_at: str) -> Rule:
+        val = f"--val {self.val}" if self.val else ""
         own, *beside = (rule.target for rule in members)
-        tags = {"method": method.name, "fold": self.fold, "reduced": self.reduced, "seed": self.seed}
-        evaluated = self.rule(
-            self.result(method),
+        tags = {"method": method.name, "fold": self.fold, "reduced": looked_at, "seed": self.seed}
+        return self.rule(
+            self.result(method, looked_at),
             (own, *beside, self.test, *([self.val] if self.val else [])),
             "evaluate $< {test} -o $@ --device {DEVICE} {val} {beside} {how} {tags}",
             test=self.test,
@@ -136,8 +142,6 @@ class Cell(Place):
             val=val,
             tags=" ".join(f"--tag {name}={value}" for name, value in tags.items() if value),
         )
-        trials = (rule for number in range(len(method.grid)) for rule in self._trial(method, number))
-        return *members, evaluated, *trials
 
     @property
     def _kept_on_val(self) -> bool:
@@ -178,9 +182,18 @@ class Cell(Place):
     def _trial_path(self, method: Joined, number: int | None, suffix: str) -> str:
         return self.path(f"{method.trained}{'' if number is None else f'.{number + 1}'}{suffix}")
 
-    def result(self, method: Joined) -> str:
-        """Give the path of a method's result."""
-        return self.path(f"{method.name}.json")
+    def result(self, method: Joined, looked_at: str = "") -> str:
+        """Give the path of a method's result; where there are several classes, of that by which it is judged."""
+        several = looked_at and looked_at != self.reduced
+        return self.path(f"{method.name}-{looked_at}.json" if several else f"{method.name}.json")
+
+    def results(self, method: Joined) -> tuple[str, ...]:
+        """Give the paths of a method's results, one for each class."""
+        return tuple(self.result(method, name) for name in self._looked_at)
+
+    @property
+    def _looked_at(self) -> tuple[str, ...]:
+        return tuple(self.reduced.split(","))
 
     def _trained_on(self, method: Joined, trial: int) -> tuple[str, ...]:
         # Shares are those of the reduced class, the one that is asked about. Vectors are made for it alone: into

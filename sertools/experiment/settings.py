@@ -34,7 +34,7 @@ class Setting:
 
 
 WHAT = (
-    Setting("CORPUS", "a corpus folder; empty: a corpus spoken on the spot by espeak-ng"),
+    Setting("CORPUS", "a corpus folder, or for mine also a CSV; empty: a corpus spoken on the spot by espeak-ng"),
     Setting("READER", "how that folder is read; see `sertools corpus --list`", "folders"),
     Setting(
         "ENCODER",
@@ -43,8 +43,8 @@ WHAT = (
     ),
     Setting("RELABEL", "emotions that count as another, such as calm=neutral"),
     Setting("PROFILE", "smoke: minutes; cpu: an hour or so on two cores; paper: the paper, for a GPU", "smoke"),
-    Setting("EMOTIONS", "the classes of Table 2", "angry happy sad neutral"),
-    Setting("CLASSES", "those that are reduced, one at a time (§3.2 of the paper)"),
+    Setting("EMOTIONS", "the classes of Table 2, and of mine: there all", "angry happy sad neutral"),
+    Setting("CLASSES", "those that are reduced, one at a time (§3.2); of mine: that are looked at; empty: the rare"),
     Setting("KEEP", "to this share of their utterances", "0.2"),
     Setting(
         "FOLDS", "how many; or speakers: one tests each; or published ones, as select --folds has them; all are run"

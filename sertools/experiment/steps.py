@@ -49,16 +49,17 @@ def shell_lines(given: Mapping[str, str]) -> str:
     trained, *_ = cell.classifier(methods[0])
     reduction = cell.rule(cell.train, ("full.h5",), REDUCTION, reduced=cell.reduced)
     rules = {rule.target: rule for rule in (reduction, *cell.artefacts(), *cell.stores(), trained)}
-    return "".join(f"{_command(rule)}\n" for rule in _in_order(rules, trained.target))
+    return "".join(f"{command(rule)}\n" for rule in rules_in_order(rules, trained.target))
 
 
-def _in_order(rules: Mapping[str, Rule], target: str) -> list[Rule]:
-    """Rules that a file stems from, and its own; each once, after those that it needs."""
-    before = [rule for need in rules[target].needs if need in rules for rule in _in_order(rules, need)]
+def rules_in_order(rules: Mapping[str, Rule], target: str) -> list[Rule]:
+    """Give the rules that a file stems from, and its own; each once, after those that it needs."""
+    before = [rule for need in rules[target].needs if need in rules for rule in rules_in_order(rules, need)]
     return list({rule.target: rule for rule in (*before, rules[target])}.values())
 
 
-def _command(rule: Rule) -> str:
+def command(rule: Rule) -> str:
+    """Write the file, then verb and options of the command that makes it."""
     names = {"$(SERTOOLS)": "", "$<": rule.needs[0], "$^": " ".join(rule.needs), "$@": rule.target}
     words = (names.get(word, word) for word in rule.lines[-1].split())
     return " ".join([rule.target, *filter(None, words)])
