@@ -82,7 +82,7 @@ def test_what_helps_is_said_with_the_numbers_of_its_row() -> None:
     assert row.differs == 1
     first, second, *rest = answer(report).sentences
     assert first == (
-        "With angry cut in training, donors was compared with imbalanced on 288 utterances of 12 speakers, "
+        "With angry as the rare class, donors was compared with imbalanced on 288 utterances of 12 speakers, "
         "in 3 folds with 3 seeds."
     )
     assert second == f"It was shown that donors helps: {numbers(row)}."
@@ -146,7 +146,7 @@ def test_full_is_a_reference_and_no_method() -> None:
     assert "that full" not in text
     assert "as-before was compared with imbalanced" in text
     assert said(answer(summarise([*IMBALANCED, *full])).sentences).startswith(
-        "With angry cut in training, full alone was compared"
+        "With angry as the rare class, full alone was compared"
     )
 
 
@@ -168,7 +168,7 @@ def test_one_method_has_its_uar_and_no_comparison() -> None:
     (row,) = report.rows
     first, second, third, thin = answer(report).sentences
     assert first == (
-        f"With angry cut in training, the method imbalanced has a UAR of {100 * row.uar:.1f} %, where guessing has "
+        f"With angry as the rare class, the method imbalanced has a UAR of {100 * row.uar:.1f} %, where guessing has "
         "33.3 %, on 96 utterances of 4 speakers, in 1 fold with 1 seed."
     )
     assert second == f"It recognises {100 * row.reduced_recall:.1f} % of angry (AUC {100 * row.reduced_auc:.1f})."

@@ -211,16 +211,15 @@ def _would_be_found(found: Sequence[_Compared]) -> str:
 
 
 def _cut(reduced: Sequence[str], left: Reduction) -> str:
-    """Say what was done to the training set: a clause, or nothing."""
+    """Say what was done to the training set, or which class is rare by itself: a clause, or nothing."""
     if not reduced:
         return ""
     what = reduced[0] if len(reduced) == 1 else f"one of {_joined(reduced)} at a time"
-    to = ""
-    if left.shares:
-        to = f" to {_range([float(f'{100 * share:.3g}') for share in left.shares])} % of its recordings"
-    if left.rows:
-        to += f" ({_range(left.rows)} rows)" if to else f" to {_range(left.rows)} rows"
-    return f"{what} cut{to} in training"
+    rows = f"{_range(left.rows)} rows" if left.rows else ""
+    if not left.shares:
+        return f"{what} as the rare class{f' ({rows} in training)' if rows else ''}"
+    shares = _range([float(f"{100 * share:.3g}") for share in left.shares])
+    return f"{what} cut to {shares} % of its recordings{f' ({rows})' if rows else ''} in training"
 
 
 def _tested(report: Report) -> str:
