@@ -11,6 +11,7 @@ Mask = npt.NDArray[np.bool_]  # whether each row is meant
 Shape = tuple[int, ...]  # of a row: (n_mels, n_frames) of a picture, (n_values,) of a vector
 Pictures = npt.NDArray[np.float32]  # log-mel [shape=(n, *Shape)], in dB or scaled; vectors where rows are such
 Waveform = npt.NDArray[np.float32]  # mono samples
+PCM = npt.NDArray[np.int16]  # mono samples as a wav holds them
 
 
 def net_shape(shape: Shape) -> Shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sertools.config import Checked
+from sertools.config import AUDIO_ROOT, Checked
 from sertools.encoding import ENCODER_PRECISION
 from sertools.fields import Bounds, option
 from sertools.verb_config import DEVICE, JOBS, SEED
@@ -39,7 +39,7 @@ class Augmenting(Checked):
         "DIR",
         unset="what was downloaded by the name that the store remembers",
     )
-    audio_root: Path | None = option(None, "Where the corpus lies; no path is followed out of it.", "DIR")
+    audio_root: Path | None = option(None, AUDIO_ROOT)
     jobs: int = option(1, JOBS)
     seed: int = option(0, SEED)
     device: str = option("auto", DEVICE)

@@ -33,6 +33,7 @@ SAVE_EVERY_MINUTES = 15.0  # what a run that is killed may lose
 
 # What several steps have.
 STEPS = Option("Number of updates.", bounds=NOT_NEGATIVE)
+AUDIO_ROOT = Option("Where the corpus lies; no path is followed out of it.", "DIR")
 VOTE = Option("How an utterance's segments are joined.", choices=VOTES)
 ADJUST = Option(
     "Divide the posteriors by the class shares that the training implied (post-hoc logit adjustment), or not.",

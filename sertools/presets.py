@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sertools.classifier_config import ClassifierConfig, LinearConfig
 from sertools.config import AutoencoderConfig, GanConfig, NetConfig
 from sertools.fields import Keyword
-from sertools.generator_config import CvaeConfig, CycleGanConfig, DiffusionConfig
+from sertools.generator_config import CvaeConfig, CycleGanConfig, DiffusionConfig, WaveganConfig
 from sertools.provenance import flat
 
 # Former fields that older models and states hold, and their values where they were off.
@@ -37,6 +37,7 @@ class Preset:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     linear: LinearConfig = field(default_factory=LinearConfig)
     cyclegan: CycleGanConfig = field(default_factory=CycleGanConfig)
+    wavegan: WaveganConfig = field(default_factory=WaveganConfig)
 
 
 # A stage → what is changed there, and to what. What was tried and dropped: docs/generator.md.
@@ -77,6 +78,9 @@ _THIN_DIFFUSION = DiffusionConfig(
     width=1 / 4, dropout=0.0, steps=500, batch_size=32, lr=2e-3, ema=0.99, validate_every=50
 )
 _THIN_CYCLEGAN = CycleGanConfig(width=1 / 8, steps=300, batch_size=8, lr=1e-3, ema=0.99)
+_THIN_WAVEGAN = WaveganConfig(
+    width=1 / 16, steps=400, batch_size=16, lr=2e-3, critic_steps=2, ema=0.99, pre_emphasis=0.97
+)
 # Thin nets, few steps, and rates that move in them: an experiment of an hour on two cores. Not the paper.
 _CPU = Preset(
     dataclasses.replace(_THIN_AUTOENCODER, steps=300),
@@ -86,6 +90,7 @@ _CPU = Preset(
     _THIN_CVAE,
     dataclasses.replace(_THIN_DIFFUSION, steps=1500, batch_size=16, ema=0.995),
     cyclegan=dataclasses.replace(_THIN_CYCLEGAN, steps=600),
+    wavegan=_THIN_WAVEGAN,
 )
 # Laid over every preset where rows are vectors: a stage → what is changed there, and to what. Dense nets learn in
 # seconds, and the paper says nothing of them; so one set of numbers serves all presets: docs/generator.md.
@@ -117,7 +122,11 @@ PRESETS: Mapping[str, Preset] = {
     "paper": Preset(),
     "cpu": _CPU,
     # Nearly the same; it shows that everything runs.
-    "smoke": Preset(_THIN_AUTOENCODER, _THIN_GAN, _SMALL_CNN, _THIN_CVAE, _THIN_DIFFUSION, cyclegan=_THIN_CYCLEGAN),
+    "smoke": Preset(
+        *(_THIN_AUTOENCODER, _THIN_GAN, _SMALL_CNN, _THIN_CVAE, _THIN_DIFFUSION),
+        cyclegan=_THIN_CYCLEGAN,
+        wavegan=_THIN_WAVEGAN,
+    ),
     "improved": dataclasses.replace(_IMPROVED, classifier=dataclasses.replace(_IMPROVED.classifier, arch="vgg19-bn")),
     "improved-cpu": dataclasses.replace(
         _IMPROVED_CPU, gan=dataclasses.replace(_IMPROVED_CPU.gan, steps=300, lr_g=2e-4, lr_d=4e-4)
@@ -133,6 +142,7 @@ Config = TypeVar(
     CvaeConfig,
     DiffusionConfig,
     CycleGanConfig,
+    WaveganConfig,
 )
 
 

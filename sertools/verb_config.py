@@ -14,6 +14,7 @@ from sertools.architectures import GAN_ARCHS
 from sertools.config import (
     ADJUST,
     ADJUSTMENTS,
+    AUDIO_ROOT,
     EXPORTS,
     MEANS,
     ON_COLLAPSE,
@@ -116,9 +117,10 @@ class GeneratorTraining(ValidatedTraining):
 
     kind: str = option(
         REQUIRED,
-        "A conditional VAE, a diffusion model, or a CycleGAN, which moves rows and draws none.",
+        "A conditional VAE, a diffusion model, a CycleGAN, which moves rows and draws none, or a WaveGAN of sound.",
         choices=KINDS,
     )
+    audio_root: Path | None = option(None, AUDIO_ROOT)
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,13 @@ class Generating(Checked):
         "N",
         bounds=Bounds(2, 1000),
         unset=str(DiffusionConfig.sampler_steps),
+    )
+    wavs: Path | None = option(None, "With a WaveGAN: also write its sound here, a wav each.", "DIR")
+    encoder: str | None = option(
+        None,
+        "With a WaveGAN of a store of vectors: the encoder that made them.",
+        "DIR",
+        unset="what was downloaded by the name that the store remembers",
     )
     seed: int = option(0, SEED)
     device: str = option("auto", DEVICE)

@@ -173,7 +173,7 @@ def test_as_a_module():
         ("finetune-gan {ae} {latents} {train} -o out --preset big", ["paper", "smoke"]),
         ("train-clf {train} -o out --preset big", ["paper", "smoke"]),
         ("train-generator {train} -o out --kind cvae --preset big", ["paper", "improved-cpu"]),
-        ("train-generator {train} -o out --kind flow", ["cvae, diffusion, cyclegan"]),
+        ("train-generator {train} -o out --kind flow", ["cvae, diffusion, cyclegan, wavegan"]),
         ("train-generator {train} -o out --kind cvae --ema 1", ["--ema", "below 1"]),
         ("generate {gan} --per-class 1 --guidance 2 -o out", ["--guidance", "diffusion"]),
         ("train-clf {train} -o out --arch vgg91", ["vgg19", "vgg19-bn", "vgg16", "alexnet", "crnn", "cnn"]),

@@ -345,7 +345,7 @@ def test_options_of_another_kind_are_refused(made, chain, tmp_path):
 
 def test_other_files_are_no_generators(chain, made, tmp_path):
     with pytest.raises(
-        ModelError, match="is of the kind classifier; gan or cvae or diffusion or cyclegan is wanted here"
+        ModelError, match="is of the kind classifier; gan or cvae or diffusion or cyclegan or wavegan is wanted here"
     ):
         synthesise(chain.clf, tmp_path / "s.h5", {"sad": 1})
     damaged = tmp_path / "damaged"
@@ -367,7 +367,7 @@ def test_the_verb(chain, tmp_path, call):
         assert '"kind": "' + kind in call("info", f"{kind}.st").out
     assert len(open_store(tmp_path / "cvae.h5")) == len(open_store(tmp_path / "diffusion.h5")) > 0
     done = call(*line, "--kind", "gan", "-o", "out")
-    assert (done.code, "--kind 'gan': expected one of cvae, diffusion, cyclegan" in done.err) == (2, True)
+    assert (done.code, "--kind 'gan': expected one of cvae, diffusion, cyclegan, wavegan" in done.err) == (2, True)
     assert call(*line, "-o", "out").code == 2
     assert open_store(tmp_path / "cvae.h5").contents.front_end == FRONT_END
 

@@ -219,10 +219,10 @@ def noise_folder(tmp_path_factory, tiny_corpus) -> Path:
 def generators(chain, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("generators")
     small = ("--preset", "smoke", "--width", "1/16", "--steps", "1", "--batch-size", "4")
-    for kind in ("cvae", "diffusion"):
+    for kind in ("cvae", "diffusion", "wavegan"):
         made = run(["train-generator", str(chain.train), "--kind", kind, *small, "-o", str(folder / kind)])
         assert made.exit_code == 0, made.output
-    return {"gan": chain.gan, "cvae": folder / "cvae", "diffusion": folder / "diffusion"}
+    return {"gan": chain.gan, **{kind: folder / kind for kind in ("cvae", "diffusion", "wavegan")}}
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +238,8 @@ TINY: Mapping[str, st.SearchStrategy] = {
     "width": st.sampled_from([1 / 32, 1 / 16, 0.1]),
     "latent_size": st.integers(1, 12),
     "latent": st.just("conv"),
+    "samples": st.just(16_384),
+    "critic_steps": st.integers(1, 2),
     "lr": st.floats(1e-6, 1e-3),
     "lr_g": st.floats(1e-6, 1e-3),
     "lr_d": st.floats(1e-6, 1e-3),
@@ -281,7 +283,8 @@ def test_rows_are_generated_again(chain, generators, repeater, data):
     words = data.draw(
         st.sampled_from([("--count", "sad=2", "--count", "angry=1"), ("--per-class", 2), ("--balance", chain.train)])
     )
-    how = data.draw(st.sampled_from(["", "--translate", *(["--smote"] if kind == "gan" else [])]))
+    ways = {"gan": ["", "--translate", "--smote"], "wavegan": [""]}
+    how = data.draw(st.sampled_from(ways.get(kind, ["", "--translate"])))
     flags = [how, chain.train] if how else []
     if how == "--translate":
         flags += ["--paste"] * data.draw(st.booleans())

@@ -98,6 +98,7 @@ def generate(
     from sertools.generation.opening import Denoising, Ways
     from sertools.generation.rows import counts_per_class, counts_to_balance
     from sertools.generation.rows import generate as run
+    from sertools.generation.sounding import Sounding
     from sertools.generation.translation import Translation
     from sertools.provenance import refuse_clobber
     from sertools.training.batches import open_rows
@@ -118,7 +119,8 @@ def generate(
     translation = None
     if how.translate is not None:
         translation = Translation(path_of(how.translate), how.paste, how.within_speaker, how.strength)
-    ways = Ways(maybe(how.smote), translation, Denoising(how.guidance, how.denoise_steps))
+    sounding = Sounding(maybe(how.wavs), how.encoder)
+    ways = Ways(maybe(how.smote), translation, Denoising(how.guidance, how.denoise_steps), sounding)
     with writing(output):
         if balance is not None:
             refuse_clobber(output, open_rows([balance]).files)

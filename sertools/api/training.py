@@ -175,18 +175,12 @@ def train_generator(
     Raises
     ------
     SertoolsError
-        If rows lack a label, the stores do not go together, or a loss is not finite.
+        If rows lack a label, the stores do not go together, audio is missing, or a loss is not finite.
     """
-    from sertools.generator_config import CycleGanConfig
+    from sertools.training.generators import train_kind as train
 
     def learn(run: Run, config: Any, how: Any) -> Iterator[Record]:
-        if isinstance(config, CycleGanConfig):
-            from sertools.training.cycle import train_cyclegan
-
-            return train_cyclegan(paths_of(stores), run, config, maybe(how.val))
-        from sertools.training.likelihood import train_generator as train
-
-        return train(paths_of(stores), run, config, maybe(how.val))
+        return train(paths_of(stores), run, config, maybe(how.val), maybe(how.audio_root))
 
     return _train("train-generator", stores, output, options, learn, stop, tell, progress, together=False)
 

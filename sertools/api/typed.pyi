@@ -118,10 +118,13 @@ class TrainGenerator(TypedDict, total=False):
     sampling: str | None
     augment: bool | None
     ema: float | None
+    samples: int | None
+    critic_steps: int | None
     seed: int
     device: str
     precision: str
     save_every: float
+    audio_root: AnyPath | None
 
 class Generate(TypedDict, total=False):
     balance: AnyPath | None
@@ -134,6 +137,8 @@ class Generate(TypedDict, total=False):
     strength: float | None
     guidance: float | None
     denoise_steps: int | None
+    wavs: AnyPath | None
+    encoder: str | None
     seed: int
     device: str
 

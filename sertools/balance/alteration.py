@@ -20,10 +20,9 @@ from sertools.arrays import Waveform
 from sertools.balance.strategies import STRONGEST
 from sertools.config import FrontEnd
 from sertools.encoding import Encoding, RowSource
-from sertools.errors import AudioError, StoreError
 from sertools.parallel import one_blas_thread
 from sertools.provenance import canonical_json
-from sertools.sound.audio import UtteranceAudio, cut_evenly, read_utterance, trimmed
+from sertools.sound.audio import UtteranceAudio, cut_evenly, trimmed
 from sertools.sound.noise import NoiseFolder
 from sertools.sound.transforms import (
     add_noise,
@@ -34,6 +33,7 @@ from sertools.sound.transforms import (
     warp_vocal_tract,
 )
 from sertools.store.escapes import escape_name
+from sertools.store.recorded import Recorded, read_again
 
 _CONTEXT_SECONDS = 0.25  # lets a transform settle before the segment begins
 
@@ -161,10 +161,7 @@ class Alteration:
 class Parent:
     """An utterance's audio, and the new rows that are to be made of it."""
 
-    path: Path
-    start: float
-    duration: float
-    digest: str
+    audio: Recorded
     alterations: tuple[Alteration, ...]
 
 
@@ -197,28 +194,11 @@ def alter(parent: Parent, front_end: RowSource, noise: NoiseFolder | None) -> Al
     StoreError
         If the audio is not what the store was made from.
     """
-    utterance = trimmed(_read_again(parent, front_end), front_end)
+    utterance = trimmed(read_again(parent.audio, front_end, front_end.sr), front_end)
     with one_blas_thread():
         made = [_altered_samples(utterance, alteration, front_end, noise) for alteration in parent.alterations]
     samples, params = zip(*made, strict=True)
-    return AlteredAudio(parent.path, samples, tuple(map(canonical_json, params)))
-
-
-def _read_again(parent: Parent, front_end: RowSource) -> UtteranceAudio:
-    """Decode what the store was extracted from, and make sure that it is that."""
-    why = "its samples differ"
-    try:
-        utterance = read_utterance(parent.path, front_end.sr, parent.start, parent.start + parent.duration)
-        if utterance.digest == parent.digest:
-            return utterance
-    except AudioError as error:
-        # What `extract` would advise does not help here.
-        why = str(error).removeprefix(f"{parent.path}: ").partition(";")[0]
-    verb = "extract" if isinstance(front_end, FrontEnd) else "embed"
-    raise StoreError(
-        f"{parent.path}: is not the audio that the store was extracted from ({why}); "
-        f"give the folder of that by --audio-root, or {verb} again"
-    )
+    return AlteredAudio(parent.audio.path, samples, tuple(map(canonical_json, params)))
 
 
 def _altered_samples(

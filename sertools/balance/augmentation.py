@@ -24,7 +24,6 @@ from sertools.balance.alteration import TRANSFORMS, Alteration, Parent
 from sertools.balance.alterers import Alterer, alterer
 from sertools.balance.plan import RowPlan, plan_rows
 from sertools.balance.strategies import COPIED, Strategy, options_of
-from sertools.corpora.files import check_inside, on_disk
 from sertools.encoding import Encoding
 from sertools.errors import StoreError, UsageError
 from sertools.provenance import Input, history, refuse_clobber
@@ -33,6 +32,7 @@ from sertools.sound.noise import WHERE_TO_GET_IT, NoiseFolder
 from sertools.sound.transforms import find_cache
 from sertools.store.format import OWN_ROWS_OF, Column, Contents, Table
 from sertools.store.reader import RowMap, Source, Store, open_store
+from sertools.store.recorded import check_there, recorded
 from sertools.store.select import moved_root
 from sertools.store.writer import Spool, write_virtual
 
@@ -241,7 +241,7 @@ def _parents(
     store: Store, rows: _Rows, altered: Index, magnitude: float | None, audio_root: Path | None
 ) -> list[Parent]:
     """Group neighbouring rows that are to be altered by utterance: each group is decoded once."""
-    segments, utterances = store.contents.segments, store.contents.utterances
+    segments = store.contents.segments
     strange = altered[segments["origin"][rows.source[altered]] != "real"]
     if len(strange):
         row = int(rows.source[strange[0]])
@@ -249,33 +249,22 @@ def _parents(
             f"{store.path}: row {row} is {segments['origin'][row]}, not real speech, and cannot be altered; "
             "augment the store that it was made from, or `select --where origin=real` first"
         )
-    parents, missing = [], set()
-    for utterance, group in itertools.groupby(altered.tolist(), lambda at: segments["utterance"][rows.source[at]]):
-        path = Path(on_disk(str(store.audio_path(int(utterance), audio_root))))
-        if not path.is_file():
-            missing.add(path)
-        parents.append(
-            Parent(
-                path,
-                float(utterances["start"][utterance]),
-                float(utterances["duration"][utterance]),
-                str(utterances["digest"][utterance]),
-                tuple(
-                    Alteration(
-                        float(segments["start"][rows.source[at]]), rows.made_by[at], rows.entropy[at], magnitude
-                    )
-                    for at in group
-                ),
-            )
+    groups = [
+        (int(utterance), [*group])
+        for utterance, group in itertools.groupby(altered.tolist(), lambda at: segments["utterance"][rows.source[at]])
+    ]
+    found = recorded(store, (utterance for utterance, _ in groups), audio_root)
+    check_there(found, store.path, audio_root, "to be altered")
+    return [
+        Parent(
+            audio,
+            tuple(
+                Alteration(float(segments["start"][rows.source[at]]), rows.made_by[at], rows.entropy[at], magnitude)
+                for at in group
+            ),
         )
-    if audio_root is not None:
-        check_inside(audio_root, (parent.path for parent in parents), str(store.path))
-    if missing:
-        raise StoreError(
-            f"{store.path}: {len(missing)} recordings that are to be altered are missing, "
-            f"{min(missing)} among them; say where the corpus lies by --audio-root DIR"
-        )
-    return parents
+        for audio, (_, group) in zip(found, groups, strict=True)
+    ]
 
 
 def _replaced(column: npt.NDArray[Any], at: Index, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

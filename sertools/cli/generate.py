@@ -22,13 +22,15 @@ def generate(
     Give one of --balance, --per-class and --count. A GAN's latents are drawn from
     the class Gaussians, or by --smote. With --translate nothing is drawn: rows of
     other classes are moved by the map that the generator has learnt, and keep the
-    details that it has not learnt.
+    details that it has not learnt. A WaveGAN makes sound, whose rows are those of
+    the front end, or the encoder, of its training store.
 
     \b
     Example:
       sertools generate gan.safetensors --balance train.h5 -o synth.h5
       sertools generate gan.safetensors --balance train.h5 --smote train.h5 -o smote.h5
       sertools generate gan.safetensors --balance train.h5 --translate train.h5 --paste -o moved.h5
+      sertools generate wavegan.safetensors --balance train.h5 --wavs wavs -o synth.h5
     """
     from sertools import api
 

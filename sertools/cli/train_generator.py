@@ -18,13 +18,15 @@ def train_generator(
     With --val the weights with the lowest validation loss are kept: this loss
     rises when a model learns its rows by heart. A CycleGAN has no such loss: on
     --val its critic is measured, and the last weights are kept. It only moves
-    rows: generate --translate. GEN.log.ndjson logs every tenth step.
+    rows: generate --translate. A WaveGAN learns the sound of the recordings that
+    the rows were made from, and takes no --val. GEN.log.ndjson logs every tenth step.
 
     \b
     Example:
       sertools train-generator train.h5 -o cvae.safetensors --kind cvae
       sertools train-generator train.h5 -o diffusion.safetensors --kind diffusion
       sertools train-generator train.h5 -o cyclegan.safetensors --kind cyclegan
+      sertools train-generator train.h5 -o wavegan.safetensors --kind wavegan
     """
     from sertools import api
 

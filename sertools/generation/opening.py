@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from sertools.encoders.reopening import encoder_of
 from sertools.encoding import Encoding
 from sertools.errors import UsageError
 from sertools.generation.moving import ClassSwitch, Cycle, Flow, Mover
 from sertools.generation.smote import fit_smote
+from sertools.generation.sounding import FromSound, Sounding
 from sertools.generation.translation import Translation, Translator
 from sertools.generation.transport import GaussianMap
-from sertools.generator_config import CYCLEGAN, DIFFUSION, GUIDANCE, KINDS, STRENGTH
+from sertools.generator_config import CYCLEGAN, DIFFUSION, GUIDANCE, KINDS, STRENGTH, WAVEGAN
 from sertools.nets.cvae import Cvae
 from sertools.nets.folding import folded
 from sertools.provenance import Input, Inputs, digest_file
@@ -28,7 +30,8 @@ from sertools.training.gan_file import KIND as GAN
 from sertools.training.gan_file import load_encoder, load_generator
 from sertools.training.health import D_AUC, D_AUC_ROWS
 from sertools.training.likelihood import FromNoise, load_net
-from sertools.training.runtime import computed_on, place
+from sertools.training.runtime import computed_on, pick_encoder_precision, place
+from sertools.training.wasserstein import load_wavegan
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,14 @@ class Ways:
         source as `parent`, and in `params` the source's class and what was pasted.
     denoising
         How a diffusion model draws.
+    sounding
+        What is done with a WaveGAN's sound.
     """
 
     smote: Path | None = None
     translation: Translation | None = None
     denoising: Denoising = Denoising()
+    sounding: Sounding = field(default_factory=Sounding)
 
 
 OWN_WAY = Ways()
@@ -117,16 +123,19 @@ def open_generator(path: Path, ways: Ways, device: torch.device) -> Opened:
     rows = open_rows([given]) if given else None
     if rows:
         same_front_end(header.front_end, rows.front_end, str(path), rows.name)
-    opening = {GAN: _from_gan, CYCLEGAN: _from_cyclegan}.get(header.kind, _from_another)
+    openings = {GAN: _from_gan, CYCLEGAN: _from_cyclegan, WAVEGAN: _from_wavegan}
+    opening = openings.get(header.kind, _from_another)
     source, options, word = opening(path, header, ways, rows, device)
     facts = {name: header.facts[name] for name in (D_AUC, D_AUC_ROWS) if name in header.facts}
     inputs: dict[str, Input | list[Input]] = {"gan": Input(digest_file(path), header.history, facts)}
     lineage, files = header.lineage, [path]
+    if isinstance(source, FromSound) and isinstance(header.front_end, Encoding):
+        inputs["encoder"] = Input(header.front_end.encoder)
     if rows:
         inputs["smote" if ways.smote else "translate"] = rows.inputs
         lineage |= rows.lineage()
         files += rows.files
-    return Opened(header, source, inputs, options | computed_on(device), word, lineage, tuple(files))
+    return Opened(header, source, inputs, computed_on(device) | options, word, lineage, tuple(files))
 
 
 def _check(path: Path, header: Header, ways: Ways) -> None:
@@ -145,6 +154,18 @@ def _check(path: Path, header: Header, ways: Ways) -> None:
         raise UsageError(f"{option}: needs the latents of a GAN, and {path} is a {kind} file")
     if kind == CYCLEGAN and translation is None:
         raise UsageError(f"{path}: is a {kind} file, which moves rows and draws none; give --translate TRAIN.h5")
+    if kind == WAVEGAN and translation:
+        raise UsageError(f"--translate: moves rows, and {path}, a {kind} file, makes sound; leave it out")
+    if ways.sounding.encoder is not None and (kind != WAVEGAN or not isinstance(header.front_end, Encoding)):
+        raise UsageError(
+            f"--encoder: belongs to a generator of sound for rows that are vectors, and {path} is a {kind} file of "
+            f"{header.front_end.kind}; leave it out"
+        )
+    if kind != WAVEGAN and ways.sounding.wavs:
+        raise UsageError(
+            f"--wavs: belongs to a generator of sound, and {path} is a {kind} file; "
+            "`to-wav` makes sound of a store of pictures"
+        )
     if kind != DIFFUSION:
         if ways.denoising != Denoising():
             raise UsageError(
@@ -178,6 +199,16 @@ def _from_cyclegan(path: Path, header: Header, ways: Ways, rows: Rows | None, de
     assert rows is not None and how is not None  # noqa: PT018 - `_check` refuses
     mover = Cycle(place(load_translator(path)[1], device))
     return Translator(mover, header, rows, device, paste=how.paste), {"paste": how.paste}, f"{how.name}-"
+
+
+def _from_wavegan(path: Path, header: Header, ways: Ways, rows: Rows | None, device: torch.device) -> _Made:
+    _, net = load_wavegan(path)
+    encoder, options = None, dict[str, object]()
+    if isinstance(header.front_end, Encoding):
+        precision = pick_encoder_precision("auto", device)
+        encoder = encoder_of(header.front_end, str(path), ways.sounding.encoder, device, precision)
+        options = computed_on(device, precision)
+    return FromSound(net.to(device), header.front_end, encoder, device), options, ""
 
 
 def _from_another(path: Path, header: Header, ways: Ways, rows: Rows | None, device: torch.device) -> _Made:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import torch
 
+from sertools.arrays import PCM
 from sertools.balance.plan import balance_counts
 from sertools.encoding import EMBEDDINGS, RowSource
 from sertools.errors import StoreError, UsageError, did_you_mean
 from sertools.generation.opening import OWN_WAY, Opened, Ways, open_generator
-from sertools.generator_config import KINDS
-from sertools.provenance import digests_of, history, refuse_clobber
+from sertools.generator_config import KINDS, SOUND_SR
+from sertools.provenance import atomic_output, digests_of, history, refuse_clobber
 from sertools.rehearsal import Plan, begin, memory_so_far, seconds_of
+from sertools.sound.inversion import write_wav
 from sertools.store.format import (
     SEGMENT_COLUMNS,
     UTTERANCE_COLUMNS,
@@ -28,6 +30,7 @@ from sertools.store.format import (
     make_table,
     same_front_end,
 )
+from sertools.store.listening import harmless, wav_folder
 from sertools.store.reader import open_store
 from sertools.store.writer import Spool
 from sertools.training.checkpoint import load_header
@@ -105,18 +108,25 @@ def generate(
     options = {"counts": dict(counts), **opened.options}
     run_name = f"{opened.word}{digests_of(opened.inputs)['gan'][:8]}-{seed}"
     total, done = sum(counts.values()), 0
-    begin(output, lambda: _plan(opened, output, counts, seed))
+    begin(output, lambda: _plan(opened, output, counts, ways.sounding.wavs, seed))
+    folder = wav_folder(ways.sounding.wavs, "--wavs") if ways.sounding.wavs else None
     segments: list[Table] = []
     utterances: list[Table] = []
     with Spool(output, header.front_end) as spool:
         for number, emotion in enumerate(header.classes):
             in_class = 0
             for drawn in opened.source.blocks(number, counts.get(emotion, 0), seed):
-                digests = spool.add(header.scaler.unscale(header.scaler.clip(drawn.pictures)))
+                sounds = drawn.sounds
+                digests = spool.add(
+                    header.scaler.unscale(header.scaler.clip(drawn.pictures)) if sounds is None else drawn.pictures
+                )
                 # Tables at once: of a million rows they hold half a gigabyte, where dictionaries would hold one.
                 segments.append(_segments(drawn, digests, done, header.front_end))
                 ids = [f"generated/{run_name}/{emotion}/{in_class + i:06d}" for i in range(len(digests))]
-                utterances.append(_utterances(ids, emotion, digests, header.front_end))
+                seconds = None if sounds is None else sounds.shape[1] / SOUND_SR
+                utterances.append(_utterances(ids, emotion, digests, header.front_end, seconds))
+                if folder and sounds is not None:
+                    _write_wavs(folder, emotion, in_class, sounds)
                 in_class += len(digests)
                 done += len(digests)
                 yield GenerateProgress(done, total)
@@ -155,9 +165,21 @@ def _segments(drawn: Drawn, digests: list[str], first: int, front_end: RowSource
     )
 
 
-def _utterances(ids: list[str], emotion: str, digests: list[str], front_end: RowSource) -> Table:
-    # A made vector is of no length: what it stands for was never spoken.
-    duration = 0.0 if front_end.kind == EMBEDDINGS else front_end.segment_seconds
+def _write_wavs(folder: Path, emotion: str, first: int, sounds: PCM) -> None:
+    """Write sounds of a class, counted from `first`, to ``CLASS/CLASS-000000.wav`` and so on."""
+    name = harmless(emotion)
+    (folder / name).mkdir(exist_ok=True)
+    for i, sound in enumerate(sounds, first):
+        with atomic_output(folder / name / f"{name}-{i:06d}.wav") as part:
+            write_wav(part, sound, SOUND_SR)
+
+
+def _utterances(
+    ids: list[str], emotion: str, digests: list[str], front_end: RowSource, seconds: float | None
+) -> Table:
+    # A vector that was not made of sound is of no length: what it stands for was never spoken.
+    without_sound = 0.0 if front_end.kind == EMBEDDINGS else front_end.segment_seconds
+    duration = without_sound if seconds is None else seconds
     return make_table(
         UTTERANCE_COLUMNS,
         (
@@ -167,7 +189,7 @@ def _utterances(ids: list[str], emotion: str, digests: list[str], front_end: Row
     )
 
 
-def _plan(opened: Opened, output: Path, counts: Mapping[str, int], seed: int) -> Plan:
+def _plan(opened: Opened, output: Path, counts: Mapping[str, int], wavs: Path | None, seed: int) -> Plan:
     header, source = opened.header, opened.source
     wanted = [(number, counts.get(name, 0)) for number, name in enumerate(header.classes)]
     number, count = max(wanted, key=lambda pair: pair[1])
@@ -179,7 +201,7 @@ def _plan(opened: Opened, output: Path, counts: Mapping[str, int], seed: int) ->
         reads=tuple(map(str, opened.files)),
         work=f"generate {', '.join(f'{n} {name}' for name, n in counts.items() if n) or 'no rows'}",
         n_rows=total,
-        writes=(str(output),),
+        writes=(str(output), *([f"{wavs}, a wav each"] if wavs else [])),
         output_bytes=4 * total * math.prod(header.shape),
         seconds=seconds[-1] * total / max(1, tried),
         measured=f"by {tried} rows; writing is not in it",

@@ -119,12 +119,17 @@ def read_utterance(path: Path, sr: int, start: float | None = None, end: float |
     # A signal that never changes says nothing: two silences are not the same utterance.
     constant = low == high if channels.shape[1] == 1 else float(np.ptp(y)) == 0.0
     digest = "" if constant else digest_bytes(str(file_sr).encode(), y.data)
-    resampled = y if file_sr == sr else soxr.resample(y, file_sr, sr, quality="HQ").astype(np.float32, copy=False)
-    if resampled.size == 0:
+    y_at_sr = resampled(y, file_sr, sr)
+    if y_at_sr.size == 0:
         raise AudioError(f"{path}: too short to resample to {sr} Hz")
     return UtteranceAudio(
-        resampled, y.size / file_sr, digest, sr=file_sr, peak=loudest, mixdown_db=_mixdown_db(channels, y)
+        y_at_sr, y.size / file_sr, digest, sr=file_sr, peak=loudest, mixdown_db=_mixdown_db(channels, y)
     )
+
+
+def resampled(y: Waveform, before: int, after: int) -> Waveform:
+    """Give samples of the rate `before` at the rate `after`, both in Hz; at the same one they stay as they are."""
+    return y if before == after else soxr.resample(y, before, after, quality="HQ").astype(np.float32, copy=False)
 
 
 def _mixdown_db(channels: Waveform, y: Waveform) -> float | None:
@@ -187,12 +192,13 @@ def _knows_its_length(path: Path, kind: str) -> bool:
     return b"Xing" in head or b"Info" in head
 
 
-def trimmed(utterance: UtteranceAudio, front_end: RowSource) -> UtteranceAudio:
-    """Leave out the silence before and after the speech, if the front end says so."""
+def trimmed(utterance: UtteranceAudio, front_end: RowSource, sr: int | None = None) -> UtteranceAudio:
+    """Leave out the silence before and after the speech, if the front end says so; `sr` where it is not its own."""
     if not front_end.trim_db:
         return utterance
-    first, last = speech_span(utterance.y, front_end.sr, front_end.trim_db, _TRIM_MARGIN_SECONDS)
-    return replace(utterance, y=utterance.y[first:last], offset=first / front_end.sr)
+    sr = sr or front_end.sr
+    first, last = speech_span(utterance.y, sr, front_end.trim_db, _TRIM_MARGIN_SECONDS)
+    return replace(utterance, y=utterance.y[first:last], offset=first / sr)
 
 
 def _span(path: Path, n_frames: int, sr: int, start: float | None, end: float | None) -> tuple[int, int]:

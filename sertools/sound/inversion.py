@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from sertools.arrays import Waveform
+from sertools.arrays import PCM, Waveform
 from sertools.config import FrontEnd
 from sertools.sound.features import Picture, hann, mel_filters
 
@@ -106,6 +106,11 @@ def _overlap_add(spectrum: npt.NDArray[np.complex64], window: npt.NDArray[np.flo
     return blocks.ravel()
 
 
-def write_wav(path: Path, y: Waveform, sr: int) -> None:
-    """Write samples in [-1, 1] as a 16-bit wav."""
+def to_pcm(y: Waveform) -> PCM:
+    """Round samples to 16 bits; those beyond ±1 are clipped."""
+    return np.clip(np.round(y * np.float32(1 << 15)), -(1 << 15), (1 << 15) - 1).astype(np.int16)
+
+
+def write_wav(path: Path, y: Waveform | PCM, sr: int) -> None:
+    """Write samples in [-1, 1], or of 16 bits, as a 16-bit wav."""
     soundfile.write(path, y, sr, format="WAV", subtype="PCM_16")

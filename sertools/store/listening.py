@@ -57,12 +57,7 @@ def to_wav(
     front_end = pictures_of(store.contents.front_end, str(store_path))
     if not len(store):
         raise StoreError(f"{store_path}: has no rows to listen to")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; -o must name a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    wav_folder(folder, "-o")
     contents = store.contents
     chosen = _some(contents.emotion, per_class, seed)
     n_quieter = 0
@@ -75,10 +70,32 @@ def to_wav(
         if peak > _PEAK:
             y, n_quieter = y * np.float32(_PEAK / peak), n_quieter + 1
         words = (str(contents.emotion[row]) or "unlabelled", str(contents.segments["origin"][row]))
-        name = "-".join([f"{row:06d}", *(_STRANGE.sub("_", word) for word in words)])
+        name = "-".join([f"{row:06d}", *map(harmless, words)])
         with atomic_output(folder / f"{name}.wav") as part:
             write_wav(part, y, contents.front_end.sr)
         yield ToWavProgress(done, len(chosen), n_quieter)
+
+
+def wav_folder(folder: Path, option: str) -> Path:
+    """Make the folder that `option` names, if it is missing.
+
+    Raises
+    ------
+    UsageError
+        If it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; {option} must name a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return folder
+
+
+def harmless(word: str) -> str:
+    """Return a word as a part of a file's name, whatever is in it."""
+    return _STRANGE.sub("_", word)
 
 
 def _some(emotion: npt.NDArray[np.str_], per_class: int | None, seed: int) -> npt.NDArray[np.intp]:

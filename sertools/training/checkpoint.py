@@ -42,7 +42,7 @@ class Header:
     Attributes
     ----------
     kind
-        autoencoder, gan, cvae, diffusion, cyclegan or classifier.
+        autoencoder, gan, cvae, diffusion, cyclegan, wavegan or classifier.
     config
         The sizes that rebuild the nets, and the numbers of the training.
     classes

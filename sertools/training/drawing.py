@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sertools.arrays import Matrix, Pictures
+from sertools.arrays import PCM, Matrix, Pictures
 from sertools.nets.conditional import as_told
 
 BLOCK = 64  # rows held at once
@@ -23,13 +23,17 @@ class Drawn:
     Attributes
     ----------
     pictures
-        Scaled [shape=(n, *Shape)]; pictures that leave [-1, 1] are clipped when they are written.
+        Scaled [shape=(n, *Shape)]; pictures that leave [-1, 1] are clipped when they are written. Of sound they are
+        as the front end makes them.
     columns
         What the segment table says of each beyond the usual [each of length n].
+    sounds
+        What the rows were made of at 16 kHz [shape=(n, samples)]; None if there was no sound.
     """
 
     pictures: Pictures
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    sounds: PCM | None = None
 
 
 class RowMaker(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
@@ -32,7 +32,8 @@ UNSEEN = 2 / 256
 OVERFITTED = 1.2
 UNUSED_NATS = 0.5  # less than a bit: the latent cannot tell two rows apart
 
-PAIRWISE = "pairwise."
+PAIRWISE, PAIRWISE_REAL = "pairwise.", "pairwise_real."
+SPECTRAL = "spectral_distance"
 # How well D tells real rows from those of step 0, in the log and in a GAN's facts, and which real rows.
 D_AUC, D_AUC_ROWS = "d_auc", "d_auc_rows"
 COLLAPSE = "collapse"
@@ -221,3 +222,52 @@ class GanWatch(Watch):
             f"value, estimating the batch statistics again changes them by {self._drift_bn:.2g}; "
             "try --lr-g 1e-4 --lr-d 2e-4, or save the time with --steps 0",
         )
+
+
+class WaveWatch(Watch):
+    """Looks for a WaveGAN whose sounds become alike, or come no nearer to real ones."""
+
+    def __init__(self) -> None:
+        self._real: dict[str, float] = {}
+        self._first = math.inf
+        self._varied: set[str] = set()
+        self._said: set[str] = set()
+
+    def notice(self, step: int, n_steps: int, values: Mapping[str, float]) -> list[Finding]:
+        """Take the next record, the one of step 0 first; return what is new about it."""
+        if step == 0:
+            self._real = {
+                name.removeprefix(PAIRWISE_REAL): value
+                for name, value in values.items()
+                if name.startswith(PAIRWISE_REAL) and value > 0
+            }
+            self._first = values[SPECTRAL]
+            return []
+        if SPECTRAL not in values:
+            return []
+        found = [*self._alike(step == n_steps, values)]
+        if step == n_steps and values[SPECTRAL] >= self._first:
+            text = (
+                f"learnt nothing: the spectral distance to real sounds was {self._first:.3g} dB and is "
+                f"{values[SPECTRAL]:.3g} dB; take more --steps, or another --lr"
+            )
+            found.append(Finding("nothing-learnt", text))
+        return found
+
+    def _alike(self, last: bool, values: Mapping[str, float]) -> Iterator[Finding]:
+        """Say once that the sounds of a class differ less than they did, or at the end that they never differed."""
+        shares = {name: values[f"{PAIRWISE}{name}"] / real for name, real in self._real.items()}
+        fallen = {
+            name: share
+            for name, share in shares.items()
+            if share < COLLAPSED_SPREAD and (last or name in self._varied)
+        }
+        self._varied |= {name for name, share in shares.items() if share >= COLLAPSED_SPREAD}
+        worst = min(fallen, key=fallen.__getitem__, default=None)
+        if worst is not None and COLLAPSE not in self._said:
+            self._said.add(COLLAPSE)
+            yield Finding(
+                COLLAPSE,
+                f"collapse: generated sounds of {worst!r} differ among themselves by {100 * fallen[worst]:.0f} % of "
+                "what real ones do; lower --lr, or take more --critic-steps",
+            )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sertools.nets.gan import batch_norms
 from sertools.training.batches import Rows
-from sertools.training.health import PAIRWISE
+from sertools.training.health import PAIRWISE, PAIRWISE_REAL
 from sertools.training.scaling import Scaler
 
 # One look is a fifth of a step or less, so this is one per cent.
@@ -100,7 +100,7 @@ class GanVitals:
             members = np.flatnonzero(labels.cpu().numpy() == number)
             chosen = np.sort(rng.permutation(members)[: rows_a_class(len(self._classes))])
             if len(chosen) > 1:
-                values[f"pairwise_real.{name}"] = float(_pairwise(rows.tensor(chosen, scaler, labels.device)))
+                values[f"{PAIRWISE_REAL}{name}"] = float(_pairwise(rows.tensor(chosen, scaler, labels.device)))
         return values
 
     def measure(self) -> dict[str, float]:

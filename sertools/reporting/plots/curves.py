@@ -40,6 +40,7 @@ _PANELS = (
     _Panel("drift per value", ("drift",), logarithmic=True),
     _Panel("called fake", ("fake_rate.",), share=True),
     _Panel("distance in class", ("pairwise",)),
+    _Panel("spectral distance (dB)", ("spectral_distance",)),
 )
 
 

@@ -1,0 +1,107 @@
+"""The recordings that rows come from, as sound in memory: batches of crops for a model of sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import lfilter
+
+from sertools.arrays import Index, Waveform
+from sertools.errors import StoreError
+from sertools.generator_config import SOUND_SR
+from sertools.sound.audio import trimmed
+from sertools.store.recorded import check_there, read_again, recorded
+from sertools.training.batches import Rows
+
+_LOUD = 0.999
+
+
+class Sounds:
+    """Every recording that some rows come from, once, at 16 kHz, without the silence that the front end leaves out.
+
+    Parameters
+    ----------
+    rows
+        Of recordings alone.
+    n_samples
+        Length of a crop.
+    pre_emphasis
+        Share of the sample before that each is learnt without.
+    audio_root
+        Where the corpus lies, whatever the stores say; no path may lead out of it.
+
+    Attributes
+    ----------
+    utterance
+        Number of each recording among `rows`' utterances [shape=(n,)].
+    emotion
+        Of each recording [shape=(n,)].
+    level
+        What 1 stands for: of all samples, emphasised, one in a thousand is louder, and clipped.
+
+    Raises
+    ------
+    CorpusError
+        If a path leads out of `audio_root`.
+    StoreError
+        If a row was made, or its audio is missing, has changed or is silent throughout.
+    """
+
+    def __init__(self, rows: Rows, n_samples: int, pre_emphasis: float, audio_root: Path | None) -> None:
+        strange = np.flatnonzero(rows.origin != "real")
+        if len(strange):
+            raise StoreError(
+                f"{rows.name}: row {strange[0]} is {rows.origin[strange[0]]}, not real speech, and has no recording "
+                "to learn from; `select --where origin=real` first"
+            )
+        self._n_samples, self._pre_emphasis = n_samples, np.float32(pre_emphasis)
+        self.utterance, first = np.unique(rows.utterance, return_index=True)
+        self.emotion = rows.emotion[first]
+        self._all = self._read(rows, audio_root)
+        self.level = float(np.quantile(np.abs(np.concatenate([*map(self._emphasised, self._all)])), _LOUD))
+        if not self.level:
+            raise StoreError(f"{rows.name}: its recordings are silent; there is nothing to learn")
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def crops(self, index: Index, rng: np.random.Generator) -> Waveform:
+        """Cut a piece out of each of some recordings [shape=(len(index), n_samples)].
+
+        Where it starts is drawn; what is shorter has silence behind it.
+        """
+        made = np.zeros((len(index), self._n_samples), dtype=np.float32)
+        for crop, number, place in zip(made, index.tolist(), rng.random(len(index)).tolist(), strict=True):
+            y = self._all[number]
+            start = int(place * (max(0, len(y) - self._n_samples) + 1))
+            piece = y[start : start + self._n_samples]
+            crop[: len(piece)] = piece
+        return made
+
+    def learnt(self, crops: Waveform) -> Waveform:
+        """Return crops as a net learns them: emphasised, in [-1, 1]."""
+        made: Waveform = np.clip(self._emphasised(crops) / np.float32(self.level), -1.0, 1.0)
+        return made
+
+    def _emphasised(self, y: Waveform) -> Waveform:
+        made = y.copy()
+        made[..., 1:] -= self._pre_emphasis * y[..., :-1]
+        return made
+
+    def _read(self, rows: Rows, audio_root: Path | None) -> list[Waveform]:
+        first, found = 0, []
+        for store in rows.stores:
+            n = len(store.contents.utterances)
+            own = self.utterance[(self.utterance >= first) & (self.utterance < first + n)] - first
+            audio = recorded(store, own.tolist(), audio_root)
+            check_there(audio, store.path, audio_root, "to be learnt from")
+            found += audio
+            first += n
+        return [trimmed(read_again(each, rows.front_end, SOUND_SR), rows.front_end, SOUND_SR).y for each in found]
+
+
+def as_recorded(made: Waveform, level: float, pre_emphasis: float) -> Waveform:
+    """Turn what a net makes, as it learnt it, into sound [shape=(n, n_samples)]."""
+    y: Waveform = lfilter([level], [1.0, -pre_emphasis], made, axis=-1).astype(np.float32)
+    return y
