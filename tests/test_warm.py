@@ -161,6 +161,8 @@ while [ $# -gt 0 ]; do [ "$1" != -o ] || touch "$2"; shift; done
 """
     )
     tool.chmod(0o755)
+    # make is watched by Python.
+    (tmp_path / "env/bin/python").symlink_to(sys.executable)
     (tmp_path / "env/.ready").touch()
     settings = (
         f"VENV={tmp_path}/env OUT={tmp_path}/out CORPUS=/c READER=ravdess FOLDS=1 CLASSES=sad METHODS=imbalanced"
