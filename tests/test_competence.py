@@ -80,6 +80,24 @@ def test_the_area_is_that_of_the_fake_output(make, sign, auc, batches):
     assert make(Loudness(sign), batches=batches).measure() == {"d_auc": auc}
 
 
+class OwnClass(torch.nn.Module):
+    """Scores rows as each class by their mean: loud is real as a class of `sign` 1, and fake as one of -1."""
+
+    signs = torch.tensor([1.0, -1.0, 1.0])
+
+    def forward(self, x):
+        return torch.nn.functional.pad(x.mean(dim=(1, 2, 3))[:, None] * self.signs, (0, 1))
+
+
+@pytest.mark.parametrize("batches", ["separate", "mixed"])
+def test_a_projection_discriminator_is_asked_about_the_rows_own_class(make, batches):
+    """Real rows are louder than made ones: right for six rows each of two classes, wrong for twelve of the third."""
+    (found,) = make(OwnClass(), condition_d="projection", batches=batches).measure().values()
+    assert found == pytest.approx(0.5, abs=0.02)
+    (found,) = make(OwnClass(), batches=batches).measure().values()
+    assert found > 0.9
+
+
 def test_rows_of_step_0_stay_and_have_the_classes_of_the_real_ones(make):
     discriminator = Loudness(-1.0)
     competence = make(discriminator)

@@ -85,9 +85,24 @@ def test_the_losses_by_hand():
     assert hinge.real(outputs, labels).item() == pytest.approx((0.5 + 0.75) / 2)
     assert hinge.fake(outputs, labels).item() == pytest.approx((1.5 + 1.25) / 2)
     assert hinge.made(outputs, labels).item() == pytest.approx(-(0.5 + 0.25) / 2)
-    assert (hinge.fake_weight, Softmax(2).fake_weight) == (1.0, 0.5)
+    assert (hinge.real_per_fake, Softmax(2).real_per_fake) == (1, 2)
     fake = torch.nn.functional.cross_entropy(outputs, torch.tensor([2, 2]))
     assert Softmax(2).fake(outputs, labels).item() == pytest.approx(fake.item())
+
+
+def test_a_projection_discriminator_is_asked_about_the_own_class_alone():
+    outputs, labels = torch.tensor([[0.5, -2.0, 0.0], [3.0, -0.25, 0.0]]), torch.tensor([0, 1])
+    softmax, projected = Softmax(2), Projected(2)
+    log_odds = outputs[:, :2].exp().sum(1).log()
+    torch.testing.assert_close(softmax.realness(outputs, labels), log_odds)
+    assert projected.realness(outputs, labels).tolist() == [0.5, -0.25]
+    assert softmax.right_of_real(outputs, labels).tolist() == [True, False]
+    assert softmax.right_of_fake(outputs, labels).tolist() == [False, False]
+    assert projected.right_of_real(outputs, labels).tolist() == [True, False]
+    assert projected.right_of_fake(outputs, labels).tolist() == [False, True]
+    # What a row would be as another class is none of its business.
+    other = torch.tensor([[0.5, 9.0, 0.0], [-9.0, -0.25, 0.0]])
+    assert torch.equal(projected.realness(outputs, labels), projected.realness(other, labels))
 
 
 def test_the_sampler_puts_the_class_behind_the_same_latent(rng):

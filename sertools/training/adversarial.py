@@ -8,7 +8,7 @@ what D sees. G's labels are uniform over the real classes, its loss is D's cross
 the latent. Both nets stay in train mode throughout; D's running statistics are frozen while G learns. At the end G's
 batch statistics, which come from encoder latents in natural proportion, are estimated again on class-uniform latents,
 since `generate` runs in eval mode. A projection discriminator (§4) has the hinge loss in place of both
-cross-entropies, and fake rows weigh as much as real ones (`judging`).
+cross-entropies, and fake rows weigh as much as real ones, also in a mixed batch (`judging`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from sertools.training.ema import Average
 from sertools.training.forecast import without_steps
 from sertools.training.gan_file import KIND
 from sertools.training.health import GanWatch
-from sertools.training.judging import Projected, Softmax
+from sertools.training.judging import judging_of
 from sertools.training.latents import load_latents
 from sertools.training.loop import Health, Record, Run
 from sertools.training.optimisers import Adam
@@ -48,17 +48,16 @@ from sertools.training.validated import Resumable
 from sertools.training.vitals import MEASURE_EVERY, GanVitals, frozen_statistics, rows_a_class
 
 
-def r1_penalty(real: Tensor, logits: Tensor) -> Tensor:
+def r1_penalty(real: Tensor, realness: Tensor) -> Tensor:
     """Half the squared gradient of how real a row is, on average over real rows (Mescheder et al. 2018).
 
     Parameters
     ----------
     real
         What D was shown, with `requires_grad` [shape=(B, *net_shape)].
-    logits
-        What it said, by log-odds of all classes against fake.
+    realness
+        How real it took each row for [shape=(B,)].
     """
-    realness = logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
     (gradient,) = torch.autograd.grad(realness.sum(), real, create_graph=True)
     return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
 
@@ -78,7 +77,7 @@ class GanTrainer(Resumable):
             )
         self.rows, self.scaler, self.run, device = task.rows, task.scaler, task.run, task.run.device
         self.sampler, self.config = sampler, config
-        self.judging = (Projected if config.condition_d == "projection" else Softmax)(sampler.n_classes)
+        self.judging = judging_of(config.condition_d, sampler.n_classes)
         self.generator, self.discriminator = place(generator, device), place(discriminator, device)
         self.parallel_g, self.parallel_d = parallel(self.generator), parallel(self.discriminator)
         self.labels = torch.from_numpy(self.rows.labels(sampler.classes)).to(device)
@@ -112,7 +111,7 @@ class GanTrainer(Resumable):
 
     def _update_discriminator(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         judging, mixed, two = self.judging, self.config.batches == "mixed", self.config.d_steps == "two"
-        n_fake = math.ceil(len(real) / judging.n_classes) if mixed else len(real)
+        n_fake = math.ceil(len(real) / judging.real_per_fake) if mixed else len(real)
         wanted = self.sampler.uniform_labels(n_fake)
         with torch.no_grad():
             fake = self._spread(self.generator, self.sampler.latents(wanted))
@@ -123,12 +122,12 @@ class GanTrainer(Resumable):
             real_logits, fake_logits = logits[: len(real)], logits[len(real) :]
             real_loss, fake_loss = judging.real(real_logits, labels), judging.fake(fake_logits, wanted)
             loss = (len(real) * real_loss + n_fake * fake_loss) / (len(real) + n_fake)
-            penalty = self._penalty(real, real_logits)
+            penalty = self._penalty(real, judging.realness(real_logits, labels))
             (loss + penalty).backward()
         else:
             real_logits = self._spread(self.parallel_d, real)
             real_loss = judging.real(real_logits, labels)
-            penalty = self._penalty(real, real_logits)
+            penalty = self._penalty(real, judging.realness(real_logits, labels))
             (real_loss + penalty).backward()
             if two:
                 self.adam_d.step()
@@ -136,18 +135,18 @@ class GanTrainer(Resumable):
             fake_logits = self._spread(self.parallel_d, fake)
             fake_loss = judging.fake(fake_logits, wanted)
             # A step of Adam is as long whatever its loss is weighted by, so a fake step has no weight.
-            (fake_loss if two else judging.fake_weight * fake_loss).backward()
+            (fake_loss if two else 1.0 / judging.real_per_fake * fake_loss).backward()
         self.adam_d.step()
         return {
             "d_real": real_loss.detach(),
             "d_fake": fake_loss.detach(),
             **({"d_r1": penalty.detach()} if self.config.r1 else {}),
-            "d_accuracy_real": (real_logits.argmax(1) == labels).float().mean(),
-            "d_accuracy_fake": (fake_logits.argmax(1) == judging.n_classes).float().mean(),
+            "d_accuracy_real": judging.right_of_real(real_logits, labels).float().mean(),
+            "d_accuracy_fake": judging.right_of_fake(fake_logits, wanted).float().mean(),
         }
 
-    def _penalty(self, real: Tensor, logits: Tensor) -> Tensor:
-        return self.config.r1 * r1_penalty(real, logits) if self.config.r1 else torch.zeros((), device=real.device)
+    def _penalty(self, real: Tensor, realness: Tensor) -> Tensor:
+        return self.config.r1 * r1_penalty(real, realness) if self.config.r1 else torch.zeros((), device=real.device)
 
     def _update_generator(self) -> dict[str, Tensor]:
         labels = self.sampler.uniform_labels(self.config.batch_size)

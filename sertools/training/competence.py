@@ -1,14 +1,14 @@
 """How competent a GAN's discriminator is: whether it tells real rows from those of the generator at step 0.
 
 The last generator is no measure of D, for a perfect one leaves any D at chance. What the decoder makes at step 0 is
-blurred, and a D that has learnt anything tells it from speech. Said as the AUC of D's last output, "fake": 1 tells
+blurred, and a D that has learnt anything tells it from speech. Said as the AUC of how real D takes a row for: 1 tells
 all rows apart, 0.5 is chance. Against the last generator it is said beside a *probe*, a fresh net that learns nothing
 but real or fake: where the probe tells the rows apart and D does not, it is D that fails.
 
 **Conventions.** Rows go through D as they do while it learns: real and fake ones in batches of their own, which
 normalise themselves (half and half in one, with ``--batches mixed``), but without dropout. To every real row there is
-a fake one of its class, so that classes tell nothing. A projection discriminator's "fake" is 0 beside the scores of
-all classes; which class a row has is not told it here.
+a fake one of its class, so that classes tell nothing. A projection discriminator is told that class, as it is while it
+learns.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from sertools.nets.devices import onto
 from sertools.training.calibration import LatentSampler
 from sertools.training.gan_file import KIND
 from sertools.training.health import D_AUC, D_AUC_ROWS
+from sertools.training.judging import judging_of
 from sertools.training.optimisers import Adam
 from sertools.training.order import batch_indices
 from sertools.training.runtime import place, seed_torch
@@ -61,6 +62,7 @@ class Competence:
     ) -> None:
         self._discriminator, self._decoder = discriminator, place(decoder, task.run.device)
         self._sampler, self._task, self._config = sampler, task, config
+        self._judging = judging_of(config.condition_d, sampler.n_classes)
         rows = task.val or task.rows
         labels = rows.labels(sampler.classes)
         if len(rows.real) < 2:
@@ -117,7 +119,9 @@ class Competence:
             real_logits, fake_logits = (
                 torch.cat([plainly(self._discriminator, batch) for batch in side]) for side in (self._real(), fake)
             )
-        return _auc(_fakeness(real_logits), _fakeness(fake_logits))
+        labels = torch.cat(self._labels)
+        real, fakes = (self._judging.realness(logits, labels) for logits in (real_logits, fake_logits))
+        return _auc(real, fakes)
 
     def _probed(self, generator: nn.Module, now: Sequence[Tensor]) -> float:
         """How well a fresh net tells them: it learns from the training's rows and from others of `generator`."""
@@ -137,17 +141,13 @@ class Competence:
             adam.step()
         with torch.no_grad():
             real_logits, fake_logits = (torch.cat([probe.eval()(x) for x in side]) for side in (self._real(), now))
-        return _auc(_fakeness(real_logits), _fakeness(fake_logits))
+        return _auc(*(logits[:, 0] - logits[:, 1] for logits in (real_logits, fake_logits)))
 
     def _on_device(self, labels: Index) -> Tensor:
         return onto(self._task.run.device, torch.from_numpy(labels))
 
 
-def _fakeness(logits: Tensor) -> Tensor:
-    """Log-odds of the last output, fake, against all others [shape=(B,)]."""
-    return logits[:, -1] - logits[:, :-1].logsumexp(dim=1)
-
-
 def _auc(real: Tensor, fake: Tensor) -> float:
-    is_fake = torch.arange(len(real) + len(fake)) >= len(real)
-    return auc_against_rest(torch.cat([real, fake]).double().cpu().numpy(), is_fake.numpy())
+    """How often a real row is taken for more real than a fake one."""
+    is_real = torch.arange(len(real) + len(fake)) < len(real)
+    return auc_against_rest(torch.cat([real, fake]).double().cpu().numpy(), is_real.numpy())
