@@ -19,14 +19,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from sertools.config import GanConfig
-from sertools.generator_config import CvaeConfig, DiffusionConfig
+from sertools.generator_config import CvaeConfig, CycleGanConfig, DiffusionConfig
 from sertools.nets.classifiers import build_classifier
+from sertools.nets.conditional import ToldGenerator
 from sertools.nets.cvae import Cvae
+from sertools.nets.cyclegan import CycleGan
 from sertools.nets.edm import Edm
 from sertools.nets.gan import Autoencoder, discriminator_from, generator_from
-from sertools.training import adversarial, autoencoder, classifier, distributed, likelihood
+from sertools.training import adversarial, autoencoder, classifier, cycle, distributed, likelihood
 from sertools.training.batches import Rows, open_rows
-from sertools.training.calibration import LatentSampler
+from sertools.training.calibration import LatentSampler, ToldSampler
 from sertools.training.gaussians import ClassGaussians
 from sertools.training.loop import Run
 from sertools.training.task import Task
@@ -81,9 +83,10 @@ class WithoutSteps:
 
 @pytest.fixture
 def rows(rng: Any, tmp_path: Path, monkeypatch: Any) -> Rows:
-    for module, name in ((autoencoder, "Adam"), (adversarial, "Adam"), (likelihood, "Adam"), (classifier, "AdamW")):
-        monkeypatch.setattr(module, name, WithoutSteps)
-    for module in (distributed, likelihood):
+    monkeypatch.setattr(classifier, "AdamW", WithoutSteps)
+    for module in (autoencoder, adversarial, likelihood, cycle):
+        monkeypatch.setattr(module, "Adam", WithoutSteps)
+    for module in (distributed, likelihood, cycle):
         # There is no autocast to this device.
         monkeypatch.setattr(module, "computing", lambda precision, device: contextlib.nullcontext())
     return open_rows([write_rows(tmp_path / "s.h5", noise(rng, 24), list(CLASSES) * 8)])
@@ -97,17 +100,25 @@ def trainer_of(kind: str, rows: Rows, run: Run) -> Any:
         config = dataclasses.replace(CLF, loss="focal", mixup=0.2, spec_augment="weak", sampling="balanced")
         net = build_classifier(config.arch, rows.shape, len(CLASSES), config.width)
         return classifier.ClassifierTrainer(net, task, config)
-    if kind == "gan":
-        config = GanConfig(batch_size=8, sn=True, r1=1.0, ema=0.9)
+    if kind in ("gan", "told-gan"):
+        told = kind == "told-gan"
+        conditions = {"condition_g": "batch-norm", "condition_d": "projection"} if told else {}
+        config = GanConfig(batch_size=8, sn=True, r1=1.0, ema=0.9, **conditions)
         net = Autoencoder(rows.shape, NET)
         unit = np.stack([np.eye(NET.latent_size)] * len(CLASSES))
+        generator = generator_from(net.decoder, rows.shape, NET)
         return adversarial.GanTrainer(
-            generator_from(net.decoder, rows.shape, NET),
-            discriminator_from(net.encoder, rows.shape, len(CLASSES), NET, norm=False, spectral=True),
-            LatentSampler(ClassGaussians(CLASSES, unit[:, 0], unit, (8, 8, 8)), DEVICE),
+            ToldGenerator(generator, len(CLASSES)) if told else generator,
+            discriminator_from(
+                net.encoder, rows.shape, len(CLASSES), NET, norm=False, spectral=True, projection=told
+            ),
+            (ToldSampler if told else LatentSampler)(ClassGaussians(CLASSES, unit[:, 0], unit, (8, 8, 8)), DEVICE),
             task,
             config,
         )
+    if kind == "cyclegan":
+        config = CycleGanConfig(width=1 / 16, batch_size=8)
+        return cycle.CycleTrainer(CycleGan(rows.shape, len(CLASSES), config), task, config)
     if kind == "cvae":
         config = CvaeConfig(net=NET, batch_size=8)
         net = Cvae(rows.shape, len(CLASSES), config)
@@ -118,7 +129,7 @@ def trainer_of(kind: str, rows: Rows, run: Run) -> Any:
 
 
 @pytest.mark.parametrize("stay", [True, False], ids=["resident", "read"])
-@pytest.mark.parametrize("kind", ["autoencoder", "classifier", "gan", "cvae", "diffusion"])
+@pytest.mark.parametrize("kind", ["autoencoder", "classifier", "gan", "told-gan", "cvae", "diffusion", "cyclegan"])
 def test_only_pinned_copies_reach_the_device(kind, stay, rows, tmp_path, monkeypatch):
     if not stay:
         monkeypatch.setattr(rows, "stay", lambda scaler, device: False)

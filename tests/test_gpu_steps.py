@@ -9,12 +9,14 @@ import torch
 from sertools.nets.devices import onto
 from sertools.training import loop
 
-LINES = {
-    "pretrain-ae": (),
-    "finetune-gan": ("--preset", "improved-cpu"),
-    "train-clf": ("--cut-paste", 0.5, "--mixup", 0.2, "--spec-augment", "weak", "--loss", "logit-adjust"),
-    "train-generator": ("--kind", "diffusion"),
-}
+SMOKE = ("--preset", "smoke")
+LINES = (
+    ("pretrain-ae", *SMOKE),
+    ("finetune-gan", "--preset", "improved-cpu"),
+    ("finetune-gan", *SMOKE, "--condition-g", "batch-norm", "--condition-d", "projection"),
+    ("train-clf", *SMOKE, "--cut-paste", 0.5, "--mixup", 0.2, "--spec-augment", "weak", "--loss", "logit-adjust"),
+    *(("train-generator", *SMOKE, "--kind", kind) for kind in ("cvae", "diffusion", "cyclegan")),
+)
 
 
 def test_a_copy_to_the_cpu_is_none():
@@ -25,8 +27,8 @@ def test_a_copy_to_the_cpu_is_none():
 @pytest.mark.gpu
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-@pytest.mark.parametrize("verb", LINES)
-def test_no_step_waits(verb: str, precision: str, chain: Any, call: Any, tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line[0]}-{line[-1]}")
+def test_no_step_waits(line: Any, precision: str, chain: Any, call: Any, tmp_path: Path, monkeypatch: Any) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
     step, n_watched = loop._step, 0
@@ -44,9 +46,9 @@ def test_no_step_waits(verb: str, precision: str, chain: Any, call: Any, tmp_pat
             torch.cuda.set_sync_debug_mode("default")
 
     monkeypatch.setattr(loop, "_step", watched)
+    verb, *options = line
     inputs = (chain.ae, chain.latents, chain.train) if verb == "finetune-gan" else (chain.train,)
-    preset = () if "--preset" in LINES[verb] else ("--preset", "smoke")
     sizes = ("--steps", 8, "--batch-size", 8, "--device", "cuda", "--precision", precision)
-    done = call(verb, *inputs, "-o", tmp_path / "out", *preset, *LINES[verb], *sizes)
+    done = call(verb, *inputs, "-o", tmp_path / "out", *options, *sizes)
     assert done.code == 0, done.err
     assert n_watched == 5

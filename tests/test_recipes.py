@@ -219,10 +219,11 @@ def noise_folder(tmp_path_factory, tiny_corpus) -> Path:
 def generators(chain, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("generators")
     small = ("--preset", "smoke", "--width", "1/16", "--steps", "1", "--batch-size", "4")
-    for kind in ("cvae", "diffusion", "wavegan"):
+    kinds = ("cvae", "diffusion", "cyclegan", "wavegan")
+    for kind in kinds:
         made = run(["train-generator", str(chain.train), "--kind", kind, *small, "-o", str(folder / kind)])
         assert made.exit_code == 0, made.output
-    return {"gan": chain.gan, **{kind: folder / kind for kind in ("cvae", "diffusion", "wavegan")}}
+    return {"gan": chain.gan, **{kind: folder / kind for kind in kinds}}
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +284,7 @@ def test_rows_are_generated_again(chain, generators, repeater, data):
     words = data.draw(
         st.sampled_from([("--count", "sad=2", "--count", "angry=1"), ("--per-class", 2), ("--balance", chain.train)])
     )
-    ways = {"gan": ["", "--translate", "--smote"], "wavegan": [""]}
+    ways = {"gan": ["", "--translate", "--smote"], "cyclegan": ["--translate"], "wavegan": [""]}
     how = data.draw(st.sampled_from(ways.get(kind, ["", "--translate"])))
     flags = [how, chain.train] if how else []
     if how == "--translate":
