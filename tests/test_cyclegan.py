@@ -1,6 +1,7 @@
 """The CycleGAN that is told the class: its nets, its losses, what it learns of a planted shift, and its files."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -168,6 +169,17 @@ def test_a_broken_run_ends_with_the_bytes_of_an_unbroken_one(made, chain, tmp_pa
     assert path.read_bytes() == made.read_bytes()
     list(train_cyclegan([chain.train], Run(path, seed=1), TINY))
     assert path.read_bytes() != made.read_bytes()
+
+
+def test_a_file_holds_the_running_average(made, chain, tmp_path):
+    """Which no step depends on: without it the same training ends in other weights."""
+    list(train_cyclegan([chain.train], Run(tmp_path / "last"), dataclasses.replace(TINY, ema=0.0)))
+    logs = [path.with_name(f"{path.name}.log.ndjson").read_text().splitlines() for path in (made, tmp_path / "last")]
+    assert all('"cycle"' in log[-1] for log in logs)
+    losses = [{name: json.loads(log[-1])[name] for name in ("g", "d", "cycle", "identity")} for log in logs]
+    assert losses[0] == losses[1]
+    kept, last = (load_translator(path)[1].change[-1].weight for path in (made, tmp_path / "last"))
+    assert not torch.equal(kept, last)
 
 
 def test_rows_are_what_the_net_says_and_name_their_source(made, chain, tmp_path):

@@ -173,6 +173,16 @@ def test_a_vocal_tract_moves_frequencies_as_jaitly_and_hinton_have_it(alpha: flo
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
+def test_a_vocal_tract_keeps_the_level_between_the_bins_too(alpha: float) -> None:
+    """Where neighbouring bins come from bins that are not neighbours, their signs must fit."""
+    for frequency in range(200, 4200, 111):
+        y = sine(frequency, 0.5)
+        middle = slice(len(y) // 4, -len(y) // 4)
+        warped = warp_vocal_tract(y, SR, alpha)
+        assert db(rms(warped[middle]) ** 2 / rms(y[middle]) ** 2) == pytest.approx(0, abs=2), frequency
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
 def test_a_vocal_tract_leaves_events_where_they_are(alpha: float) -> None:
     y = np.concatenate([silence(1.2), sine(220, 0.1), silence(0.9)])
     assert burst_seconds(warp_vocal_tract(y, SR, alpha)) == pytest.approx(1.25, abs=0.02)
