@@ -17,6 +17,7 @@ from sertools.scoring.results.evaluation import evaluate
 from sertools.scoring.results.result_file import read_result, write_result
 from sertools.store.conditions import Condition
 from sertools.store.select import Selection, select_store
+from sertools.training import chosen
 from sertools.training.batches import open_rows
 from sertools.training.checkpoint import load_header, load_model, save_model
 from sertools.training.classifier import load_classifier, posteriors
@@ -277,6 +278,20 @@ def test_a_store_that_a_gan_was_measured_on_may_validate(chain, tmp_path):
     classify([chain.train, tmp_path / "synth.h5"], tmp_path / "clf", val=chain.val)
     assert load_header(tmp_path / "clf").lineage.selected_on
     assert evaluate(tmp_path / "clf", [chain.test], val_path=chain.val, device=CPU).validation
+
+
+def test_a_classifier_that_was_chosen_on_a_store_is_not_tested_on_it(chain, tmp_path, capsys):
+    kept = tmp_path / "kept.clf"
+    assert chosen.main([str(chain.clf), str(chain.val), str(kept)]) == 0
+    assert evaluate(chain.clf, [chain.val], device=CPU).metrics
+    with pytest.raises(LineageError, match="utterances were chosen on by"):
+        evaluate(kept, [chain.val], device=CPU)
+    ours, theirs = (evaluate(path, [chain.test], val_path=chain.val, device=CPU) for path in (kept, chain.clf))
+    assert ours.metrics == theirs.metrics
+    assert chosen.main([str(chain.val), str(kept)]) == 2
+    assert "expected CLASSIFIER VAL OUTPUT, and not 2 words" in capsys.readouterr().err
+    assert chosen.main([str(chain.ae), str(chain.val), str(kept)]) == 1
+    assert "is of the kind autoencoder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("allow_seen", [False, True])

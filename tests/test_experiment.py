@@ -88,7 +88,10 @@ def test_a_grid_is_tried_on_validation_rows_and_never_on_the_test():
     assert len(set(grid)) == len(grid) == 6
     for name in ("RA-chosen", "RA-chosen+weighted"):
         said = [f"{cell}/{name}.{number}.val.json" for number in range(1, 7)]
-        assert found[f"{cell}/{name}.clf.safetensors"][0].split()[1:] == said
+        chosen = found[f"{cell}/{name}.clf.safetensors"]
+        assert chosen[0].split()[1:] == [*said, "$(OUT)/1/val.h5"]
+        assert "sertools.training.chosen" in chosen[-1]
+        assert chosen[-1].endswith("` $(OUT)/1/val.h5 $@")
         for number, options in enumerate(grid, start=1):
             store, classifier = f"{cell}/RA-chosen.{number}.h5", f"{cell}/{name}.{number}.clf.safetensors"
             assert f"--strategy RA {options} --seed" in found[store][-1]

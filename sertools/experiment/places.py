@@ -171,13 +171,11 @@ class Cell(Place):
         return trained, said
 
     def _chosen(self, method: Joined) -> Rule:
-        """Rule of the best classifier of a grid."""
-        lines = (
-            "cp `$(BIN)/python -m sertools.experiment --best $^` $@.part",
-            "mv $@.part $@",
-        )
+        """Rule of the best classifier of a grid, which says what it was chosen on."""
         said = tuple(self._trial_path(method, number, ON_VALIDATION) for number in range(len(method.grid)))
-        return Rule(target=self._trial_path(method, None, CLASSIFIER), needs=said, lines=lines)
+        best = "$(BIN)/python -m sertools.experiment --best $(filter %.json,$^)"
+        line = f"$(BIN)/python -m sertools.training.chosen `{best}` {self.val} $@"
+        return Rule(target=self._trial_path(method, None, CLASSIFIER), needs=(*said, self.val), lines=(line,))
 
     def _trial_path(self, method: Joined, number: int | None, suffix: str) -> str:
         return self.path(f"{method.trained}{'' if number is None else f'.{number + 1}'}{suffix}")
