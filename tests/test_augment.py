@@ -25,7 +25,7 @@ from sertools.balance.plan import plan_rows
 from sertools.balance.strategies import CITED, STRATEGIES, TABLE_1, Strategy, adjusted, options_of
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
-from sertools.errors import SertoolsWarning
+from sertools.errors import SertoolsWarning, UsageError
 from sertools.sound.audio import UtteranceAudio, trimmed
 from sertools.sound.features import valid_frames
 from sertools.sound.noise import NoiseFolder, open_noise
@@ -230,6 +230,13 @@ def test_a_chain_of_one_transform_is_that_transform(tiny_store: Path, tmp_path: 
         rate = rates[0] * rates[1]
         enough = min(n, math.ceil(rate * SR)) if n - at >= SR else n - at
         assert store.contents.segments["n_valid_frames"][row] == valid_frames(min(SR, round(enough / rate)), TINY)
+
+
+def test_a_strategy_of_ones_own_is_looked_through() -> None:
+    with pytest.raises(UsageError, match=r"strategy OWN: 'noise': no such transform; .*gaussian_noise"):
+        Strategy(name="OWN", transforms=("noise",))
+    with pytest.raises(UsageError, match=r"strategy OWN: 'copied' is no transform to go through"):
+        Strategy(name="OWN", transforms=("copied", "speed"), in_a_row=2)
 
 
 def test_a_strategy_draws_from_the_transforms_that_are_asked_for(tiny_store: Path, tmp_path: Path) -> None:

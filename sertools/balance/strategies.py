@@ -6,6 +6,7 @@ a strategy's name: `plan` reads `replace` and `ratio`, `augmentation` the rest.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -30,9 +31,15 @@ class Strategy:
     ratio
         No class keeps more than 1/ratio times the rows of the smallest (§2.5, §3.3); None removes nothing.
     in_a_row
-        How many transforms a new row goes through, drawn one by one from `transforms`; more than one are chained.
+        How many transforms a new row goes through, drawn one by one from `transforms`, the same again among them;
+        more than one are chained.
     magnitude
         How strong each is, up to `STRONGEST`; None: as the work that it comes from, which `alteration` draws.
+
+    Raises
+    ------
+    UsageError
+        If a transform is unknown, or a copy is one of several in a row.
     """
 
     name: str
@@ -42,10 +49,22 @@ class Strategy:
     in_a_row: int = 1
     magnitude: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in self.transforms:
+            _check_known(f"strategy {self.name}: {name!r}", name, (COPIED, *TRANSFORM_NAMES))
+        if COPIED in self.transforms and self.in_a_row > 1:
+            raise UsageError(f"strategy {self.name}: {COPIED!r} is no transform to go through; leave it out")
+
     @property
     def alters(self) -> bool:
         """Whether new rows are made of audio."""
         return any(name != COPIED for name in self.transforms)
+
+
+def _check_known(asked: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        hint = did_you_mean(name, known) or ";"
+        raise UsageError(f"{asked}: no such transform{hint} known are {', '.join(known)}")
 
 
 _SIGNAL = ("time_stretch", "pitch_shift", "gaussian_noise", "background_noise")
@@ -113,9 +132,7 @@ def adjusted(
             )
         names = tuple(dict.fromkeys(among.split(",")))
         for name in names:
-            if name not in TRANSFORM_NAMES:
-                hint = did_you_mean(name, TRANSFORM_NAMES) or ";"
-                raise UsageError(f"--among {name!r}: no such transform{hint} known are {', '.join(TRANSFORM_NAMES)}")
+            _check_known(f"--among {name!r}", name, TRANSFORM_NAMES)
         chosen = replace(chosen, transforms=names)
     for flag, value in (("--in-a-row", in_a_row), ("--magnitude", magnitude)):
         if value is not None and chosen.magnitude is None:
