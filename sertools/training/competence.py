@@ -7,7 +7,7 @@ but real or fake: where the probe tells the rows apart and D does not, it is D t
 
 **Conventions.** Rows go through D as they do while it learns: real and fake ones in batches of their own, which
 normalise themselves (half and half in one, with ``--batches mixed``), but without dropout. To every real row there is
-a fake one of its class, so that classes tell nothing. A projection discriminator is told that class, as it is while it
+a fake one of its class, so that classes tell nothing. A projection discriminator is told that class, as while it
 learns.
 """
 
