@@ -150,7 +150,7 @@ class _Look:
         return {"pairwise_real": float((flat - flat.roll(1, 0)).abs().mean()), **self.measure()}
 
     def measure(self) -> dict[str, float]:
-        """Return ``d_auc``, of others as they are, and ``moved``, their mean |change| per scaled value."""
+        """Return ``d_auc``, of others as they are; ``moved``, the mean |change| per scaled value, told every class."""
         return {D_AUC: self._auc(moved=False), "moved": self._moved()}
 
     def facts(self) -> dict[str, object]:
@@ -164,7 +164,7 @@ class _Look:
         found = []
         for number in range(self._n_classes):
             own = self._labels == number
-            if not own.any() or own.all():
+            if not own.any():
                 continue
             scores = self._scores(self._batches, number)
             if moved:
@@ -173,7 +173,7 @@ class _Look:
                 others = scores[~own]
             mine = scores[own]
             found.append(auc_against_rest(np.r_[mine, others], np.arange(len(own)) < len(mine)))
-        return float(np.mean(found)) if found else float("nan")
+        return float(np.mean(found))
 
     def _scores(self, batches: Sequence[Tensor], number: int) -> FloatArray:
         scores = [self._trainer.net.critic(x, self._told(x, number)).mean(dim=1) for x in batches]
