@@ -15,11 +15,14 @@ from sertools.nets.conditional import ConditionalNorm, ToldGenerator, with_class
 from sertools.nets.folding import folded
 from sertools.nets.gan import Autoencoder, ProjectionDiscriminator, discriminator_from, generator_from
 from sertools.store.reader import open_store
+from sertools.training.adversarial import GanTrainer
 from sertools.training.calibration import LatentSampler, ToldSampler
 from sertools.training.gan_file import load_generator
 from sertools.training.gaussians import fit_gaussians
 from sertools.training.judging import Projected, Softmax
 from sertools.training.latents import fit_latents
+from sertools.training.loop import Run
+from sertools.training.task import open_task
 
 BOTH = dataclasses.replace(GAN, condition_g="batch-norm", condition_d="projection")
 DENSE = dataclasses.replace(NET, latent="dense")
@@ -103,6 +106,22 @@ def test_a_projection_discriminator_is_asked_about_the_own_class_alone():
     # What a row would be as another class is none of its business.
     other = torch.tensor([[0.5, 9.0, 0.0], [-9.0, -0.25, 0.0]])
     assert torch.equal(projected.realness(outputs, labels), projected.realness(other, labels))
+
+
+@pytest.mark.parametrize(("condition", "n_fake"), [("softmax", 2), ("projection", 8)])
+def test_a_mixed_batch_has_as_many_fakes_as_they_weigh(condition, n_fake, chain, rng, tmp_path):
+    shape, classes = (32, 32), open_store(chain.train).contents.classes()
+    net = Autoencoder(shape, NET)
+    gaussians = fit_gaussians(rng.standard_normal((40, NET.latent_size)), [*classes] * 10, "pooled")
+    d = discriminator_from(net.encoder, shape, len(classes), NET, projection=condition == "projection")
+    task = open_task("finetune-gan", {"steps": 1}, Run(tmp_path / "gan"), [chain.train])
+    config = dataclasses.replace(GAN, batches="mixed", batch_size=8, condition_d=condition)
+    sampler = LatentSampler(gaussians, CPU)
+    trainer = GanTrainer(generator_from(net.decoder, shape, NET), d, sampler, task, config)
+    seen = []
+    d.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    trainer.step(0)
+    assert seen == [8 + n_fake, 8]
 
 
 def test_the_sampler_puts_the_class_behind_the_same_latent(rng):

@@ -91,7 +91,7 @@ def test_a_grid_is_tried_on_validation_rows_and_never_on_the_test():
         chosen = found[f"{cell}/{name}.clf.safetensors"]
         assert chosen[0].split()[1:] == [*said, "$(OUT)/1/val.h5"]
         assert "sertools.training.chosen" in chosen[-1]
-        assert chosen[-1].endswith("` $(OUT)/1/val.h5 $@")
+        assert chosen[-1].endswith("` $(OUT)/1/val.h5 -o $@")
         for number, options in enumerate(grid, start=1):
             store, classifier = f"{cell}/RA-chosen.{number}.h5", f"{cell}/{name}.{number}.clf.safetensors"
             assert f"--strategy RA {options} --seed" in found[store][-1]

@@ -174,7 +174,7 @@ class Cell(Place):
         """Rule of the best classifier of a grid, which says what it was chosen on."""
         said = tuple(self._trial_path(method, number, ON_VALIDATION) for number in range(len(method.grid)))
         best = "$(BIN)/python -m sertools.experiment --best $(filter %.json,$^)"
-        line = f"$(BIN)/python -m sertools.training.chosen `{best}` {self.val} $@"
+        line = f"$(BIN)/python -m sertools.training.chosen `{best}` {self.val} -o $@"
         return Rule(target=self._trial_path(method, None, CLASSIFIER), needs=(*said, self.val), lines=(line,))
 
     def _trial_path(self, method: Joined, number: int | None, suffix: str) -> str:

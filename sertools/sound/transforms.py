@@ -82,8 +82,8 @@ def warp_vocal_tract(y: Waveform, sr: int, alpha: float) -> Waveform:
     """Move frequencies as another length of the vocal tract would (Jaitly and Hinton 2013) [shape=(n,)].
 
     A frequency f becomes alpha · f as far as neither exceeds 4800 Hz, or 0.6 of the highest frequency where that is
-    less; from there a straight line leads to half of `sr`, which stays. As in the reference all of the spectrum moves, the pitch with the formants; the duration stays. The
-    phases follow the moved frequencies, as in a phase vocoder.
+    less; from there a straight line leads to half of `sr`, which stays. As in the reference the whole spectrum moves,
+    the pitch with the formants; the duration stays. The phases follow the moved frequencies, as in a phase vocoder.
 
     Parameters
     ----------

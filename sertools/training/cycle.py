@@ -150,7 +150,7 @@ class _Look:
         return {"pairwise_real": float((flat - flat.roll(1, 0)).abs().mean()), **self.measure()}
 
     def measure(self) -> dict[str, float]:
-        """Return ``d_auc``, of others as they are; ``moved``, the mean |change| per scaled value, told every class."""
+        """Return ``d_auc``, of others as they are; ``moved``, mean |change| of all rows to all classes per value."""
         return {D_AUC: self._auc(moved=False), "moved": self._moved()}
 
     def facts(self) -> dict[str, object]:
