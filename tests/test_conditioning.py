@@ -11,14 +11,16 @@ from sertools.errors import Stopped, UsageError
 from sertools.generation.opening import Ways
 from sertools.generation.rows import generate
 from sertools.generation.translation import Translation
+from sertools.generation.transport import GaussianMap
 from sertools.nets.conditional import ConditionalNorm, ToldGenerator, with_classes
 from sertools.nets.folding import folded
 from sertools.nets.gan import Autoencoder, ProjectionDiscriminator, discriminator_from, generator_from
 from sertools.store.reader import open_store
 from sertools.training.adversarial import GanTrainer
 from sertools.training.calibration import LatentSampler, ToldSampler
+from sertools.training.drawing import without_channel
 from sertools.training.gan_file import load_generator
-from sertools.training.gaussians import fit_gaussians
+from sertools.training.gaussians import ClassGaussians, fit_gaussians
 from sertools.training.judging import Projected, Softmax
 from sertools.training.latents import fit_latents
 from sertools.training.loop import Run
@@ -156,6 +158,22 @@ def test_a_file_generates_and_moves_what_its_net_says(batches, chain, tmp_path):
     for ways in (Ways(translation=Translation(chain.train)), Ways(smote=chain.train)):
         list(generate(made, tmp_path / "m.h5", {"angry": 3}, ways, device=CPU))
         assert open_store(tmp_path / "m.h5").damaged_rows() == []
+
+
+def test_a_row_that_is_moved_is_decoded_as_the_class_that_is_wanted(net):
+    """Between two Gaussians that are one, so that nothing but what G is told makes the change."""
+    net, shape, config = net
+    told = ToldGenerator(generator_from(net.decoder, shape, config), 2).eval()
+    with torch.no_grad():
+        next(module for module in told.modules() if isinstance(module, ConditionalNorm)).beta[1] += 1.0
+    same = ClassGaussians(("a", "b"), np.zeros((2, NET.latent_size)), np.stack([np.eye(NET.latent_size)] * 2), (9, 9))
+    mover = GaussianMap(net.encoder.eval(), told, same, CPU, method="pooled")
+    x = torch.randn(3, *((1, *shape) if len(shape) > 1 else shape))
+    with torch.inference_mode():
+        change = mover.change(x, np.arange(3), np.zeros(3, dtype=np.int64), 1)
+        as_a, as_b = (told(with_classes(net.encoder(x), torch.full((3,), number), 2)) for number in (0, 1))
+    assert np.abs(change).max() > 1e-3
+    np.testing.assert_allclose(change, without_channel(as_b - as_a), rtol=1e-3, atol=1e-5)
 
 
 def test_without_batch_normalisation_there_is_nothing_to_condition(chain, tmp_path):
