@@ -1,10 +1,16 @@
 """Make, watched: a line a stage in place of its commands, which lie in a log; and its exit code."""
 
+import contextlib
+import fcntl
 import os
+import pty
+import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -81,6 +87,31 @@ def test_a_line_is_said_when_a_stage_is_complete_and_the_rest_is_in_the_log(out)
     log = (out / LOG).read_text()
     assert f"tool {out}/all.h5 -o {out}/1/gan.json --seed 3\n" in log
     assert f"chatter of {out}/1/gan.json\n" in log
+
+
+def test_names_need_not_be_utf_8(out):
+    rules = out / "rules.mk"
+    rules.write_bytes(rules.read_bytes().replace(b"--seed 3", b"--corpus 'M\xfcller'"))
+    done = watched(out)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_line_that_is_written_over_fits_the_terminal(out):
+    set_tool(out, f"sleep 1.5; {WRITES}")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+    environment = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(words(out), cwd=ROOT, stderr=theirs, env=environment)
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while piece := os.read(ours, 4096):
+            said += piece
+    os.close(ours)
+    assert process.wait() == 0
+    over = [piece for piece in re.split(r"\r\x1b\[K", said.decode()) if piece and not piece.endswith("\n")]
+    assert over
+    assert max(map(len, over)) == 29
 
 
 def test_where_everything_is_there_nothing_is_said(out):

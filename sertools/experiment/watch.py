@@ -131,11 +131,11 @@ def watch(rules: Path, command: Sequence[str]) -> int:
     int
         Its exit code.
     """
-    planned = subprocess.run([*command, "-n"], stdout=subprocess.PIPE, text=True, check=False, close_fds=False)
+    planned = subprocess.run([*command, "-n"], stdout=subprocess.PIPE, check=False, close_fds=False)
     if planned.returncode:
         return planned.returncode
     with open(rules, encoding="utf-8", errors="surrogateescape") as lines:
-        progress = Progress(stages_of(lines, planned.stdout.splitlines()))
+        progress = Progress(stages_of(lines, os.fsdecode(planned.stdout).splitlines()))
     log = rules.with_name(LOG)
     with open(log, "wb") as said:
         if progress.stages:
@@ -162,7 +162,8 @@ def _follow(process: subprocess.Popen[bytes], progress: Progress, said: BinaryIO
             _say(f"{progress.words:<45} {stage}", over=live)
             spoken = time.monotonic()
         if time.monotonic() - spoken >= interval:
-            _say(f"{progress.words:<45} {progress.now}", over=live, end="" if live else "\n")
+            text = f"{progress.words:<45} {progress.now}"
+            _say(text[: _columns()] if live else text, over=live, end="" if live else "\n")
             spoken = time.monotonic()
     if live:
         _say(over=True, end="")
@@ -210,6 +211,11 @@ def _written_at(path: str) -> int | None:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}"
+
+
+def _columns() -> int:
+    """How much of a terminal's line can be written over: all but its last column."""
+    return (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
 
 
 def _say(*lines: str, over: bool = False, end: str = "\n") -> None:
