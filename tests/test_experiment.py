@@ -107,6 +107,38 @@ def test_a_grid_is_tried_on_validation_rows_and_never_on_the_test():
     assert not any("--allow-seen" in line[-1] for line in found.values())
 
 
+def test_table_3_alone_asks_for_no_validation_rows_of_table_2():
+    given = {"ENCODER": "e", "CORPUS": "wavs", "METHODS": "RA-chosen", "OUT": "out"}
+    for goal in ("table3", "out/table3.txt"):
+        assert "$(OUT)/wild/seed0/RA-chosen.json:" in fragment(given, [goal])
+    with pytest.raises(UsageError, match="set them apart by VAL=4"):
+        fragment(given, ["table3", "table2"])
+
+
+def test_the_answer_stands_once_in_a_table(tmp_path):
+    """Of two reports the second says what the first did not."""
+    text = fragment({"CORPUS": "wavs", "OUT": str(tmp_path), "FOLDS": "1"}, ["table2"])
+    recipe = next(lines for lines in rules(text) if lines[0].startswith("$(OUT)/table2.txt:"))
+    (tmp_path / "bin").mkdir()
+    tool = tmp_path / "bin" / "sertools"
+    tool.write_text(
+        '#!/bin/sh\ncase "$*" in *layout*) echo "  paper";; *) echo "  scores";; esac\n'
+        'printf "\\nthe answer\\n  of it\\n\\n- a note\\n"\n'
+    )
+    tool.chmod(0o755)
+    lines = "".join(f"\t{line}\n" for line in recipe[1:])
+    (tmp_path / "one.mk").write_text(f"BIN := {tool.parent}\n{tmp_path}/table2.txt:\n{lines}")
+    subprocess.run(["make", "-f", tmp_path / "one.mk"], check=True, capture_output=True)
+    assert (tmp_path / "table2.txt").read_text() == "  paper\n\nthe answer\n  of it\n\n- a note\n\n  scores\n\n"
+    assert not [*tmp_path.glob("table2.txt.*")]
+
+
+@pytest.mark.parametrize("out", ["", "a b", "a:b", "100%", "it's", "a$b", "~/out", "a=b"])
+def test_a_folder_that_make_would_misread_is_refused(out):
+    with pytest.raises(UsageError, match=r"^OUT .*: make takes no such name; use letters"):
+        resolve({"OUT": out})
+
+
 def test_the_best_on_validation_is_named(tmp_path, capsys):
     for number, uar in enumerate((0.5, 0.75, 0.75), start=1):
         (tmp_path / f"m.{number}.val.json").write_text(json.dumps({"metrics": {"uar": uar}}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,9 +38,7 @@ def corpus_stores(settings: Settings) -> Section:
     """Give the rules from the recordings to the store of Table 2's classes."""
     if settings["CORPUS"]:
         labels = f"{OUT}/labels.csv"
-        relabel = " ".join(f"--relabel {pair}" for pair in settings["RELABEL"].split())
-        read = fill("corpus {READER} {CORPUS} {relabel} > $@", {**settings, "relabel": relabel})
-        lines = ("@mkdir -p $(@D)", f"$(SERTOOLS) {read}")
+        lines = ("@mkdir -p $(@D)", f"{listing(settings)} > $@")
         rule = Rule(target=labels, needs=(), lines=lines, first=("$(READY)",))
     else:
         labels = f"{OUT}/corpus/labels.csv"
@@ -54,6 +53,16 @@ def corpus_stores(settings: Settings) -> Section:
             *([_FOLDS_OF_SPEAKERS] if settings["FOLDS"] == SPEAKERS else []),
         ),
     )
+
+
+def listing(settings: Settings) -> str:
+    """Give the command that lists a corpus as CSV on standard output."""
+    values = {
+        **settings,
+        "corpus": shlex.quote(settings["CORPUS"]),
+        "relabel": " ".join(f"--relabel {pair}" for pair in settings["RELABEL"].split()),
+    }
+    return f"$(SERTOOLS) {fill('corpus {READER} {corpus} {relabel}', values)}"
 
 
 def where_words(classes: str) -> dict[str, str]:

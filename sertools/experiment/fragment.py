@@ -11,10 +11,10 @@ from pathlib import Path
 
 from sertools.errors import SertoolsError, UsageError
 from sertools.experiment.figures import CONFUSION, ROWS, ablation, figures, pictures
-from sertools.experiment.folds import OF_SPEAKERS, corpus_stores, folds
+from sertools.experiment.folds import OF_SPEAKERS, corpus_stores, folds, listing
 from sertools.experiment.mine import GOALS, own_settings, unlisted
 from sertools.experiment.paper_tables import DEMO, demo_report, table2, table3, table_text
-from sertools.experiment.rules import OUT, fill, needed
+from sertools.experiment.rules import OUT, needed
 from sertools.experiment.settings import SETTINGS, SPEAKERS, Settings, resolve
 from sertools.experiment.steps import command
 
@@ -137,7 +137,9 @@ def fragment(given: Mapping[str, str], goals: Sequence[str] = ()) -> str:
     first = f"$(READY) {OF_SPEAKERS}" if settings["FOLDS"] == SPEAKERS else "$(READY)"
     if not folds(settings):
         return "\n".join([head, corpus_stores(settings).text, _NOT_YET.format(texts=" ".join(texts), first=first)])
-    second, third = table2(settings), table3(settings)
+    # Table 3 has validation rows of its own; a method that is chosen on them may be none of Table 2.
+    third_alone = bool(goals) and {*goals} <= {"table3", f"{plain['OUT']}/table3.txt"}
+    second, third = table2({**settings, "METHODS": ""} if third_alone else settings), table3(settings)
     drawn = not settings["ENCODER"]
     if not drawn and (made := [goal for goal in goals if goal in _OF_PICTURES]):
         raise UsageError(f"ENCODER: its rows are vectors, and {made[0]} is of pictures; leave it out, or make table2")
@@ -163,11 +165,10 @@ def _mine(given: Mapping[str, str], goals: Sequence[str]) -> str:
     mine = own_settings(given) if listed else unlisted(given)
     settings = {name: value.replace("$", "$$") for name, value in mine.settings.items()}
     head = _head(given, settings["OUT"])
-    relabel = " ".join(f"--relabel {pair}" for pair in settings["RELABEL"].split())
     rows = corpus_stores(settings).rules[1]
     sections = mine.sections() if listed and mine.found else ()
     goals_text = _MINE.format(
-        list=fill("$(SERTOOLS) corpus {READER} '{CORPUS}' {relabel}", {**settings, "relabel": relabel}),
+        list=listing(settings),
         rows=f"$(SERTOOLS) {command(rows).partition(' ')[2]}",
         make=_make(settings["PROFILE"]),
         needs=f" {OUT}/mine.txt {OUT}/mine.json" if sections else "",

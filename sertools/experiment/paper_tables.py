@@ -157,10 +157,13 @@ def demo_report(settings: Settings) -> Section:
 
 def table_text(table: str, results: PaperTable, settings: Settings) -> Section:
     """Give the rule of a table's text: the paper's layout, then scores and intervals."""
+    # Both reports have the answer and may share notes: what stands in the first is not said again.
     lines = (
-        f"$(BIN)/sertools report $^ --layout {table} --paper > $@.part",
-        "echo >> $@.part",
-        "$(BIN)/sertools report $^ >> $@.part",
+        f"$(BIN)/sertools report $^ --layout {table} --paper > $@.both",
+        "echo >> $@.both",
+        "$(BIN)/sertools report $^ >> $@.both",
+        "awk -v RS= -v ORS='\\n\\n' '!said[$$0]++' $@.both > $@.part",
+        "rm $@.both",
         "mv $@.part $@",
     )
     needs = (f"$(results_{table})", *settings["RIVALS"].split())

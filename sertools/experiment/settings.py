@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from sertools.errors import UsageError, one_of
 
 Settings = Mapping[str, str]  # every setting's name → its value
+_FOLDER = re.compile(r"[\w./@+,#-]+")  # that make and the shell take as it is
 SPEAKERS = "speakers"  # FOLDS: one for each
 # Short for one on the hub, unless a folder has the name.
 ENCODERS = {"whisper-base": "hf:openai/whisper-base@main"}
@@ -123,8 +125,8 @@ def resolve(given: Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     UsageError
-        If there is no such profile, no seed or one that is no number, VAL is no number of parts, or FOLDS is nothing
-        that it may be.
+        If there is no such profile, no seed or one that is no number, VAL is no number of parts, FOLDS is nothing
+        that it may be, or make takes no name such as OUT.
     """
     own = {name: " ".join(value.splitlines()).strip() for name, value in given.items() if name in SETTINGS}
     profile = own.get("PROFILE", SETTINGS["PROFILE"].default)
@@ -145,6 +147,10 @@ def resolve(given: Mapping[str, str]) -> dict[str, str]:
         # A regression that is fitted to its end has nothing to choose on validation rows.
         derived |= {"FRONT_END": "--trim 35", "VAL": ""}
     values.update((name, value) for name, value in derived.items() if name not in own)
+    if not _FOLDER.fullmatch(values["OUT"]):
+        raise UsageError(
+            f"OUT {values['OUT']!r}: make takes no such name; use letters, digits and . _ - / alone, without spaces"
+        )
     if not values["SEEDS"]:
         raise UsageError("SEEDS: expected at least one, such as SEEDS=0")
     for seed in values["SEEDS"].split():
