@@ -16,7 +16,7 @@ from test_experiment import rules
 from sertools.errors import SertoolsError, UsageError
 from sertools.experiment import preview as before
 from sertools.experiment.__main__ import main
-from sertools.experiment.closing import choice, final_lines
+from sertools.experiment.closing import choice, closing, final_lines
 from sertools.experiment.fragment import fragment
 from sertools.experiment.labels import count_labels, folds_of, rare_classes
 from sertools.experiment.mine import Mine, own_settings
@@ -128,6 +128,48 @@ def test_a_corpus_that_is_not_there_is_refused_before_anything_runs(corpus, word
         fragment({"CORPUS": corpus}, ["mine"])
 
 
+def test_a_corpus_is_not_written_over_by_its_own_list(tmp_path):
+    listed(tmp_path, {s: EVEN for s in "ab"})
+    with pytest.raises(UsageError, match=r"^OUT .* lies there, and make mine would write its own labels.csv over it"):
+        fragment({"CORPUS": str(tmp_path / "labels.csv"), "OUT": f"{tmp_path}/."}, ["mine"])
+    fragment({"CORPUS": str(tmp_path / "labels.csv"), "OUT": str(tmp_path / "out")}, ["mine"])
+
+
+@pytest.mark.parametrize("goal", ["mine", "table2"])
+def test_a_corpus_may_have_any_name(tmp_path, goal):
+    corpus = tmp_path / 'it\'s 100% $x #1 "a"'
+    corpus.mkdir()
+    (tmp_path / "out").mkdir()
+    tool = tmp_path / "tool"
+    tool.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$0.said"\nexit 1\n')
+    tool.chmod(0o755)
+    text = fragment({"CORPUS": str(corpus), "OUT": str(tmp_path / "out")}, [goal])
+    (tmp_path / "rules.mk").write_text(f"SERTOOLS := {tool}\nREADY :=\nBIN :=\n{text}")
+    goals = [goal] if goal == "mine" else [str(tmp_path / "out" / "labels.csv")]
+    subprocess.run(["make", "-f", tmp_path / "rules.mk", *goals], capture_output=True, check=False)
+    assert (tmp_path / "tool.said").read_text().splitlines() == ["corpus", "folders", str(corpus)]
+
+
+@pytest.mark.parametrize("text", ["", "file,emotion\na.wav,sad\n"])
+def test_a_list_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(UsageError, match=r"labels.csv: (expected what `sertools corpus` writes|the 0 recordings)"):
+        own_settings({"CORPUS": str(tmp_path), "OUT": str(tmp_path)})
+
+
+def test_a_choice_on_validation_rows_is_told_to_be_no_final_one(tmp_path):
+    own = mine(tmp_path, {s: EVEN for s in "ab"}, METHODS="posthoc RA-chosen", VAL="4")
+    assert "RA-chosen is chosen on validation rows: if it does best, no line follows" in preview(own, 1)
+    report = {"baseline": "posthoc", "rows": [row("posthoc", None, None), row("RA-chosen", 0.1, 0.01)]}
+    (tmp_path / "mine.json").write_text(json.dumps(report))
+    text = closing(own, "sertools")
+    assert "Choice: RA-chosen, for it is +2.0 [+0.1, +9.0] points above posthoc" in text
+    assert text.endswith(
+        "It is chosen on validation rows, and training on all recordings leaves none: no line does it.\n"
+    )
+    assert "RA-chosen is chosen" not in preview(mine(tmp_path, {s: EVEN for s in "ab"}, VAL="4"), 1)
+
+
 @pytest.mark.parametrize(
     ("speakers", "given", "words"),
     [
@@ -166,6 +208,9 @@ def test_other_settings_are_refused_where_files_are_made_so(tmp_path):
         preview(mine(tmp_path, counts, DONORS="y.h5"), 2)
     with pytest.raises(UsageError, match=r"^FOLDS '2': .* was begun with '', .* another folder by OUT="):
         preview(mine(tmp_path, counts, FOLDS="2"), 2)
+    (tmp_path / "begun.txt").write_text("ENCODER=\nnonsense\n")
+    with pytest.raises(SertoolsError, match=r"begun.txt: damaged, or of another version of sertools; name another"):
+        preview(mine(tmp_path, counts), 2)
 
 
 def test_nothing_is_removed_and_each_rare_class_has_results(tmp_path):
@@ -239,7 +284,7 @@ def test_the_last_lines_train_on_all_rows(tmp_path):
     )
     assert used == (
         f"sertools predict {tmp_path}/final/imbalanced.clf.safetensors NEW-RECORDINGS/ --encoder enc --adjust priors "
-        "-o labels.csv"
+        "-o predicted.csv"
     )
     verbs = [line.split()[1] for line in final_lines(own, "pot", "sertools")[1:]]
     assert verbs == [*("pretrain-ae", "fit-latents", "finetune-gan", "generate", "select", "train-clf", "predict")]
@@ -285,7 +330,7 @@ def test_from_recordings_to_an_answer(tiny_corpus, encoder, tmp_path):
     assert (out / "mine.html").stat().st_size > 10_000
     # The last lines run.
     lines = [line.strip() for line in said.splitlines() if line.startswith("  ")][-2:]
-    script = "\n".join(lines).replace("NEW-RECORDINGS/", f"{corpus}/angry").replace("-o labels.csv", "-o -")
+    script = "\n".join(lines).replace("NEW-RECORDINGS/", f"{corpus}/angry").replace("-o predicted.csv", "-o -")
     assert "train-clf" in script
     done = subprocess.run(["sh", "-ec", f"mkdir -p {out}/final\n{script}"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -48,17 +48,19 @@ def closing(mine: Mine, tool: str) -> str:
         *filter(None, [voices(mine)]),
         f"The page: {out / 'mine.html'}",
         "",
-        f"Rule: {mine.baseline}, unless another method's {judged_by} is above for certain (Holm's p < {_LEVEL}).",
+        f"Rule: {mine.baseline}, unless another method is shown to have a higher {judged_by} (Holm's p < {_LEVEL}).",
         f"Choice: {chosen}, for {why}.",
-        "To train it on all recordings, and to label new ones:",
-        "",
-        *(f"  {line}" for line in final_lines(mine, chosen, tool)),
     ]
+    if joined(chosen).grid:
+        lines.append("It is chosen on validation rows, and training on all recordings leaves none: no line does it.")
+    else:
+        lines += ["To train it on all recordings, and to label new ones:", ""]
+        lines += [f"  {line}" for line in final_lines(mine, chosen, tool)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def choice(report: Mapping[str, Any]) -> tuple[str, str]:
-    """Choose among the rows of a report as JSON: its baseline, or the best of those that are above it for certain.
+    """Choose among the rows of a report as JSON: its baseline, or the best of those that are shown to be above it.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def choice(report: Mapping[str, Any]) -> tuple[str, str]:
         unknown = {row["lacks"] for row in report["rows"] if row["method"] != report["baseline"]}
         if unknown and all(unknown):
             return report["baseline"], f"none can be shown to be above it here ({', '.join(sorted(unknown))})"
-        return report["baseline"], "no method is above it for certain"
+        return report["baseline"], "no other method is shown to be above it"
     best = max(above, key=lambda row: row["anew_difference"]["estimate"])
     found = best["anew_difference"]
     interval = f"{found['estimate']:+} [{found['low']:+}, {found['high']:+}]"
@@ -93,7 +95,7 @@ def final_lines(mine: Mine, method: str, tool: str) -> list[str]:
     made = [f"{tool} {command(rule).partition(' ')[2]}" for rule in rules_in_order(rules, trained.target)]
     encoder = mine.settings["ENCODER"]
     used = ["predict", trained.target, "NEW-RECORDINGS/", *(["--encoder", encoder] if encoder else [])]
-    predicted = " ".join([tool, *used, *filter(None, [asked.evaluated]), "-o labels.csv"])
+    predicted = " ".join([tool, *used, *filter(None, [asked.evaluated]), "-o predicted.csv"])
     out = mine.settings["OUT"]
     return [line.replace(OUT, shlex.quote(out)) for line in (f"mkdir -p {cell.folder}", *made, predicted)]
 

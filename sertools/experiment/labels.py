@@ -67,10 +67,16 @@ def count_labels(path: Path, emotions: Sequence[str] = ()) -> Labels:
     Raises
     ------
     UsageError
-        If it names fewer than two classes, or a class that is asked for has no recording.
+        If it is no such CSV, names fewer than two classes, or a class that is asked for has no recording.
     """
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = [(row["emotion"], row["speaker"]) for row in csv.DictReader(file)]
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = [(row["emotion"] or "", row["speaker"] or "") for row in csv.DictReader(file)]
+    except (OSError, KeyError, csv.Error) as error:
+        raise UsageError(
+            f"{path}: expected what `sertools corpus` writes, with columns emotion and speaker ({error}); remove it, "
+            "and make mine lists the corpus anew"
+        ) from None
     counts = Counter(row for row in rows if row[0] and (not emotions or row[0] in emotions))
     labels = Labels(path, counts, sum(not emotion for emotion, _ in rows))
     for name in emotions:

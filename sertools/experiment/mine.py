@@ -18,6 +18,7 @@ from sertools.experiment.settings import SPEAKERS, Settings, are_parts, resolve
 GOALS = ("mine", "mine-answer", "mine-cells")  # the first is typed
 UTTERANCE = "utterance"
 RESULTS = "results_mine"
+LISTED = "labels.csv"  # in OUT: what `corpus` says
 _BASELINES = ("posthoc", "imbalanced")
 _FOLDS = {"embedding": 5, "spectrogram": 3}
 _FEWEST_COMPONENTS = 2
@@ -53,7 +54,7 @@ class Mine:
             If it is not listed yet.
         """
         if self.found is None:
-            raise UsageError(f"{self.settings['OUT']}/labels.csv: is not there yet; make mine lists the corpus")
+            raise UsageError(f"{self.settings['OUT']}/{LISTED}: is not there yet; make mine lists the corpus")
         return self.found
 
     @property
@@ -165,7 +166,7 @@ def unlisted(given: Mapping[str, str]) -> Mine:
     Raises
     ------
     UsageError
-        If no corpus is named, it is not there, or a setting is wrong.
+        If no corpus is named, it is not there or would be written over, or a setting is wrong.
     """
     corpus, encoder = given.get("CORPUS", "").strip(), given.get("ENCODER", "").strip()
     if not corpus:
@@ -190,6 +191,11 @@ def unlisted(given: Mapping[str, str]) -> Mine:
         **({"PRESET": "smoke"} if encoder else {}),
         **given,
     }
+    if Path(corpus).resolve() == (Path(own["OUT"]) / LISTED).resolve():
+        raise UsageError(
+            f"OUT {own['OUT']!r}: CORPUS {corpus!r} lies there, and make mine would write its own {LISTED} over it; "
+            "name another folder by OUT="
+        )
     folds_asked = own.pop("FOLDS", "").strip()
     settings = resolve({**own, **({"FOLDS": folds_asked} if folds_asked else {})})
     if settings["BY"] not in ("speaker", UTTERANCE):
@@ -213,7 +219,7 @@ def own_settings(given: Mapping[str, str]) -> Mine:
         As `unlisted`; or if the labels do not go with the settings.
     """
     mine = unlisted(given)
-    path = Path(mine.settings["OUT"]) / "labels.csv"
+    path = Path(mine.settings["OUT"]) / LISTED
     if not path.exists():
         return mine
     labels = count_labels(path, mine.settings["EMOTIONS"].split())

@@ -94,10 +94,16 @@ def preview(mine: Mine, jobs: int) -> str:
     if dealt:
         _put(Path(settings["OUT"]) / "speakers.csv", folds_text(dealt))
     lines = [*_classes(mine, labels), *_folds(mine, labels, n_folds)]
-    methods = " ".join(method.name for method in rows("mine", settings))
+    asked = rows("mine", settings)
+    methods = " ".join(method.name for method in asked)
     n_seeds = len(settings["SEEDS"].split())
     lines += [
         f"Methods: {methods}; each trained on {n_folds} folds × {n_seeds} seed{'s' * (n_seeds > 1)}.",
+        *(
+            f"{method.name} is chosen on validation rows: if it does best, no line follows that trains it on everything."
+            for method in asked
+            if method.grid
+        ),
         *_cost(mine, labels, jobs),
     ]
     return "".join(f"{printable(line)}\n" for line in lines)
@@ -177,7 +183,7 @@ def _begin(mine: Mine) -> None:
     path = Path(mine.settings["OUT"]) / "begun.txt"
     now = {name: mine.asked[name] for name in _FIXED}
     if path.exists():
-        begun = dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").splitlines())
+        begun = _begun(path)
         # Donors may join and stay away: what knows of them has files of its own.
         now["DONORS"] = now["DONORS"] or begun["DONORS"]
         for name, value in begun.items():
@@ -187,6 +193,16 @@ def _begin(mine: Mine) -> None:
                     "another folder by OUT=, or remove that one"
                 )
     _put(path, "".join(f"{name}={value}\n" for name, value in now.items()))
+
+
+def _begun(path: Path) -> dict[str, str]:
+    lines = os.fsdecode(path.read_bytes()).split("\n")
+    begun = dict(line.split("=", 1) for line in lines if "=" in line)
+    if begun.keys() != set(_FIXED):
+        raise SertoolsError(
+            f"{path}: damaged, or of another version of sertools; name another folder by OUT=, or remove that one"
+        )
+    return begun
 
 
 def _put(path: Path, text: str) -> None:
