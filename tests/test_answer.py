@@ -110,6 +110,28 @@ def test_where_nothing_is_shown_the_gain_that_would_be_found_is_said() -> None:
     assert "It was shown" not in said(answer(report).sentences)
 
 
+def test_a_gain_that_no_method_can_have_is_not_told() -> None:
+    report = summarise([*IMBALANCED, *NOTHING])
+    wide = Interval(0.1, -1.5, 1.7, df=1)
+    rows = tuple(replace(row, anew_difference=wide) if row.method == "as-before" else row for row in report.rows)
+    text = said(answer(replace(report, rows=rows)).sentences)
+    assert "; such an experiment is too small to find any gain." in text
+    assert "finds a gain" not in text
+
+
+def test_of_unnamed_speakers_nothing_is_said_of_new_ones() -> None:
+    def unnamed(results: Sequence[Result]) -> list[Result]:
+        return [replace(r, utterances=tuple(replace(u, speaker="") for u in r.utterances)) for r in results]
+
+    # With one seed the folds alone give an interval.
+    one = [planted(name, gain, seeds="0") for name, gain in (("imbalanced", 0.0), ("donors", 1.5))]
+    text = said(answer(summarise([*unnamed(one[0]), *unnamed(one[1])])).reading)
+    assert "of the method, trained anew." in text
+    assert "of the method, trained anew and tested on new speakers." in said(
+        answer(summarise([*IMBALANCED, *HELPS])).reading
+    )
+
+
 def test_an_interval_beside_0_is_not_enough_where_the_corrected_p_is_not_below_5_percent() -> None:
     report = summarise([*IMBALANCED, *HELPS])
     first, second = report.rows

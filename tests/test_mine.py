@@ -20,7 +20,7 @@ from sertools.experiment.closing import choice, closing, final_lines
 from sertools.experiment.fragment import fragment
 from sertools.experiment.labels import count_labels, folds_of, rare_classes
 from sertools.experiment.mine import Mine, own_settings
-from sertools.experiment.preview import preview
+from sertools.experiment.preview import preview, rehearsal_line
 
 ROOT = Path(__file__).parent.parent
 EVEN = {"angry": 3, "happy": 10, "sad": 10, "neutral": 12}  # of each speaker
@@ -114,6 +114,13 @@ def test_that_nothing_can_be_shown_is_not_said_as_if_nothing_were_there():
         ({s: EVEN for s in "ab"}, {"CLASSES": "agry"}, "has no class 'agry'; it has neutral, happy, sad, angry"),
         ({s: EVEN for s in "ab"}, {"EMOTIONS": "angry cross"}, "no recording of 'cross'; it has angry, happy"),
         ({s: EVEN for s in "ab"}, {"BY": "session"}, "BY 'session': make mine folds by speaker or utterance"),
+        ({s: EVEN for s in "ab"}, {"FOLDS": "1"}, "FOLDS 1: what is tested is not trained on"),
+        ({s: EVEN for s in "ab"}, {"METHODS": "full"}, "METHODS: full: stands in Table 2 alone"),
+        (
+            {s: EVEN for s in "ab"},
+            {"METHODS": "CP zeroshot", "ENCODER": "e", "DONORS": "x"},
+            "METHODS: zeroshot: stands",
+        ),
         ({s: {**EVEN, "an gry": 2} for s in "ab"}, {}, "class 'an gry' makes no name of a folder"),
     ],
 )
@@ -183,6 +190,8 @@ def test_a_choice_on_validation_rows_is_told_to_be_no_final_one(tmp_path):
 def test_figures_of_known_voices_are_told_as_such(tmp_path, speakers, given, words):
     own = mine(tmp_path, {speaker: EVEN for speaker in speakers}, **given)
     assert words in preview(own, 2).splitlines()
+    nothing_shown = f"{before.NO_INTERVAL} The choice will be posthoc."
+    assert (nothing_shown in preview(own, 2).splitlines()) == (words in (before.KNOWN_VOICES, before.ONE_VOICE))
     by = "speaker" if words.startswith("2 folds") else "utterance"
     assert own.settings["BY"] == by
     text = fragment({"CORPUS": str(tmp_path), "OUT": str(tmp_path), **given}, ["mine-cells"])
@@ -233,16 +242,25 @@ def test_nothing_is_removed_and_each_rare_class_has_results(tmp_path):
 
 def test_time_and_disk_are_of_what_is_missing(tmp_path):
     own = mine(tmp_path, {s: EVEN for s in "ab"}, METHODS="posthoc", SEEDS="0")
-    # Rows, classes, and for each of two folds a test and a training store, a classifier and a result.
+    # Rows, classes, for each of two folds a test and a training store, a classifier and a result; and two reports.
     assert "To be made in" in (text := preview(own, 1))
-    assert " 10 files, " in text
+    assert " 12 files, " in text
     assert "after the encoding, 1 at a time" in text
     (tmp_path / "all.h5").touch()
-    assert " 9 files, " in (text := preview(own, 2))
+    assert " 11 files, " in (text := preview(own, 2))
     assert "after" not in text
     # Of which the oldest stems: other labels, other rows.
     os.utime(tmp_path / "all.h5", (0, 0))
-    assert " 10 files, " in preview(own, 2)
+    assert " 12 files, " in preview(own, 2)
+
+
+def test_published_folds_are_counted_and_a_class_is_asked_for_once(tmp_path):
+    folds = tmp_path / "folds.csv"
+    folds.write_text("speaker,fold\na,x\nb,x\nc,y\nd,y\n")
+    own = mine(tmp_path, {s: EVEN for s in "abcd"}, FOLDS=str(folds), CLASSES="angry angry")
+    assert own.looked_at == ("angry",)
+    assert "each trained on 2 folds × 3 seeds." in preview(own, 1)
+    assert f"FOLDS={folds}" in rehearsal_line(own)
 
 
 def test_a_corpus_may_grow_and_a_small_one_has_fewer_components(tmp_path):

@@ -61,7 +61,7 @@ class Mine:
     def looked_at(self) -> tuple[str, ...]:
         """The classes that results are judged by: those asked for, else the rare ones, else the smallest."""
         classes = self.labels.classes
-        asked = tuple(self.settings["CLASSES"].split())
+        asked = tuple(dict.fromkeys(self.settings["CLASSES"].split()))
         for name in asked:
             if name not in classes:
                 raise UsageError(f"CLASSES: {self.labels.path} has no class {name!r}; it has {', '.join(classes)}")
@@ -75,12 +75,12 @@ class Mine:
 
     @property
     def n_folds(self) -> int:
-        """The number of folds, where they are parts or speakers."""
+        """The number of folds: those that are asked for, else by the kind of rows and the speakers."""
         n_speakers = len(self.labels.speakers)
         if self.asked["FOLDS"] == SPEAKERS:
             return n_speakers
-        if are_parts(self.asked["FOLDS"]):
-            return int(self.asked["FOLDS"])
+        if self.asked["FOLDS"]:
+            return len(folds(self.asked))
         most = _FOLDS["embedding" if self.settings["ENCODER"] else "spectrogram"]
         return min(most, n_speakers) if self.settings["BY"] == "speaker" else most
 
@@ -200,6 +200,14 @@ def unlisted(given: Mapping[str, str]) -> Mine:
     settings = resolve({**own, **({"FOLDS": folds_asked} if folds_asked else {})})
     if settings["BY"] not in ("speaker", UTTERANCE):
         raise UsageError(f"BY {settings['BY']!r}: make mine folds by speaker or {UTTERANCE}")
+    if folds_asked == "1":
+        raise UsageError("FOLDS 1: what is tested is not trained on, so that two are the fewest")
+    known = [method.name for method in rows("mine", settings)]
+    if other := [name for name in settings["METHODS"].split() if name not in known]:
+        raise UsageError(
+            f"METHODS: {other[0]}: stands in Table 2 alone, where a class is reduced, and make mine removes nothing; "
+            "leave it out"
+        )
     if "--on-error" not in settings["FRONT_END"]:
         settings["FRONT_END"] = f"{settings['FRONT_END']} --on-error skip".strip()
     return Mine(settings, None, {**settings, "FOLDS": folds_asked, "PCA": given.get("PCA", "")})

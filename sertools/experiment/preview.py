@@ -28,6 +28,7 @@ ONE_VOICE = (
 ASKED_VOICES = (
     "NOTE: BY=utterance: every figure is of voices that the classifier has heard; on new ones it does worse."
 )
+NO_INTERVAL = "There will be no intervals, for they need two speakers, and all named: no method can be shown to help."
 LEVEL = 0.8  # a class with this share of the largest lacks nothing that could be made up for
 _FEW = 20
 # Settings whose files are of other content, under the same names, when they change.
@@ -100,7 +101,7 @@ def preview(mine: Mine, jobs: int) -> str:
     lines += [
         f"Methods: {methods}; each trained on {n_folds} folds × {n_seeds} seed{'s' * (n_seeds > 1)}.",
         *(
-            f"{method.name} is chosen on validation rows: if it does best, no line follows that trains it on everything."
+            f"{method.name} is chosen on validation rows: if it does best, no line follows that trains it on all."
             for method in asked
             if method.grid
         ),
@@ -145,6 +146,8 @@ def _folds(mine: Mine, labels: Labels, n_folds: int) -> Iterator[str]:
     if remark := voices(mine):
         yield f"{n_folds} folds of recordings."
         yield remark
+        if (labels.unnamed or len(labels.speakers) < 2) and len(mine.settings["SEEDS"].split()) > 1:
+            yield f"{NO_INTERVAL} The choice will be {mine.baseline}."
         return
     if mine.settings["FOLDS"] == SPEAKERS:
         yield f"{n_folds} folds of {len(labels.speakers)} speakers, tested by classifiers that never heard them."
@@ -161,7 +164,7 @@ def rehearsal_line(mine: Mine) -> str:
     labels, settings = mine.labels, mine.settings
     given = {name: settings[name] for name in ("CORPUS", "READER", "ENCODER", "RELABEL", "DONORS") if settings[name]}
     given |= {"EMOTIONS": " ".join(sorted(labels.classes)), "CLASSES": " ".join(mine.looked_at), "KEEP": "0.1"}
-    given |= {"PROFILE": "cpu", "FOLDS": str(mine.n_folds), "SEEDS": settings["SEEDS"]}
+    given |= {"PROFILE": "cpu", "FOLDS": mine.asked["FOLDS"] or str(mine.n_folds), "SEEDS": settings["SEEDS"]}
     if settings["BY"] == UTTERANCE:
         given["BY"] = UTTERANCE
     return " ".join(["make table2", *(shlex.quote(f"{name}={value}") for name, value in given.items())])
@@ -222,12 +225,12 @@ def _cost(mine: Mine, labels: Labels, jobs: int) -> Iterator[str]:
     """Say how long the rest will take, and refuse a disk that is too full for it."""
     out = Path(mine.settings["OUT"])
     kind = 0 if mine.settings["ENCODER"] else 1
-    rules = [rule for section in mine.sections() for rule in section.rules if "$(SERTOOLS) " in rule.lines[-1]]
+    rules = [rule for section in mine.sections() for rule in section.rules]
     stale = _stale(rules, out)
-    missing = Counter(rule.lines[-1].split()[1] for rule in rules if rule.target in stale)
+    lines = [rule.lines[-1] for rule in rules if rule.target in stale]
+    missing = Counter(line.split()[1] for line in lines if line.startswith("$(SERTOOLS) "))
     seconds = sum(n * _SECONDS[verb][kind] for verb, n in missing.items() if verb in _SECONDS) / jobs
     wanted = sum(n * _BYTES[verb][kind] for verb, n in missing.items() if verb in _BYTES)
-    n_left = sum(missing.values())
     if missing["extract"] or missing["embed"]:
         wanted += _ROW_BYTES[kind] * sum(labels.classes.values())
     free = shutil.disk_usage(out).free
@@ -236,11 +239,11 @@ def _cost(mine: Mine, labels: Labels, jobs: int) -> Iterator[str]:
             f"{out}: the disk has {_size(free)} free, and about {_size(wanted)} will be written; free some, or name "
             "a folder on another disk by OUT="
         )
-    if not n_left:
+    if not stale:
         yield f"All files are in {out}."
         return
     first = " after the encoding" if missing["extract"] or missing["embed"] else ""
-    yield f"To be made in {out}: {n_left} files, about {_size(wanted)} of {_size(free)} that are free;"
+    yield f"To be made in {out}: {len(stale)} files, about {_size(wanted)} of {_size(free)} that are free;"
     yield f"about {_duration(seconds)}{first}, {jobs} at a time. Stop it when you like: the same line goes on."
 
 

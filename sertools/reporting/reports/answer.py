@@ -96,7 +96,9 @@ def answer(report: Report) -> Answer:
         for row in report.rows
         if row.method != report.baseline
     ]
-    return _compared(question, found, "the method, trained anew and tested on new speakers", _thin([report]))
+    # Without speakers nothing tells whether those of the test set were heard in training.
+    what = "the method, trained anew" + (" and tested on new speakers" if report.n_speakers > 1 else "")
+    return _compared(question, found, what, _thin([report]))
 
 
 def answer_over(report: CorporaReport) -> Answer:
@@ -206,6 +208,8 @@ def _would_be_found(found: Sequence[_Compared]) -> str:
     gains = [gain for each in found if each.primary and (gain := found_now(each.primary)) > 0]
     if not gains:
         return ""
+    if min(gains) >= 1:
+        return "; such an experiment is too small to find any gain"
     size = " to ".join(dict.fromkeys((percent(min(gains)), percent(max(gains)))))
     return f"; such an experiment finds a gain of {size} points in {100 * POWER:.0f} % of cases, as one comparison"
 
