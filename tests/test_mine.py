@@ -45,6 +45,7 @@ def mine(folder: Path, counts: Mapping[str, Mapping[str, int]], **given: str) ->
     ("classes", "rare"),
     [
         ({"a": 100, "b": 80, "c": 60, "d": 39}, ()),
+        ({"a": 100, "b": 80, "c": 60, "d": 35}, ()),
         ({"a": 100, "b": 80, "c": 60, "d": 34}, ("d",)),
         ({"a": 1000, "b": 100, "c": 100, "d": 40, "e": 30}, ("e", "d")),
         ({"a": 100, "b": 20}, ("b",)),
@@ -109,7 +110,7 @@ def test_that_nothing_can_be_shown_is_not_said_as_if_nothing_were_there():
         ),
         ({s: {"sad": 9, "happy": 9} for s in "ab"}, {}, "class 'sad' has 18 .* it is not rare.* make table2 CORPUS="),
         ({s: EVEN for s in "ab"}, {"FOLDS": "3"}, "FOLDS 3: .*labels.csv names 2 speakers; use FOLDS=speakers"),
-        ({"a": EVEN}, {"BY": "speaker"}, "BY=speaker: .* names 1 speakers, and folds need two; take a READER"),
+        ({"a": EVEN}, {"BY": "speaker"}, "BY=speaker: .* names 1 speaker, and folds need two; take a READER"),
         ({"": EVEN}, {"FOLDS": "speakers"}, "names 0 speakers, and folds need two"),
         ({s: EVEN for s in "ab"}, {"CLASSES": "agry"}, "has no class 'agry'; it has neutral, happy, sad, angry"),
         ({s: EVEN for s in "ab"}, {"EMOTIONS": "angry cross"}, "no recording of 'cross'; it has angry, happy"),
@@ -246,6 +247,8 @@ def test_time_and_disk_are_of_what_is_missing(tmp_path):
     assert "To be made in" in (text := preview(own, 1))
     assert " 12 files, " in text
     assert "after the encoding, 1 at a time" in text
+    seconds = [int(re.search(r"about (\d+) seconds", preview(own, jobs))[1]) for jobs in (1, 2)]
+    assert seconds == [60, 30]
     (tmp_path / "all.h5").touch()
     assert " 11 files, " in (text := preview(own, 2))
     assert "after" not in text
@@ -261,6 +264,13 @@ def test_published_folds_are_counted_and_a_class_is_asked_for_once(tmp_path):
     assert own.looked_at == ("angry",)
     assert "each trained on 2 folds × 3 seeds." in preview(own, 1)
     assert f"FOLDS={folds}" in rehearsal_line(own)
+
+
+def test_recordings_that_are_left_out_are_told(tmp_path):
+    text = preview(mine(tmp_path, {**{s: EVEN for s in "ab"}, "": {"sad": 1}, "c": {"": 2, "sad": 1}}), 1)
+    assert "Left out, without an emotion: 2 recordings.\n" in text
+    assert "Neither trained on nor tested, without a speaker: 1 recording.\n" in text
+    assert ", 3 named speakers, 4 classes: " in text
 
 
 def test_a_corpus_may_grow_and_a_small_one_has_fewer_components(tmp_path):

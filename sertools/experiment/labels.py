@@ -104,9 +104,14 @@ def require_recordings(labels: Labels) -> None:
     for name, n in labels.classes.items():
         if n < _FEWEST:
             raise UsageError(
-                f"{labels.path}: class {name!r} has {n} recording{'s' * (n > 1)}, and {_FEWEST} are the fewest that "
+                f"{labels.path}: class {name!r} has {with_noun(n, 'recording')}, and {_FEWEST} are the fewest that "
                 f"can be learnt from and tested on; record more, or leave it out by {without(labels, name)}"
             )
+
+
+def with_noun(n: int, noun: str) -> str:
+    """Write a number with its noun, such as ``2 speakers``."""
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def without(labels: Labels, name: str) -> str:
@@ -143,7 +148,8 @@ def folds_of(labels: Labels, rare: Sequence[str], n_folds: int, *, fewer: bool =
     """
     if len(labels.speakers) < n_folds:
         raise UsageError(
-            f"FOLDS {n_folds}: {labels.path} names {len(labels.speakers)} speakers; use FOLDS=speakers, or fewer"
+            f"FOLDS {n_folds}: {labels.path} names {with_noun(len(labels.speakers), 'speaker')}; use "
+            "FOLDS=speakers, or fewer"
         )
     for n in range(n_folds, 1, -1) if fewer else ():
         dealt = _dealt(labels, rare, n)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sertools.errors import UsageError
 from sertools.experiment.folds import SPECS, Fold, corpus_stores, folds
-from sertools.experiment.labels import Labels, count_labels, rare_classes
+from sertools.experiment.labels import Labels, count_labels, rare_classes, with_noun
 from sertools.experiment.paper_tables import rows
 from sertools.experiment.places import Cell
 from sertools.experiment.rules import OUT, Rule, Section, needed
@@ -241,8 +241,9 @@ def _settled(mine: Mine, labels: Labels, *, by_was_asked: bool) -> Mine:
     if len(labels.speakers) < 2 and settings["BY"] == "speaker":
         if by_was_asked or mine.asked["FOLDS"] == SPEAKERS:
             raise UsageError(
-                f"BY=speaker: {labels.path} names {len(labels.speakers)} speakers, and folds need two; take a READER "
-                f"that knows them, or a CSV with a speaker column, or leave BY and FOLDS out to fold by {UTTERANCE}"
+                f"BY=speaker: {labels.path} names {with_noun(len(labels.speakers), 'speaker')}, and folds need two; "
+                "take a READER that knows them, or a CSV with a speaker column, or leave BY and FOLDS out to fold by "
+                f"{UTTERANCE}"
             )
         settings["BY"] = UTTERANCE
     settled = replace(mine, settings=settings)

@@ -11,7 +11,7 @@ from math import inf
 from pathlib import Path
 
 from sertools.errors import SertoolsError, UsageError, printable
-from sertools.experiment.labels import RARE, Labels, folds_of, folds_text, rare_classes, require_recordings
+from sertools.experiment.labels import RARE, Labels, folds_of, folds_text, rare_classes, require_recordings, with_noun
 from sertools.experiment.mine import UTTERANCE, Mine
 from sertools.experiment.paper_tables import rows
 from sertools.experiment.rules import OUT, Rule
@@ -99,7 +99,7 @@ def preview(mine: Mine, jobs: int) -> str:
     methods = " ".join(method.name for method in asked)
     n_seeds = len(settings["SEEDS"].split())
     lines += [
-        f"Methods: {methods}; each trained on {n_folds} folds × {n_seeds} seed{'s' * (n_seeds > 1)}.",
+        f"Methods: {methods}; each trained on {n_folds} folds × {with_noun(n_seeds, 'seed')}.",
         *(
             f"{method.name} is chosen on validation rows: if it does best, no line follows that trains it on all."
             for method in asked
@@ -123,10 +123,10 @@ def voices(mine: Mine) -> str:
 def _classes(mine: Mine, labels: Labels) -> Iterator[str]:
     classes = labels.classes
     counts = ", ".join(f"{name} {n}" for name, n in classes.items())
-    n_speakers = len(labels.speakers)
-    yield f"{sum(classes.values())} recordings, {n_speakers} named speakers, {len(classes)} classes: {counts}."
+    speakers = with_noun(len(labels.speakers), "named speaker")
+    yield f"{sum(classes.values())} recordings, {speakers}, {len(classes)} classes: {counts}."
     if labels.unlabelled:
-        yield f"{labels.unlabelled} recordings without an emotion are left out."
+        yield f"Left out, without an emotion: {with_noun(labels.unlabelled, 'recording')}."
     rare = rare_classes(classes)
     looked_at = ", ".join(mine.looked_at)
     if set(mine.looked_at) == set(rare):
@@ -156,7 +156,7 @@ def _folds(mine: Mine, labels: Labels, n_folds: int) -> Iterator[str]:
     if len(labels.speakers) < 5:
         yield "So few speakers tell little of others: expect wide intervals."
     if labels.unnamed:
-        yield f"{labels.unnamed} recordings name no speaker: they are neither trained on nor tested."
+        yield f"Neither trained on nor tested, without a speaker: {with_noun(labels.unnamed, 'recording')}."
 
 
 def rehearsal_line(mine: Mine) -> str:
