@@ -271,6 +271,9 @@ def test_recordings_that_are_left_out_are_told(tmp_path):
     assert "Left out, without an emotion: 2 recordings.\n" in text
     assert "Neither trained on nor tested, without a speaker: 1 recording.\n" in text
     assert ", 3 named speakers, 4 classes: " in text
+    text = preview(mine(tmp_path, {**{s: EVEN for s in "ab"}, "": {"angry": 1}}), 1)
+    assert ", angry 7." in text
+    assert "All that is said of angry rests on 6 recordings: " in text
 
 
 def test_a_corpus_may_grow_and_a_small_one_has_fewer_components(tmp_path):

@@ -138,8 +138,10 @@ def _classes(mine: Mine, labels: Labels) -> Iterator[str]:
         yield "To rehearse what would help if it were, cut to a tenth of its recordings:"
         yield f"  {rehearsal_line(mine)}"
     for name in mine.looked_at:
-        if classes[name] < _FEW:
-            yield f"All that is said of {name} rests on {classes[name]} recordings: expect wide intervals."
+        # Where folds are of speakers, recordings without one are in none.
+        n = classes[name] if mine.settings["BY"] == UTTERANCE else sum(labels.of(name).values())
+        if n < _FEW:
+            yield f"All that is said of {name} rests on {with_noun(n, 'recording')}: expect wide intervals."
 
 
 def _folds(mine: Mine, labels: Labels, n_folds: int) -> Iterator[str]:
