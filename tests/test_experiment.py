@@ -614,9 +614,9 @@ def test_while_the_speakers_are_not_known_make_has_rules_up_to_them(tmp_path):
 
 
 def test_each_speaker_has_a_fold_once_they_are_known(tmp_path):
-    given = {"FOLDS": "speakers", "OUT": f"{tmp_path}/o$ut", "METHODS": "full"}
-    (tmp_path / "o$ut").mkdir()
-    (tmp_path / "o$ut" / "speakers.csv").write_text(folds_of_speakers('{"speakers": ["f1", "m, 1", "m2"]}'))
+    given = {"FOLDS": "speakers", "OUT": f"{tmp_path}/o#ut", "METHODS": "full"}
+    (tmp_path / "o#ut").mkdir()
+    (tmp_path / "o#ut" / "speakers.csv").write_text(folds_of_speakers('{"speakers": ["f1", "m, 1", "m2"]}'))
     found = {lines[0].split(":")[0]: lines for lines in rules(fragment(given))}
     assert [target for target in found if target.endswith("/test.h5") and "wild" not in target] == [
         f"$(OUT)/{number}/test.h5" for number in (1, 2, 3)
