@@ -1,4 +1,4 @@
-"""Take something out of vectors, for a column beside `make table2`: voices, or loudness and speaking rate.
+"""Take something out of vectors, for a column beside `make table2`: voices, or loudness and rate.
 
 ``python examples/rows_without.py rows.h5 -o out.h5 --take-out speakers`` standardises the rows of each speaker by
 that speaker's own mean and spread. That is transductive: of a test speaker it needs all recordings at once, without
@@ -8,8 +8,7 @@ labels.
 rows by two numbers of each recording, its level in dB (silence below 35 dB left out) and its onsets a second;
 ``--keep`` keeps that part alone. It is a control: whatever still helps without them is not loudness and rate.
 
-The store that is written is used in the place of the first, by ``make`` as all.h5, and each donor is treated
-likewise.
+The store that is written is used in the place of the first, by ``make`` as all.h5; each donor is treated likewise.
 """
 
 import argparse
