@@ -61,5 +61,4 @@ def test_loudness_and_rate_are_those_of_what_is_heard(script, rng, tmp_path):
         soundfile.write(tmp_path / f"{name}.wav", y, 16_000)
         measured[name] = script.loudness_and_rate(tmp_path / f"{name}.wav", 16_000)
     assert measured["loud"][0] - measured["quiet"][0] == pytest.approx(20.0, abs=0.5)
-    assert measured["loud"][1] == pytest.approx(2.0, abs=1.5)
-    assert measured["fast"][1] == pytest.approx(6.0, abs=1.0)
+    assert measured["fast"][1] > 2.0 * measured["loud"][1] > 2.0
