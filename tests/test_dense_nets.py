@@ -31,7 +31,7 @@ CLASSES = ("angry", "happy", "sad")
 DENSE = dataclasses.replace(NET, width=1 / 16, latent="dense")
 QUICK = {"steps": 60, "batch_size": 16}
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*does not tell", "ignore:.*nothing moved",
+    "ignore:.*fewer than", "ignore:.*loses to PCA", "ignore:.*does not tell", "ignore:.*nothing moved",
     "ignore:.*learnt nothing", "ignore:.*rows are not real speech",
 )  # fmt: skip
 
