@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import sertools
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
 from sertools.encoders.encoder import open_encoder
-from sertools.errors import CorpusError, ModelError, Stopped, StoreError, TrainingError, UsageError
+from sertools.errors import CorpusError, ModelError, SertoolsWarning, Stopped, StoreError, TrainingError, UsageError
 from sertools.generation.opening import Ways
 from sertools.generation.rows import generate
 from sertools.generation.sounding import Sounding
@@ -429,6 +430,14 @@ def compared(tmp_path_factory):
         for each in sertools.corpus("ravdess", Path(os.environ["SERTOOLS_DATA"]) / "ravdess")
         if each.emotion in ("angry", "happy", "neutral", "sad")
     ]
+    with warnings.catch_warnings():
+        # One recording is there twice, and nets of few minutes are warned of.
+        warnings.simplefilter("ignore", SertoolsWarning)
+        return compare(chosen, folder)
+
+
+def compare(chosen, folder):
+    """Extract, train three times, generate; see `compared`."""
     sertools.extract(chosen, folder / "all.h5", front_end=FrontEnd(n_mels=64, n_frames=64, trim_db=35.0))
     sertools.select(folder / "all.h5", folder / "test.h5", fold="1/3")
     sertools.select(folder / "all.h5", folder / "train.h5", fold="1/3", invert=True)
@@ -460,7 +469,8 @@ def test_made_speech_is_nearer_to_speech_than_noise_of_its_spectrum_and_envelope
 @pytest.mark.slow
 @pytest.mark.skipif("SERTOOLS_MODELS" not in os.environ, reason="SERTOOLS_MODELS names no folder of encoders")
 @pytest.mark.xfail(
-    reason="an encoder takes so short a training for no nearer to speech than noise: docs/generator.md"
+    raises=AssertionError,
+    reason="an encoder takes so short a training for no nearer to speech than noise: docs/generator.md",
 )
 def test_made_speech_is_nearer_by_an_encoder_too(compared):
     heldout, pairs = compared
