@@ -62,7 +62,7 @@ _WORDS = """\
 """
 _HINT = """\
 	@echo
-	@echo 'On the rows of a pretrained encoder (290 MB from the hub): make demo{corpus} ENCODER=whisper-base'
+	@echo 'On the rows of a pretrained encoder (downloaded from the hub): make demo{corpus} ENCODER=whisper-base'
 """
 _OF_PICTURES = ("ablation", "fig2", "fig3", "figures")
 _CELL_THREAD = "cell: export OMP_NUM_THREADS = 1\n"
