@@ -213,15 +213,15 @@ def test_the_average_follows_the_weights():
     with torch.no_grad():
         net.weight.fill_(3.0)
         net.running_mean.fill_(7.0)
-    average.update(net, 0)
+    average.update(0)
     assert average.net.weight.item() == pytest.approx(1.0 + 0.9 * 2.0)  # a tenth is kept at first
     assert average.net.running_mean.item() == 7.0
-    average.update(net, 1000)
+    average.update(1000)
     assert average.net.weight.item() == pytest.approx(3.0 - 0.9 * (3.0 - 2.8))
     last = Average(net, 0.0)
     with torch.no_grad():
         net.weight.fill_(5.0)
-    last.update(net, 100)
+    last.update(100)
     assert last.net.weight.item() == 5.0
     assert not last.net.training
     assert not last.net.weight.requires_grad

@@ -101,7 +101,7 @@ class GanTrainer(Resumable):
         losses = self._update_discriminator(real, self.labels[onto(real.device, torch.from_numpy(index))])
         losses |= self._update_generator()
         if self.average:
-            self.average.update(self.generator, step)
+            self.average.update(step)
         return losses
 
     @property

@@ -82,7 +82,7 @@ class CycleTrainer(Resumable):
             judged = net.critic_losses(x, y, made_y, made_x, labels)
         sum(judged.values(), torch.zeros((), device=run.device)).backward()
         self.adam_d.step()
-        self.average.update(net.generator, step)
+        self.average.update(step)
         return {name: value.detach() for name, value in (losses | judged).items()}
 
     def _drawn(self, step: int) -> tuple[Index, Index]:

@@ -6,7 +6,7 @@ import copy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -21,6 +21,8 @@ class Average(Generic[Net]):
 
     Parameters
     ----------
+    net
+        What it is of, on the device where it stays.
     decay
         What is kept at each step, from 0 (the last weights) to below 1; less in the first steps, so that the start
         is soon forgotten.
@@ -28,11 +30,15 @@ class Average(Generic[Net]):
 
     def __init__(self, net: Net, decay: float) -> None:
         self.net, self._decay = copy.deepcopy(net).requires_grad_(False).eval(), decay
+        # Listed once: to walk through a net's modules takes longer than to average a small one.
+        self._own: list[Tensor] = list(self.net.parameters())
+        self._new: list[Tensor] = list(net.parameters())
+        self._buffers = list(zip(self.net.buffers(), net.buffers(), strict=True))
 
     @torch.no_grad()
-    def update(self, net: nn.Module, step: int) -> None:
-        """Take the weights after a step, the first of which is 0."""
+    def update(self, step: int) -> None:
+        """Take the net's weights after a step, the first of which is 0."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.net.parameters()), list(net.parameters()), 1.0 - decay)
-        for own, new in zip(self.net.buffers(), net.buffers(), strict=True):
+        torch._foreach_lerp_(self._own, self._new, 1.0 - decay)
+        for own, new in self._buffers:
             own.copy_(new)

@@ -95,7 +95,7 @@ class GeneratorTrainer(ValidatedTrainer[GeneratorNet]):
         losses["loss"].backward()
         self.optimiser.step()
         if self.average:
-            self.average.update(self.net, step)
+            self.average.update(step)
         return {name: value.detach() for name, value in losses.items()} | self.validate(step)
 
     def measure(self) -> dict[str, float]:

@@ -97,7 +97,7 @@ class WaveganTrainer(Resumable):
         losses = {name: torch.stack([one[name] for one in each]).mean() for name in each[0]}
         losses["g"] = self._update_generator(labels)
         if self.average:
-            self.average.update(self.generator, step)
+            self.average.update(step)
         return losses
 
     def _real(self, turn: int) -> tuple[Tensor, Tensor]:
