@@ -36,7 +36,8 @@ from sertools.store.format import SEGMENT_COLUMNS, UTTERANCE_COLUMNS, Contents, 
 from sertools.store.lineage import union
 from sertools.store.writer import write_store
 from sertools.training.batches import Rows, open_rows
-from sertools.training.donors import Speech, align, brought, carried, class_means, informed
+from sertools.training.class_means import Speech, class_means
+from sertools.training.donors import align, brought, carried, informed
 from sertools.training.informed import check_donors, matched, speech_of
 from sertools.training.order import balanced_indices
 from sertools.training.scaling import Scaler

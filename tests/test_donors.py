@@ -17,7 +17,8 @@ from sertools import evaluate, finetune_gan, fit_latents, generate, info, pretra
 from sertools.encoding import Encoding
 from sertools.errors import LineageError, SertoolsWarning, StoreError, UsageError
 from sertools.training.checkpoint import load_header, load_model
-from sertools.training.donors import Informed, Speech, align, beyond, carried, class_means, informed
+from sertools.training.class_means import Speech, class_means
+from sertools.training.donors import Informed, align, beyond, carried, informed
 from sertools.training.informed import matched
 from sertools.training.latents import load_latents
 
@@ -152,20 +153,6 @@ def test_another_donor_changes_neither_map_nor_verdict(rng, centres):
     np.testing.assert_array_equal(alone.mean, again.mean)
     assert (alone.auc == again.auc).all()
     assert alone.chance == again.chance
-
-
-def test_a_mean_is_as_sure_as_its_speakers_are_many(rng):
-    def sampled(speakers: int, rows: int) -> Speech:
-        who = np.repeat(np.arange(speakers), rows)
-        latents = rng.standard_normal((speakers, D))[who] + 0.5 * rng.standard_normal((len(who), D))
-        return Speech(latents, np.full(len(who), "sad"), np.array([f"s{number}" for number in who]))
-
-    for speakers, rows in ((4, 50), (40, 5)):
-        found = np.mean([class_means(sampled(speakers, rows)).variance[0] for _ in range(20)])
-        assert found == pytest.approx(1.0 / speakers + 0.25 / (speakers * rows), rel=0.15)
-    one = sampled(40, 5)
-    alone = class_means(Speech(one.latents, one.labels, np.full(200, "")))
-    assert alone.variance[0] == pytest.approx(np.var(one.latents, axis=0, ddof=1).mean() / 200)
 
 
 def test_what_lies_beyond_noise(rng):

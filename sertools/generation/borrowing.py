@@ -23,7 +23,8 @@ from sertools.store.identity import called, in_corpus
 from sertools.store.lineage import Lineage, union
 from sertools.store.writer import Spool
 from sertools.training.batches import Rows, open_rows
-from sertools.training.donors import Words, brought
+from sertools.training.class_means import Words
+from sertools.training.donors import brought
 from sertools.training.informed import check_donors, donor_names, matched
 from sertools.training.scaling import fit_standardiser
 

@@ -13,61 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from sertools.arrays import FloatArray, Index, Matrix
+from sertools.arrays import FloatArray, Matrix
 from sertools.metrics import auc_against_rest
+from sertools.training.class_means import ClassMeans, Speech, averages, class_means
 
-Words = npt.NDArray[np.str_]
 PERMUTATIONS = 99  # higher than all of them by chance: one time in a hundred
 _BISECTIONS = 60  # to the last digit of a float
 _TINY = float(np.finfo(np.float64).tiny)
-
-
-@dataclass(frozen=True)
-class Speech:
-    """Rows of some classes.
-
-    Attributes
-    ----------
-    latents
-        [shape=(N, latent_size)]
-    labels, speakers
-        Of each row [shape=(N,)]; where a speaker is empty, nobody else's rows hang together with this one.
-    """
-
-    latents: Matrix
-    labels: Words
-    speakers: Words
-
-    def of(self, classes: Sequence[str]) -> Speech:
-        """Return the rows of some classes."""
-        here = np.isin(self.labels, list(classes))
-        return Speech(self.latents[here], self.labels[here], self.speakers[here])
-
-
-@dataclass(frozen=True)
-class ClassMeans:
-    """The mean of each class, and how sure it is.
-
-    Attributes
-    ----------
-    classes
-        Sorted.
-    mean
-        [shape=(n_classes, latent_size)]
-    variance
-        Of each mean by sampling of speakers and rows [shape=(n_classes,)].
-    """
-
-    classes: tuple[str, ...]
-    mean: Matrix
-    variance: FloatArray
-
-    def of(self, classes: Sequence[str]) -> ClassMeans:
-        """Return the means of some classes, in their order."""
-        places = [self.classes.index(name) for name in classes]
-        return ClassMeans(tuple(classes), self.mean[places], self.variance[places])
 
 
 @dataclass(frozen=True)
@@ -125,46 +78,6 @@ class Informed:
     mean: Matrix
     own: FloatArray
     of_donors: Matrix
-
-
-def class_means(speech: Speech) -> ClassMeans:
-    """Average each class, and say how sure that is by variance components between and within speakers.
-
-    Rows of one speaker and class resemble each other, so twelve rows of three speakers tell less than of twelve: a
-    nested analysis of variance (Searle et al. 1992, "Variance Components", §3.6) gives both components, common to
-    all classes.
-
-    Raises
-    ------
-    ValueError
-        If no class has two rows.
-    """
-    classes, labels = np.unique(speech.labels, return_inverse=True)
-    names, speakers = np.unique(speech.speakers, return_inverse=True)
-    speakers = np.where(speech.speakers == "", len(names) + np.arange(len(labels)), speakers)
-    n_speakers = len(names) + len(labels)  # at most
-    pairs, group = np.unique(labels * n_speakers + speakers, return_inverse=True)
-    n_rows, sizes, class_of = np.bincount(labels), np.bincount(group), pairs // n_speakers
-    if len(labels) == len(classes):
-        raise ValueError("holds one row of each class; how far rows lie apart needs two of some class")
-    mean, of_group = _averages(speech.latents, labels), _averages(speech.latents, group)
-    n_latents = speech.latents.shape[1]
-    within = between = 0.0
-    if len(labels) > len(sizes):
-        within = float(np.square(speech.latents - of_group[group]).sum()) / n_latents / (len(labels) - len(sizes))
-    squares = np.bincount(class_of, sizes.astype(float) ** 2)
-    spread = float(sizes @ np.square(of_group - mean[class_of]).sum(axis=1)) / n_latents
-    if len(sizes) > len(classes):
-        excess = spread - (len(sizes) - len(classes)) * within
-        between = max(0.0, excess / float((n_rows - squares / n_rows).sum()))
-    return ClassMeans(tuple(classes.tolist()), mean, within / n_rows + between * squares / n_rows**2)
-
-
-def _averages(latents: Matrix, numbers: Index) -> Matrix:
-    sums = np.zeros((numbers.max() + 1, latents.shape[1]))
-    np.add.at(sums, numbers, latents)
-    averages: Matrix = sums / np.bincount(numbers)[:, None]
-    return averages
 
 
 def carried(ours: Matrix, theirs: Matrix) -> Matrix:
@@ -239,7 +152,7 @@ def align(speech: Speech, ours: ClassMeans, donor: Speech) -> Aligned:
     judge = _Judge(speech, ours, shared.classes)
     rng = np.random.default_rng(0)  # whatever the seed of a run: same rows, same verdict
     numbers = np.searchsorted(theirs.classes, donor.labels)
-    shuffled = (_averages(donor.latents, rng.permutation(numbers)) for _ in range(PERMUTATIONS))
+    shuffled = (averages(donor.latents, rng.permutation(numbers)) for _ in range(PERMUTATIONS))
     # Of AUC the permutations would know directions alone, and of few classes one in some lies right by chance.
     chance = max(judge.agreement(carried(shared.mean, means)) for means in shuffled)
     miss = beyond(np.square(moved - shared.mean).mean(axis=1), shared.variance + sampling)

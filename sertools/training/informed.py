@@ -16,7 +16,8 @@ from sertools.corpora import licences
 from sertools.corpora.emotions import canonical_emotion
 from sertools.errors import LineageError, StoreError, UsageError, warn
 from sertools.training.batches import Rows
-from sertools.training.donors import PERMUTATIONS, Aligned, ClassMeans, Speech, align, class_means, informed
+from sertools.training.class_means import ClassMeans, Speech, class_means
+from sertools.training.donors import PERMUTATIONS, Aligned, align, informed
 
 _DIGITS = 4  # of what is told
 
