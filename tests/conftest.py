@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,14 @@ SR = 16_000
 TAKES = {"angry": 1, "happy": 2, "neutral": 3, "sad": 2}
 SPEAKERS = ("01", "02", "03", "04", "05", "06")
 TINY = FrontEnd(segment_seconds=1.0, n_mels=32, n_frames=32)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_are_heeded() -> None:
+    """Under nohup, or in the background of a script, they are ignored, and so by what a test starts."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def tone(rng: np.random.Generator, pitch: float, seconds: float, slope: float = 0.0) -> np.ndarray:

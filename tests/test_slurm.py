@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from slurm_cluster import ENDED, Cluster, running_cluster
 
+import sertools
+
 pytestmark = pytest.mark.slurm
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "examples" / "slurm"
@@ -113,6 +115,19 @@ def test_a_job_that_slurm_requeues_goes_on_and_two_tasks_train_one_net(cluster, 
     assert state["Restarts"] == "1", said
     assert "pretrain-ae (process 1 of 2): stopped after step" in said
     assert [made for made, one, two in zip(MADE, *ends, strict=True) if one != two] == []
+
+
+def test_rows_of_an_encoder(cluster, tiny_corpus, encoder, tmp_path):
+    out = tmp_path / "out"
+    where = os.path.relpath(encoder, out.parent)
+    options = {"AE_OPTS": "--steps 10 --device cpu", "GAN_OPTS": "--steps 10 --device cpu"}
+    _, chain = submit(
+        cluster, tiny_corpus / "labels.csv", out, ENCODER=where, FRONT_END="--trim 35", CLF_OPTS="", **options
+    )
+    state, said = cluster.wait(chain), (out / "logs" / "chain.log").read_text()
+    assert state["JobState"] == "COMPLETED", said
+    assert re.search("^gan ", said, re.MULTILINE)  # in the report
+    assert sertools.info(out / "specs.h5")["front_end"]["n_values"] == 16
 
 
 def test_table_2_as_an_array(cluster, tiny_corpus, tmp_path):

@@ -6,7 +6,7 @@
 # Settings come from the environment: SHARDS (8), FOLD (1/5), REDUCED (angry), METHOD (gan; of those that `make
 # settings` shows), SEED (0: other ones follow from it in every fold and for every class), CPUS (4), GPUS (none), TASKS
 # (1: processes, with a GPU each, that train one net together), others that `make settings` shows (PRESET, FRONT_END,
-# KEEP, AE_OPTS, …), and SBATCH_PARTITION, SBATCH_TIMELIMIT, … of sbatch.
+# KEEP, ENCODER, AE_OPTS, …), and SBATCH_PARTITION, SBATCH_TIMELIMIT, … of sbatch.
 # `sertools` must be on PATH in the jobs. A job that runs out of time, or is preempted, is queued again and goes on.
 #SBATCH --job-name=sertools
 #SBATCH --open-mode=append
@@ -20,7 +20,10 @@ if [ "$#" -lt 2 ]; then
 fi
 labels=$1 out=$2 role=${3:-submit}
 : "${SHARDS:=8}" "${FOLD:=1/5}" "${REDUCED:=angry}" "${METHOD:=gan}" "${SEED:=0}" "${PRESET:=paper}" "${CPUS:=4}"
-: "${TASKS:=1}" "${FRONT_END:=}"
+: "${TASKS:=1}" "${FRONT_END:=}" "${ENCODER:=}"
+# The chain runs in its own folder.
+[ ! -e "$ENCODER" ] || ENCODER=$(realpath "$ENCODER")
+export ENCODER
 if [ -z "${COMMANDS:-}" ]; then
     # From the fold's training store to the method's classifier: a file and its command per line, with the seeds that
     # the fold and the class have in `make table2`. The jobs inherit them.
@@ -71,9 +74,10 @@ submit)
     echo "$array $chain"
     ;;
 extract)
+    rows=(extract "$labels" $FRONT_END)
+    [ -z "$ENCODER" ] || rows=(embed "$labels" --encoder "$ENCODER" $FRONT_END)
     make_once "$out/shards/$SLURM_ARRAY_TASK_ID.h5" \
-        extract "$labels" --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" --on-error skip $FRONT_END \
-        -o "$out/shards/$SLURM_ARRAY_TASK_ID.h5"
+        "${rows[@]}" --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" --on-error skip -o "$out/shards/$SLURM_ARRAY_TASK_ID.h5"
     ;;
 chain)
     cd "$out"
