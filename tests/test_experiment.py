@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -346,6 +347,16 @@ def test_strategies_that_alter_audio_are_told_the_encoder():
         ("RS0.6", ""),
     ]
     assert "--encoder" not in fragment({"METHODS": "SAR"})
+
+
+@pytest.mark.parametrize("name", ["CORPUS", "ENCODER", "FOLDS", "NOISE"])
+def test_a_path_with_spaces_is_one_word_of_its_lines(name, tmp_path):
+    path = tmp_path / "my own"
+    path.write_text("speaker,fold\na,1\nb,2\n")
+    given = {"CORPUS": "c", "ENCODER": "e", "NOISE": "n", "METHODS": "SA", "EMOTIONS": "", "OUT": "out"}
+    lines = [line for rule in rules(fragment(given | {name: str(path)})) for line in rule if "my own" in line]
+    assert lines
+    assert all(str(path) in shlex.split(line) for line in lines)
 
 
 @pytest.mark.parametrize(

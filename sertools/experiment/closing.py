@@ -94,7 +94,7 @@ def final_lines(mine: Mine, method: str, tool: str) -> list[str]:
     rules = {rule.target: rule for rule in (*cell.artefacts(), *cell.stores(), trained)}
     made = [f"{tool} {command(rule).partition(' ')[2]}" for rule in rules_in_order(rules, trained.target)]
     encoder = mine.settings["ENCODER"]
-    used = ["predict", trained.target, "NEW-RECORDINGS/", *(["--encoder", encoder] if encoder else [])]
+    used = ["predict", trained.target, "NEW-RECORDINGS/", *(["--encoder", shlex.quote(encoder)] if encoder else [])]
     predicted = " ".join([tool, *used, *filter(None, [asked.evaluated]), "-o predicted.csv"])
     out = mine.settings["OUT"]
     return [line.replace(OUT, shlex.quote(out)) for line in (f"mkdir -p {cell.folder}", *made, predicted)]

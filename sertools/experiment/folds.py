@@ -23,7 +23,7 @@ OF_SPEAKERS = f"{OUT}/speakers.csv"
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _EXTRACT = "extract $< -o $@ --jobs $(JOBS) {FRONT_END}"
 REDUCTION = "select $< --keep {reduced}={KEEP} --seed {keep} -o $@"
-_EMBED = "embed $< -o $@ --encoder {ENCODER} --device {DEVICE} {FRONT_END}"
+_EMBED = "embed $< -o $@ --encoder {encoder} --device {DEVICE} {FRONT_END}"
 _FOLDS_OF_SPEAKERS = Rule(
     target=OF_SPEAKERS,
     needs=(SPECS,),
@@ -44,11 +44,12 @@ def corpus_stores(settings: Settings) -> Section:
         labels = f"{OUT}/corpus/labels.csv"
         spoken = (f"@mkdir -p {OUT}", "rm -rf $(@D)", "$(BIN)/python $< $(@D)")
         rule = Rule(target=labels, needs=("examples/demo_corpus.py",), lines=spoken, first=("$(READY)",))
+    values = {**settings, "encoder": shlex.quote(settings["ENCODER"])}
     return Section(
         "The corpus",
         (
             rule,
-            by_tool(ALL, (labels,), _EMBED if settings["ENCODER"] else _EXTRACT, settings),
+            by_tool(ALL, (labels,), _EMBED if settings["ENCODER"] else _EXTRACT, values),
             by_tool(SPECS, (ALL,), "select $< {where} -o $@", where_words(settings["EMOTIONS"])),
             *([_FOLDS_OF_SPEAKERS] if settings["FOLDS"] == SPEAKERS else []),
         ),
@@ -105,7 +106,7 @@ class Fold:
     def rules(self) -> Section:
         """Give the rules of its stores."""
         rest = f"{self.folder}/rest.h5"
-        own = {SPEAKERS: OF_SPEAKERS}.get(self.settings["FOLDS"], "{FOLDS}")
+        own = {SPEAKERS: OF_SPEAKERS}.get(self.settings["FOLDS"], "{folds}")
         parts = are_parts(self.settings["FOLDS"])
         part = f"--fold {self.number}/{own} --by {{BY}}" if parts else f"--folds {own} --fold {self.number}"
         specs = (SPECS, OF_SPEAKERS) if own == OF_SPEAKERS else (SPECS,)
@@ -116,7 +117,8 @@ class Fold:
             (f"{self.folder}/val.h5", (rest,), f"{val} -o $@"),
             (f"{self.folder}/full.h5", (rest,), f"{val} -v -o $@"),
         )
-        rules = [by_tool(target, needs, line, self.settings) for target, needs, line in made]
+        values = {**self.settings, "folds": shlex.quote(self.settings["FOLDS"])}
+        rules = [by_tool(target, needs, line, values) for target, needs, line in made]
         rules[-1] = after_validation(rules[-1], f"{self.folder}/val.h5")
         return Section(f"Fold {self.number}, who trains and who tests", tuple(rules))
 

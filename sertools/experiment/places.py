@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from posixpath import join
@@ -218,8 +219,8 @@ class Cell(Place):
         added = {
             "strategy": strategy.name,
             "chosen": method.grid[trial] if method.grid else "",
-            "noise": noise and f"--noise {noise}",
-            "encoder": encoder and f"--encoder {encoder} --device {self.settings['DEVICE']}",
+            "noise": noise and f"--noise {shlex.quote(noise)}",
+            "encoder": encoder and f"--encoder {shlex.quote(encoder)} --device {self.settings['DEVICE']}",
         }
         return self.rule(self._store(method, trial), (self.train,), line, **added)
 
