@@ -158,7 +158,7 @@ def test_the_best_on_validation_is_named(tmp_path, capsys):
         ("pot+", "no method is called ''; known are full imbalanced"),
         ("full+mixup", "'full' is joined to nothing"),
         ("CP+SA", "one strategy makes the store, not 2"),
-        *((name, f"{name!r} was removed, for it won nothing; see docs/results.md") for name in REMOVED),
+        *((name, f"{name!r} was removed, for it won nothing; see docs/pictures.md") for name in REMOVED),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(name, words):
@@ -167,7 +167,7 @@ def test_what_cannot_be_asked_for_is_refused(name, words):
 
 
 def test_findings_of_removed_methods_stand_where_the_message_says():
-    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
     assert [name for name in REMOVED if name not in text] == []
 
 
@@ -572,7 +572,7 @@ def test_every_setting_and_method_is_shown(capsysbinary):
     assert [name for name in KNOWN if f" {name} " not in f" {text} "] == []
     assert "Table 2: gan+half Table 3: gan+half mine: gan+half" in text
     assert main(["METHODS=potall"]) == 2
-    assert b"docs/results.md" in capsysbinary.readouterr().err
+    assert b"docs/pictures.md" in capsysbinary.readouterr().err
 
 
 ROW = '    Method(name="brand-new", group=GENERATION, model="diffusion", moves="--guidance 3"),\n'

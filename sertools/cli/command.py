@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 _EMPTY = "is empty; give a value, or leave it out (is a variable unset?)"
 _NO_HELP = "it did not help (docs/generator.md); leave it out"
-_NO_CHOICE = "no critic chose better rows (docs/results.md); leave it out"
+_NO_CHOICE = "no critic chose better rows (docs/pictures.md); leave it out"
 # Verb → removed option → why, and what to do instead.
 REMOVED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "pretrain-ae": {"--class-loss": "it did harm (docs/generator.md); leave it out"},
@@ -19,7 +19,7 @@ REMOVED_OPTIONS: Mapping[str, Mapping[str, str]] = {
         "--betas": "it is two options now; give --beta1 and --beta2",
     },
     "generate": {"--critic": _NO_CHOICE, "--best-of": _NO_CHOICE},
-    "train-clf": {"--init": "it did not help (docs/results.md); give all stores to one training"},
+    "train-clf": {"--init": "it did not help (docs/pictures.md); give all stores to one training"},
 }
 
 

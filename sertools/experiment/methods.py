@@ -278,7 +278,7 @@ def joined(name: str) -> Joined:
     parts = name.split("+")
     for part in parts:
         if part in REMOVED:
-            raise UsageError(f"METHODS: {name}: {part!r} was removed, for it won nothing; see docs/results.md")
+            raise UsageError(f"METHODS: {name}: {part!r} was removed, for it won nothing; see docs/pictures.md")
         if part not in KNOWN:
             hint = did_you_mean(part, KNOWN) or ";"
             raise UsageError(f"METHODS: {name}: no method is called {part!r}{hint} known are {' '.join(KNOWN)}")
