@@ -111,6 +111,15 @@ def test_the_more_own_rows_the_less_a_donor_weighs(rng, centres):
     assert weights[3] > 0.995
 
 
+def test_voices_that_have_all_classes_give_a_donor_no_more_to_say(rng, centres):
+    ours, donor = spoken(rng, centres, even(64), speakers="s"), spoken(rng, centres, even(80), shift=5.0, own=0.4)
+    _, speakers = np.unique(ours.speakers, return_inverse=True)
+    voiced = Speech(ours.latents + 3.0 * rng.standard_normal((8, D))[speakers], ours.labels, ours.speakers)
+    plain, found = shrunk(rng, ours, donor), shrunk(rng, voiced, donor)
+    assert found.own.min() > 0.85
+    np.testing.assert_allclose(found.own, plain.own)
+
+
 def test_a_donor_that_misses_more_weighs_less(rng, centres):
     ours = spoken(rng, centres, even(60) | {"angry": 3})
     good, poor = (spoken(rng, centres, even(80), shift=5.0, own=own) for own in (0.2, 0.8))
