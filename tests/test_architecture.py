@@ -1,6 +1,7 @@
 """The house rules, from the source: who imports whom, how long a module is, that every public thing is described."""
 
 import ast
+import graphlib
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -99,6 +100,21 @@ def test_a_module_imports_only_from_rooms_before_its_own(name):
     else:
         allowed = {*ROOMS[: ROOMS.index(here) + 1], *ROOT_MODULES}
     assert own(name) <= allowed
+
+
+def test_no_two_modules_import_each_other_by_whatever_way():
+    modules = {name.removesuffix(".py").replace("/", "."): name for name in TREES if "__init__" not in name}
+    graph = {
+        module: {
+            other
+            for full in imports(name)
+            for other in (full.removeprefix("sertools."), full.removeprefix("sertools.").rpartition(".")[0])
+            if full.startswith("sertools.") and other in modules and other != module
+        }
+        for module, name in modules.items()
+    }
+    assert sum(map(len, graph.values())) > 1000
+    graphlib.TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize("outer", INNER_ROOMS)

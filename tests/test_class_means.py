@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sertools.training.class_means import Components, Speech, class_means, components
+from sertools.training.class_means import Speech, VarianceComponents, class_means, variance_components
 
 D = 200
 Rng = np.random.Generator
@@ -24,13 +24,13 @@ def drawn(rng: Rng, counts: NDArray[np.int64], rows: float, playing: float, voic
     return Speech(latents, np.array([f"c{number}" for number in labels]), np.array([f"s{n}" for n in speakers]))
 
 
-def found_in(speech: Speech) -> Components:
+def found_in(speech: Speech) -> VarianceComponents:
     _, labels = np.unique(speech.labels, return_inverse=True)
     _, speakers = np.unique(speech.speakers, return_inverse=True)
-    return components(speech.latents, labels, speakers)
+    return variance_components(speech.latents, labels, speakers)
 
 
-def mean_of(found: list[Components]) -> NDArray[np.float64]:
+def mean_of(found: list[VarianceComponents]) -> NDArray[np.float64]:
     return np.mean([(each.rows, each.playing, each.voices) for each in found], axis=0)
 
 

@@ -14,7 +14,6 @@ import re
 import shlex
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import TextIO
@@ -22,6 +21,7 @@ from typing import TextIO
 from sertools.corpora.cells import parse_seconds
 from sertools.corpora.emotions import EMOTIONS, canonical_emotion
 from sertools.corpora.files import AUDIO_SUFFIXES, find_audio
+from sertools.corpora.recording import Recording
 from sertools.corpora.vocabulary import USUAL, Vocabulary, settle
 from sertools.errors import CorpusError, SertoolsWarning, printable
 from sertools.spelling import is_utf_8, spelled
@@ -52,39 +52,6 @@ _QUOTES = "\"'\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019"
 
 class CorpusWarning(SertoolsWarning):
     """A corpus that can be read but is not as published."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One row of the labels table: a recording, or the span of one, and what is known about it.
-
-    Attributes
-    ----------
-    file : str
-        Path of the audio, as found or as read.
-    emotion : str
-        One of `EMOTIONS` or the corpus's own word; empty if unknown.
-    speaker, session : str
-        Names within the corpus; empty if unknown.
-    gender : str
-        "female", "male" or empty; other words of a labels file are kept.
-    start, end : float or None
-        Span in seconds; None is from the beginning, to the end.
-    extra : Mapping of str to str
-        Further columns, in order.
-    corpus : str
-        That file, speaker and session are of; empty if unknown.
-    """
-
-    file: str
-    emotion: str = ""
-    speaker: str = ""
-    session: str = ""
-    gender: str = ""
-    start: float | None = None
-    end: float | None = None
-    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
-    corpus: str = ""
 
 
 def write_labels(recordings: Iterable[Recording], stream: TextIO) -> None:

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sertools.corpora.cells import canonical_gender
 from sertools.corpora.emotions import canonical_emotion, plain_emotion
+from sertools.corpora.recording import Recording
 from sertools.errors import CorpusError, one_of, printable, warn
 from sertools.recording_config import SYNONYMS
 from sertools.spelling import MISSING, alike, is_missing, is_utf_8, spelled
-
-if TYPE_CHECKING:
-    from sertools.corpora.table import Recording
 
 _COLUMNS = ("emotion", "speaker", "session", "gender", "corpus")
 # No emotion: its words are one whatever becomes of the others.

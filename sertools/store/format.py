@@ -20,7 +20,7 @@ from sertools.encoding import EMBEDDINGS, RowSource
 from sertools.errors import StoreError, UsageError
 from sertools.provenance import Input, canonical_json, digest_bytes, digest_each
 from sertools.spelling import spelled
-from sertools.store.identity import called, full_names
+from sertools.store.identity import called, in_corpus
 from sertools.store.lineage import Lineage
 
 KINDS = (SPECTROGRAMS, EMBEDDINGS)
@@ -196,10 +196,17 @@ class Contents:
             return column
         return np.array([forms[word] for word in column.tolist()], dtype=np.str_)
 
+    def full_names(self, name: str) -> Column:
+        """Return ids, speakers or sessions of the utterances, told apart by corpus."""
+        corpora, names = (self.of_utterances(column) for column in ("corpus", name))
+        if not (corpora != "").any():
+            return names
+        return np.array(in_corpus(corpora.tolist(), names.tolist()), dtype=np.str_)
+
     @property
     def passed_on(self) -> Lineage:
         """Lineage of what is made of these rows."""
-        speakers = map(called, full_names(self, "speaker").tolist())
+        speakers = map(called, self.full_names("speaker").tolist())
         return self.lineage.trained(self.of_utterances("digest").tolist(), speakers)
 
     @property

@@ -7,17 +7,8 @@ without a name is one of its own. The digest of the audio tells where that is wr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sertools.errors import StoreError
 from sertools.spelling import alike
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sertools.store.format import Column, Contents
 
 _MARK = "\t"  # in no word: `spelled` makes a space of it
 _MOST_NAMES = 4
@@ -28,14 +19,6 @@ def in_corpus(corpora: Iterable[str], names: Iterable[str]) -> list[str]:
     return [
         f"{corpus}{_MARK}{name}" if corpus and name else name for corpus, name in zip(corpora, names, strict=True)
     ]
-
-
-def full_names(contents: Contents, column: str) -> Column:
-    """Return ids, speakers or sessions of the utterances, told apart by corpus."""
-    corpora, names = (contents.of_utterances(name) for name in ("corpus", column))
-    if not (corpora != "").any():
-        return names
-    return np.array(in_corpus(corpora.tolist(), names.tolist()), dtype=np.str_)
 
 
 def called(name: str) -> str:
@@ -58,23 +41,6 @@ def alike_within(names: Iterable[str]) -> list[tuple[str, ...]]:
             of_corpus.setdefault(corpus, {})[own] = name
     within = (tuple(sorted(own[word] for word in group)) for own in of_corpus.values() for group in alike(own))
     return sorted({*alike(known), *within})
-
-
-def row_keys(contents: Contents) -> list[tuple[object, ...]]:
-    """Say what each row is, so that it is found in another store, whatever corpus a recording is said to be of.
-
-    Returns
-    -------
-    list of tuple
-        Recording, id, start, origin, parent, parameters, digest; each once, in order.
-    """
-    utterances, segments = contents.utterances, contents.segments
-    columns = (utterances[name].tolist() for name in ("digest", "corpus", "id"))
-    recordings = [(digest or corpus, name) for digest, corpus, name in zip(*columns, strict=True)]
-    # A row that was made has a picture of its own; of a recording, equal silence is no equal row.
-    details = (segments[name].tolist() for name in ("start", "origin", "parent", "params", "digest"))
-    rows = zip(segments["utterance"].tolist(), *details, strict=True)
-    return list(dict.fromkeys((*recordings[number], *rest) for number, *rest in rows))
 
 
 def remarks_on_speakers(
@@ -110,26 +76,3 @@ def remarks_on_speakers(
             "these by `extract --corpus NAME`"
         )
     return remarks
-
-
-def refuse_twice(stores: Iterable[tuple[Path, Contents]]) -> None:
-    """Refuse a row that is in two stores, whether it was recorded or made.
-
-    Raises
-    ------
-    StoreError
-        Naming its utterance, and both stores.
-    """
-    stores = list(stores)
-    digests = [set(contents.segments["digest"].tolist()) for _, contents in stores]
-    if len(set().union(*digests)) == sum(map(len, digests)):
-        return
-    seen: dict[tuple[object, ...], Path] = {}
-    for path, contents in stores:
-        for key in row_keys(contents):
-            if key in seen:
-                _, name, _, origin, *_ = key
-                remedy = "an augmented store already holds its source" if origin == "real" else "leave one out"
-                where = f"{path}: utterance {name!r} is also in {seen[key]}"
-                raise StoreError(f"{where}, and would count twice; {remedy}")
-            seen[key] = path

@@ -17,9 +17,10 @@ from sertools.arrays import Pictures
 from sertools.config import SPECTROGRAMS
 from sertools.errors import StoreError, warn
 from sertools.provenance import canonical_json, history, refuse_clobber
+from sertools.store.duplicates import row_keys
 from sertools.store.escapes import escape_name
 from sertools.store.format import Contents, Shard, Table, concatenate, same_front_end
-from sertools.store.identity import called, full_names, remarks_on_speakers, row_keys
+from sertools.store.identity import called, remarks_on_speakers
 from sertools.store.levels import Levels, levels_of, warn_of_mixture
 from sertools.store.lineage import union
 from sertools.store.reader import Store, open_store
@@ -139,7 +140,7 @@ def _refuse_duplicates(stores: list[Store]) -> None:
     rows: dict[tuple[object, ...], Path] = {}
     recordings: dict[str, tuple[tuple[str, ...], Path]] = {}
     for store in stores:
-        ids = full_names(store.contents, "id").tolist()
+        ids = store.contents.full_names("id").tolist()
         columns = (store.contents.of_utterances(name).tolist() for name in _IDENTITY)
         for name, *facts in zip(ids, *columns, strict=True):
             known, where = recordings.setdefault(name, (tuple(facts), store.path))

@@ -19,7 +19,7 @@ from sertools.published_folds import PublishedFold
 from sertools.spelling import spelled
 from sertools.store.escapes import escape_name
 from sertools.store.format import Contents
-from sertools.store.identity import called, full_names
+from sertools.store.identity import called
 
 _Parts = tuple[str, ...]
 
@@ -65,7 +65,7 @@ def sides(contents: Contents, fold: PublishedFold) -> tuple[Mask, Mask]:
 def _keys(contents: Contents, column: str) -> list[str]:
     """Give what a fold names each utterance by; speakers as `info` does, with their corpora if there are several."""
     if column == "speaker" and len(set(contents.utterances["corpus"].tolist())) > 1:
-        return [called(name) for name in full_names(contents, column).tolist()]
+        return [called(name) for name in contents.full_names(column).tolist()]
     keys: list[str] = contents.utterances["path" if column == "file" else column].tolist()
     return keys
 
@@ -128,7 +128,7 @@ def _report(contents: Contents, fold: PublishedFold, tested: Mask, named: Mask, 
             f"{fold.source}: left out {len(unnamed)} of {int(real.sum())} utterances that it does not name, such as "
             f"{str(utterances['id'][unnamed[0]])!r}"
         )
-    people = full_names(contents, "speaker")
+    people = contents.full_names("speaker")
     speakers = set(people[tested].tolist()) - {""}
     if both := speakers & set(people[named & ~tested].tolist()):
         warn(

@@ -25,7 +25,7 @@ from sertools.spelling import is_missing, spelled
 from sertools.store.conditions import Condition, instead, matches
 from sertools.store.escapes import escape_name
 from sertools.store.format import Contents
-from sertools.store.identity import alike_within, called, full_names
+from sertools.store.identity import alike_within, called
 from sertools.store.published import sides
 from sertools.store.reader import Store, open_store
 from sertools.store.writer import write_store, write_virtual
@@ -176,7 +176,7 @@ def _warn_of_fold(contents: Contents, index: npt.NDArray[np.intp], selection: Se
         )
     if selection.by == "utterance" or selection.published:
         return
-    groups = full_names(contents, selection.by)[contents.segments["utterance"]]
+    groups = contents.full_names(selection.by)[contents.segments["utterance"]]
     here = set(groups[index].tolist())
     if torn := [group for group in alike_within(groups.tolist()) if 0 < len(here & set(group)) < len(group)]:
         names = ", ".join(repr(called(name)) for name in torn[0])
@@ -222,7 +222,7 @@ def _fold_of_utterance(contents: Contents, n_folds: int, by: str) -> npt.NDArray
     one_of("--by", by, GROUPINGS)
     utterances = contents.utterances
     real = utterances["path"] != ""
-    ids, groups = utterances["id"], full_names(contents, "id" if by == "utterance" else by)
+    ids, groups = utterances["id"], contents.full_names("id" if by == "utterance" else by)
     if (groups[real] == "").any():
         count = int((groups[real] == "").sum())
         raise UsageError(

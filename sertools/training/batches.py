@@ -21,8 +21,9 @@ from sertools.encoding import Encoding, RowSource
 from sertools.errors import StoreError
 from sertools.nets.devices import onto
 from sertools.provenance import Input
+from sertools.store.duplicates import refuse_twice
 from sertools.store.format import same_front_end
-from sertools.store.identity import called, full_names, refuse_twice
+from sertools.store.identity import called
 from sertools.store.levels import levels_of, warn_of_another_scale, warn_of_scale
 from sertools.store.lineage import Lineage, check_unseen, union
 from sertools.store.reader import Store, open_store
@@ -94,7 +95,7 @@ class Rows:
 
     def full_names(self, column: str) -> npt.NDArray[np.str_]:
         """Return ids, speakers or sessions of all utterances, told apart by corpus."""
-        return np.concatenate([full_names(store.contents, column) for store in self.stores])
+        return np.concatenate([store.contents.full_names(column) for store in self.stores])
 
     def segment_column(self, name: str) -> npt.NDArray[Any]:
         """Return a column of all rows, in their order."""

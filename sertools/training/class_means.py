@@ -68,7 +68,7 @@ class ClassMeans:
 
 
 @dataclass(frozen=True)
-class Components:
+class VarianceComponents:
     """Variance of a row about its class's mean.
 
     Attributes
@@ -100,7 +100,7 @@ def class_means(speech: Speech) -> ClassMeans:
     names, speakers = np.unique(speech.speakers, return_inverse=True)
     speakers = np.where(speech.speakers == "", len(names) + np.arange(len(labels)), speakers)
     speakers = np.unique(speakers, return_inverse=True)[1]
-    found = components(speech.latents, labels, speakers)
+    found = variance_components(speech.latents, labels, speakers)
     counts = np.zeros((len(classes), speakers.max() + 1))
     np.add.at(counts, (labels, speakers), 1.0)
     n_rows = counts.sum(axis=1)
@@ -112,7 +112,7 @@ def class_means(speech: Speech) -> ClassMeans:
     return ClassMeans(tuple(classes.tolist()), averages(speech.latents, labels), variance)
 
 
-def components(latents: Matrix, labels: Index, speakers: Index) -> Components:
+def variance_components(latents: Matrix, labels: Index, speakers: Index) -> VarianceComponents:
     """Tell the components of variance apart, by what classes, speakers and both together leave of the rows' squares.
 
     Where no speaker has two classes, a voice cannot be told from how it plays one, and counts as that.
@@ -142,10 +142,10 @@ def components(latents: Matrix, labels: Index, speakers: Index) -> Components:
     in_both = float(sizes.sum() - _own_share(sizes, speaker_of) - sizes @ np.square(told).sum(axis=1))
     if len(pairs) == n_both or in_both < _EMPTY * in_classes:
         over = about_classes - (len(pairs) - n_classes) * rows
-        return Components(rows, max(0.0, over / in_classes) if in_classes > 0.0 else 0.0, 0.0)
+        return VarianceComponents(rows, max(0.0, over / in_classes) if in_classes > 0.0 else 0.0, 0.0)
     playing = max(0.0, (about_both - (len(pairs) - n_both) * rows) / in_both)
     over = about_classes - (len(pairs) - n_classes) * rows - in_classes * playing
-    return Components(rows, playing, max(0.0, over / in_classes))
+    return VarianceComponents(rows, playing, max(0.0, over / in_classes))
 
 
 def averages(latents: Matrix, numbers: Index) -> Matrix:

@@ -8,15 +8,18 @@ rank and condition are reported, and shrunk estimates can be chosen, or one that
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from sertools.arrays import Matrix
 from sertools.config import COVARIANCES
+from sertools.encoding import RowSource
 from sertools.errors import StoreError, one_of
+from sertools.store.lineage import Lineage
 
 FEW_ROWS = 500
 POOL_STRENGTH = 50  # rows at which a class's own covariance weighs as much as the pooled one
@@ -80,6 +83,22 @@ class ClassGaussians:
     def _values(self) -> Matrix:
         """Eigenvalues of `distinct`, rising."""
         return np.linalg.eigvalsh(self.distinct).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Latents:
+    """A latents file: the Gaussians, and what they were made from.
+
+    Where donors informed the means, `donors` says what each told, and how much it weighs; see `informed.Told`.
+    """
+
+    gaussians: ClassGaussians
+    method: str
+    autoencoder_digest: str
+    front_end: RowSource
+    history: tuple[str, ...]
+    lineage: Lineage
+    donors: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fit_gaussians(latents: Matrix, labels: Sequence[str], method: str) -> ClassGaussians:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +13,10 @@ import numpy as np
 import torch
 
 from sertools.config import COVARIANCES
-from sertools.encoding import RowSource
 from sertools.errors import ModelError, SertoolsError, StoreError, UsageError, defect, one_of
 from sertools.provenance import canonical_json
 from sertools.store.guard import check_hdf5
 from sertools.store.image import hdf5_output
-from sertools.store.lineage import Lineage
 from sertools.store.parsing import (
     check_file_kind,
     decode_text,
@@ -30,29 +27,13 @@ from sertools.store.parsing import (
 )
 from sertools.store.writer import text_column, text_scalar, write_header
 from sertools.training.autoencoder import encode, load_autoencoder
-from sertools.training.gaussians import ClassGaussians, fit_gaussians, of_each
+from sertools.training.gaussians import ClassGaussians, Latents, fit_gaussians, of_each
 from sertools.training.informed import Told, check_donors, informed_means
 from sertools.training.loop import Run
 from sertools.training.task import open_task
 
 KIND = "latents"
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Latents:
-    """A latents file: the Gaussians, and what they were made from.
-
-    Where donors informed the means, `donors` says what each told, and how much it weighs; see `informed.Told`.
-    """
-
-    gaussians: ClassGaussians
-    method: str
-    autoencoder_digest: str
-    front_end: RowSource
-    history: tuple[str, ...]
-    lineage: Lineage
-    donors: Told = field(default_factory=dict)
 
 
 def fit_latents(

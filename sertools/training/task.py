@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -19,12 +19,10 @@ from sertools.store.lineage import Lineage, union
 from sertools.training.batches import Rows, open_rows
 from sertools.training.checkpoint import Header, save_model
 from sertools.training.distributed import trained_with
+from sertools.training.gaussians import Latents
 from sertools.training.loop import Health, Record, Run, Trainer, train
 from sertools.training.runtime import computed_on, told
 from sertools.training.scaling import Scaler
-
-if TYPE_CHECKING:
-    from sertools.training.latents import Latents
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from sertools.reporting.contents.printed import REPORT, SCORE, describe_document
 from sertools.scoring.results.result_file import read_result
 from sertools.store.format import KINDS as STORES
 from sertools.store.format import Contents
-from sertools.store.identity import called, full_names
+from sertools.store.identity import called
 from sertools.store.lineage import Lineage
 from sertools.store.reader import Store, hdf5_kind, open_store
 from sertools.store.remarks import dead_bands, remarks
@@ -161,7 +161,7 @@ def _padding(contents: Contents) -> dict[str, float]:
 
 def _names(contents: Contents, column: str, apart: bool) -> list[str]:
     """List speakers or sessions; with their corpora, where there are several."""
-    names = full_names(contents, column) if apart else contents.of_utterances(column)
+    names = contents.full_names(column) if apart else contents.of_utterances(column)
     return sorted(called(name) for name in set(names.tolist()) - {""})
 
 

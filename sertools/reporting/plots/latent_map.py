@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sertools.training.gaussians import ClassGaussians
-    from sertools.training.latents import Latents
+    from sertools.training.gaussians import ClassGaussians, Latents
 
 _MOST_POINTS = 200  # of a class and panel
 _ROWS_PER_COMPONENT = 10
