@@ -70,6 +70,11 @@ def test_padding_is_left_out_and_silence_is_silent():
     assert not to_audio(np.full((128, 128), -100.0, np.float32), front_end).any()
 
 
+@pytest.mark.parametrize("front_end", FITS, ids=["pad", "exact", "resize", "64"])
+def test_a_single_frame_is_heard_too(front_end):
+    assert np.abs(to_audio(log_mel(voice(front_end), front_end), front_end, 1)).max() > 0
+
+
 def test_files_are_named_by_row_class_and_origin(rng, tmp_path):
     pictures = rng.uniform(-80, -20, (4, 32, 32)).astype(np.float32)
     path = write_rows(tmp_path / "a.h5", pictures, ["sad", "angry/../x", "sad", "sad"])

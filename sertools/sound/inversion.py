@@ -64,7 +64,9 @@ def to_audio(
     -------
     Samples at the front end's rate [shape=(n,)], at the level of the picture; a loud one may go beyond ±1.
     """
-    db = picture[:, : min(n_valid_frames or front_end.n_frames, front_end.n_frames)].astype(np.float64)
+    # From the middle of one frame to itself there is no sample.
+    n_columns = max(2, min(n_valid_frames or front_end.n_frames, front_end.n_frames))
+    db = picture[:, :n_columns].astype(np.float64)
     if front_end.fit == "resize":
         n_natural = max(2, round(db.shape[1] / front_end.n_frames * front_end.natural_frames))
         at = np.linspace(0.0, db.shape[1] - 1.0, n_natural)
