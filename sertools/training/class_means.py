@@ -122,30 +122,29 @@ def variance_components(latents: Matrix, labels: Index, speakers: Index) -> Vari
     latents
         [shape=(N, latent_size)]
     labels, speakers
-        Numbers [shape=(N,)].
+        Numbers from 0 on, each of which occurs [shape=(N,)].
     """
-    n_latents, n_speakers = latents.shape[1], int(speakers.max()) + 1
+    n_latents, n_classes, n_speakers = latents.shape[1], int(labels.max()) + 1, int(speakers.max()) + 1
     pairs, cell = np.unique(labels * n_speakers + speakers, return_inverse=True)
     class_of, speaker_of, sizes = pairs // n_speakers, pairs % n_speakers, np.bincount(cell).astype(float)
-    means = averages(latents, cell)
+    means, weight = averages(latents, cell), np.sqrt(sizes)[:, None]
     rows = 0.0
     if len(latents) > len(pairs):
         rows = float(np.square(latents - means[cell]).sum()) / n_latents / (len(latents) - len(pairs))
-    # Cells weigh as their rows. Sums of squares about the means of speakers, and what classes explain of those.
-    y = np.sqrt(sizes)[:, None] * (means - _weighted(means, sizes, speaker_of))
-    told = _directions(class_of, speaker_of, sizes)
-    about_both = float(np.square(y).sum() - np.square(told.T @ y).sum()) / n_latents
-    about_classes = float(sizes @ np.square(means - _weighted(means, sizes, class_of)).sum(axis=1)) / n_latents
-    n_both, n_classes = len(np.unique(speaker_of)) + told.shape[1], len(np.unique(class_of))
+    # Cells weigh as their rows: about their classes, about their speakers, and what classes explain of the latter.
+    of_classes = weight * (means - averages(latents, labels)[class_of])
+    of_speakers = weight * (means - averages(latents, speakers)[speaker_of])
+    told = _directions(weight, labels, speakers, class_of, speaker_of)
+    about_classes = float(np.square(of_classes).sum()) / n_latents - (len(pairs) - n_classes) * rows
+    about_both = float(np.square(of_speakers).sum() - np.square(told.T @ of_speakers).sum()) / n_latents
+    n_left = len(pairs) - n_speakers - told.shape[1]
     # How often a component is in each sum.
-    in_classes = float(sizes.sum() - _own_share(sizes, class_of))
-    in_both = float(sizes.sum() - _own_share(sizes, speaker_of) - sizes @ np.square(told).sum(axis=1))
-    if len(pairs) == n_both or in_both < _EMPTY * in_classes:
-        over = about_classes - (len(pairs) - n_classes) * rows
-        return VarianceComponents(rows, max(0.0, over / in_classes) if in_classes > 0.0 else 0.0, 0.0)
-    playing = max(0.0, (about_both - (len(pairs) - n_both) * rows) / in_both)
-    over = about_classes - (len(pairs) - n_classes) * rows - in_classes * playing
-    return VarianceComponents(rows, playing, max(0.0, over / in_classes))
+    in_classes = len(latents) - _own_share(sizes, class_of)
+    in_both = len(latents) - _own_share(sizes, speaker_of) - float(sizes @ np.square(told).sum(axis=1))
+    if n_left == 0:
+        return VarianceComponents(rows, max(0.0, about_classes / in_classes) if in_classes > 0.0 else 0.0, 0.0)
+    playing = max(0.0, (about_both - n_left * rows) / in_both)
+    return VarianceComponents(rows, playing, max(0.0, about_classes / in_classes - playing))
 
 
 def averages(latents: Matrix, numbers: Index) -> Matrix:
@@ -156,22 +155,14 @@ def averages(latents: Matrix, numbers: Index) -> Matrix:
     return found
 
 
-def _weighted(means: Matrix, sizes: FloatArray, numbers: Index) -> Matrix:
-    """Return the mean of the group of each cell, cells weighing as their rows."""
-    sums = np.zeros((numbers.max() + 1, means.shape[1]))
-    np.add.at(sums, numbers, sizes[:, None] * means)
-    found: Matrix = (sums / np.maximum(np.bincount(numbers, sizes), 1.0)[:, None])[numbers]
-    return found
-
-
-def _directions(class_of: Index, speaker_of: Index, sizes: FloatArray) -> Matrix:
+def _directions(weight: Matrix, labels: Index, speakers: Index, class_of: Index, speaker_of: Index) -> Matrix:
     """Directions of weighted cells that classes explain beyond speakers, orthonormal [shape=(n_cells, n)]."""
-    member = (class_of[:, None] == np.unique(class_of)).astype(float)
-    left = np.sqrt(sizes)[:, None] * (member - _weighted(member, sizes, speaker_of))
+    member = np.eye(labels.max() + 1)
+    left = weight * (member[class_of] - averages(member[labels], speakers)[speaker_of])
     axes, lengths, _ = np.linalg.svd(left, full_matrices=False)
-    return np.asarray(axes[:, lengths > _EMPTY * np.sqrt(sizes.sum())])
+    return np.asarray(axes[:, lengths > _EMPTY * np.sqrt(len(labels))])
 
 
 def _own_share(sizes: FloatArray, numbers: Index) -> float:
     """Sum over groups of the squared sizes of its cells, by the size of the group."""
-    return float((np.bincount(numbers, sizes**2) / np.maximum(np.bincount(numbers, sizes), 1.0)).sum())
+    return float((np.bincount(numbers, sizes**2) / np.bincount(numbers, sizes)).sum())
