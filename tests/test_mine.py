@@ -307,15 +307,15 @@ def test_the_baseline_is_chosen_unless_a_method_is_above_it_for_certain(found, c
 
 
 def test_the_last_lines_train_on_all_rows(tmp_path):
-    own = mine(tmp_path, {s: EVEN for s in "ab"}, ENCODER="enc")
+    own = mine(tmp_path, {s: EVEN for s in "ab"}, ENCODER="my enc")
     first, trained, used = final_lines(own, "posthoc", "sertools")
     assert first == f"mkdir -p {tmp_path}/final"
     assert trained.startswith(
         f"sertools train-clf {tmp_path}/specs.h5 -o {tmp_path}/final/imbalanced.clf.safetensors "
     )
     assert used == (
-        f"sertools predict {tmp_path}/final/imbalanced.clf.safetensors NEW-RECORDINGS/ --encoder enc --adjust priors "
-        "-o predicted.csv"
+        f"sertools predict {tmp_path}/final/imbalanced.clf.safetensors NEW-RECORDINGS/ --encoder 'my enc' "
+        "--adjust priors -o predicted.csv"
     )
     verbs = [line.split()[1] for line in final_lines(own, "pot", "sertools")[1:]]
     assert verbs == [*("pretrain-ae", "fit-latents", "finetune-gan", "generate", "select", "train-clf", "predict")]
