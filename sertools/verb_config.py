@@ -128,6 +128,9 @@ class Generating(Checked):
     """What `generate` makes, and how."""
 
     balance: Path | None = option(None, "Fill every class of this store up to the size of its largest.", "TRAIN.h5")
+    only: Sequence[str] | None = option(
+        None, "With --balance: fill this class, and no other. Repeatable.", "CLASS", flag="--class"
+    )
     per_class: int | None = option(None, "This many rows of every class.", "N", bounds=NOT_NEGATIVE)
     count: Mapping[str, int] | None = option(None, "This many rows of one class. Repeatable.", "CLASS=N")
     smote: Path | None = option(None, "Draw latents between neighbours of this store's rows (SMOTE).", "TRAIN.h5")

@@ -331,7 +331,7 @@ def test_vectors_are_drawn_and_moved_where_they_lie():
     generators = re.findall(r"^\S+\.h5: \S+/(\S+\.safetensors) .*\n\t\$\(SERTOOLS\) generate", rules, re.M)
     assert len(generators) > 4
     assert set(generators) == {"gauss.safetensors"}
-    assert "$(OUT)/1/angry/seed0/pot-oracle.h5: $(OUT)/1/seed0/gauss.safetensors" in rules
+    assert "$(OUT)/1/angry/seed0/pot-oracle-alone.h5: $(OUT)/1/seed0/gauss.safetensors" in rules
     cell = "$(OUT)/1/angry/seed0"  # of the reduced class alone
     assert f"{cell}/smote.clf.safetensors: {cell}/train.h5 {cell}/smote-alone.h5\n" in rules
     assert "--cov tied --device auto --cov pooled" in fragment(
@@ -368,7 +368,7 @@ def test_donors_are_read_by_what_they_inform(encoder, autoencoder, cov):
     needs = f"{cell}/{autoencoder}.safetensors {cell}/train.h5 emo.h5 o/nemo.h5"
     line = f"fit-latents $< {cell}/train.h5 --donor emo.h5 --donor o/nemo.h5 -o $@ --cov {cov} --device auto"
     assert f"{cell}/latents-informed.h5: {needs}\n\t$(SERTOOLS) {line}\n" in rules
-    assert f"{cell}/informed.h5: {cell}/gan0-informed.safetensors {cell}/train.h5" in rules
+    assert f"{cell}/informed-alone.h5: {cell}/gan0-informed.safetensors {cell}/train.h5" in rules
     assert "--donor" not in fragment({**settings, "METHODS": "pot"})
 
 
@@ -605,7 +605,7 @@ def test_a_new_method_is_one_row(tmp_path):
     cell = "$(OUT)/1/angry/seed0"
     assert f"{cell}/brand-new+half.clf.safetensors: {cell}/train.h5 {cell}/brand-new-alone.h5\n" in rules_of_it
     assert (
-        "$(SERTOOLS) generate $< --balance $(OUT)/1/angry/seed0/train.h5 --guidance 3 "
+        "$(SERTOOLS) generate $< --balance $(OUT)/1/angry/seed0/train.h5 --class angry --guidance 3 "
         f"--seed {derived_seed('0', '1', 'angry', 'generator')} --device auto -o $@"
     ) in rules_of_it
     assert order == ["imbalanced", "cp", "brand-new", "mixup", "stranger"]

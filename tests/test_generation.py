@@ -86,6 +86,7 @@ def test_the_seed_decides_pictures_and_names(chain, tmp_path):
 def test_counts_fill_up_to_the_majority(chain, rng, tmp_path):
     path = write_rows(tmp_path / "s.h5", noise(rng, 9), [*["sad"] * 5, *["angry"] * 1, *["happy"] * 3])
     assert counts_to_balance(chain.gan, path) == {"angry": 4, "happy": 2, "sad": 0}
+    assert counts_to_balance(chain.gan, path, ["happy"]) == {"angry": 0, "happy": 2, "sad": 0}
     counts = counts_to_balance(chain.gan, chain.train)
     synth = synthesise(chain.gan, tmp_path / "synth.h5", counts)
     total = Counter(open_store(chain.train).contents.emotion.tolist())
@@ -93,6 +94,24 @@ def test_counts_fill_up_to_the_majority(chain, rng, tmp_path):
     total.update(open_store(synth).contents.emotion.tolist())
     assert set(total.values()) == {most}
     assert counts_per_class(chain.gan, 7) == dict.fromkeys(CLASSES, 7)
+
+
+def test_one_class_is_filled_and_no_other(chain, call, rng, tmp_path):
+    path = write_rows(tmp_path / "s.h5", noise(rng, 9), [*["sad"] * 5, *["angry"] * 1, *["happy"] * 3])
+    line = ("generate", chain.gan, "-o", "g.h5")
+    done = call(*line, "--balance", path, "--class", " angry")
+    assert done.code == 0, done.err
+    whole = by_class(synthesise(chain.gan, tmp_path / "whole.h5", counts_to_balance(chain.gan, path)))
+    made = by_class(tmp_path / "g.h5")
+    assert made.keys() == {"angry"}
+    np.testing.assert_array_equal(made["angry"][0], whole["angry"][0])
+    done = call(*line, "--balance", path, "--class", "sad")
+    assert (done.code, "sad: as large as any class; the output has no rows" in done.err) == (0, True)
+    assert not len(open_store(tmp_path / "g.h5"))
+    done = call(*line, "--balance", path, "--class", "sda")
+    assert (done.code, "--class 'sda': " in done.err, "it has angry, happy, sad" in done.err) == (2, True, True)
+    done = call(*line, "--count", "sad=1", "--class", "sad")
+    assert (done.code, "--class: belongs to --balance" in done.err) == (2, True)
 
 
 def test_nothing_to_add_is_an_empty_store(chain, tmp_path):

@@ -78,9 +78,8 @@ def test_make_gives_a_share_to_rows_of_the_reduced_class_alone(tmp_path):
     assert stores(second, "pot") == ["train.h5", "pot.h5"]
     assert stores(second, "CP+pot+half") == ["CP.h5", "pot-alone.h5"]
     assert stores(third, "pot+half") == ["train.h5", "pot.h5"]
-    (select,) = (line for line in second if "pot-alone.h5" in line and "select" in line)
-    cell = f"{tmp_path}/1/sad/seed0"
-    assert select.endswith(f"select {cell}/pot.h5 --where emotion=sad -o {cell}/pot-alone.h5")
+    (made,) = (line for line in second if f"-o {tmp_path}/1/sad/seed0/pot-alone.h5" in line)
+    assert f" --balance {tmp_path}/1/sad/seed0/train.h5 --class sad --translate " in made
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def generate(
     from sertools.generation.sounding import Sounding
     from sertools.generation.translation import Translation
     from sertools.provenance import refuse_clobber
+    from sertools.spelling import spelled
     from sertools.training.batches import open_rows
     from sertools.training.runtime import pick_device
 
@@ -108,6 +109,8 @@ def generate(
     balance = maybe(how.balance)
     if (balance is not None) + (how.per_class is not None) + bool(how.count) != 1:
         raise UsageError("give one of --balance TRAIN.h5, --per-class N and --count CLASS=N")
+    if how.only and balance is None:
+        raise UsageError("--class: belongs to --balance TRAIN.h5; --count CLASS=N makes rows of one class")
     alone = {
         "--paste": how.paste,
         "--within-speaker": how.within_speaker,
@@ -124,11 +127,11 @@ def generate(
     with writing(output):
         if balance is not None:
             refuse_clobber(output, open_rows([balance]).files)
-            counts = counts_to_balance(gan, balance)
+            only = [spelled(name) for name in how.only or ()]
+            counts = counts_to_balance(gan, balance, only)
             if not any(counts.values()):
-                warnings.warn(
-                    f"{balance}: is balanced already; the output has no rows", SertoolsWarning, stacklevel=2
-                )
+                filled = f"{', '.join(only)}: as large as any class" if only else "is balanced already"
+                warnings.warn(f"{balance}: {filled}; the output has no rows", SertoolsWarning, stacklevel=2)
         elif how.per_class is not None:
             counts = counts_per_class(gan, how.per_class)
         else:

@@ -128,6 +128,7 @@ class TrainGenerator(TypedDict, total=False):
 
 class Generate(TypedDict, total=False):
     balance: AnyPath | None
+    only: Sequence[str] | None
     per_class: int | None
     count: Mapping[str, int] | None
     smote: AnyPath | None

@@ -98,8 +98,7 @@ class Cell(Place):
             elif method.model and (self.oracles or not method.oracle):
                 yield self._generated(method)
                 if self.reduced:
-                    line = "select $< --where emotion={reduced} -o $@"
-                    yield self.rule(self._alone(method), (self._store(method),), line, reduced=self.reduced)
+                    yield self._generated(method, alone=True)
 
     def classifier(self, method: Joined) -> tuple[Rule, ...]:
         """Give the rules of a method's classifier, of one that is averaged with it, of its results and of trials.
@@ -224,11 +223,13 @@ class Cell(Place):
         }
         return self.rule(self._store(method, trial), (self.train,), line, **added)
 
-    def _generated(self, method: Method) -> Rule:
+    def _generated(self, method: Method, *, alone: bool = False) -> Rule:
         name = MODEL_OF_VECTORS.get(method.model, method.model) if self.settings["ENCODER"] else method.model
         model = join(self.oracles if method.oracle else self.folder, f"{name}.safetensors")
-        line = (
-            f"generate $< --balance {{train}} {method.moves} --seed {{generator}} --device {{DEVICE}} -o $@ {{more}}"
-        )
+        how = f"{{only}} {method.moves} --seed {{generator}} --device {{DEVICE}}"
+        only = " ".join(f"--class {name}" for name in self.reduced.split(",")) if alone else ""
         more = self.settings[method.setting] if method.setting else ""
-        return self.rule(self._store(method), (model, self.train), line, more=more)
+        target = self._alone(method) if alone else self._store(method)
+        return self.rule(
+            target, (model, self.train), f"generate $< --balance {{train}} {how} -o $@ {{more}}", only=only, more=more
+        )

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,20 @@ class GenerateProgress:
     total: int
 
 
-def counts_to_balance(gan_path: Path, train_path: Path) -> dict[str, int]:
+def counts_to_balance(gan_path: Path, train_path: Path, only: Collection[str] = ()) -> dict[str, int]:
     """How many rows of each class fill a training store up to its majority.
+
+    Parameters
+    ----------
+    only
+        Classes to fill; empty: all.
 
     Raises
     ------
     StoreError
         If the store's front end differs from the generator's, or it has one class only.
+    UsageError
+        If it has no such class.
     """
     header = load_header(gan_path, GAN, *KINDS)
     store = open_store(train_path)
@@ -65,7 +72,10 @@ def counts_to_balance(gan_path: Path, train_path: Path) -> dict[str, int]:
         plans = balance_counts(counts)
     except StoreError as error:
         raise StoreError(f"{train_path}: {error}") from error
-    return {name: plan.add for name, plan in plans.items()}
+    for name in only:
+        if name not in plans:
+            raise UsageError(f"--class {name!r}: {train_path} has no such class; it has {', '.join(plans)}")
+    return {name: plan.add if name in only or not only else 0 for name, plan in plans.items()}
 
 
 def counts_per_class(gan_path: Path, per_class: int) -> dict[str, int]:
