@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sertools.config import BATCH_SIZE, DECAY, LR, SAMPLING, STEPS, WIDTH, Checked, NetConfig
 from sertools.errors import UsageError
-from sertools.fields import Bounds, Option, option
+from sertools.fields import NOT_NEGATIVE, Bounds, Option, option
 
 CVAE, DIFFUSION, CYCLEGAN, WAVEGAN = "cvae", "diffusion", "cyclegan", "wavegan"
 KINDS = (CVAE, DIFFUSION, CYCLEGAN, WAVEGAN)
@@ -91,6 +91,13 @@ class WaveganConfig(Checked):
         bounds=Bounds(SOUND_SAMPLES[0], SOUND_SAMPLES[-1]),
     )
     steps: int = option(200_000, STEPS)
+    start_steps: int = option(
+        0,
+        "Updates before the others, by which the nets become a variational autoencoder's: the generator its decoder, "
+        "the critic's layers its encoder; 0 starts from nothing.",
+        "N",
+        bounds=NOT_NEGATIVE,
+    )
     batch_size: int = option(64, BATCH_SIZE)
     lr: float = option(1e-4, LR)
     critic_steps: int = option(5, "Steps of the critic for each of the generator.", "N", bounds=Bounds(1, 100))
@@ -100,6 +107,8 @@ class WaveganConfig(Checked):
     beta2: float = 0.9
     penalty: float = 10.0  # of the critic's gradient (Gulrajani et al. 2017)
     class_size: int = 16  # of the class's embedding
+    start_lr: float = 2e-3
+    start_kl: float = 3e-5  # of a nat of the latent, beside a neper of the spectra
     # Share of the sample before that each is learnt without. Speech falls by 30 dB up to 8 kHz: without that a short
     # training is of its lows alone.
     pre_emphasis: float = 0.0

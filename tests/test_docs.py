@@ -41,6 +41,7 @@ SMALL = {
     "finetune-gan": "--preset smoke --steps 2",
     "finetune-gan --steps 0": "",
     "train-generator": "--preset smoke --steps 2 --width 1/16",
+    "train-generator --kind wavegan": "--preset smoke --start-steps 2 --steps 2 --width 1/16",
     "train-clf": "--preset smoke --steps 4",
     "train-clf linear.safetensors": "",  # of vectors: fitted to its end
     "train-clf moved-linear.safetensors": "",

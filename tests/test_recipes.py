@@ -221,7 +221,8 @@ def generators(chain, tmp_path_factory) -> dict[str, Path]:
     small = ("--preset", "smoke", "--width", "1/16", "--steps", "1", "--batch-size", "4")
     kinds = ("cvae", "diffusion", "cyclegan", "wavegan")
     for kind in kinds:
-        made = run(["train-generator", str(chain.train), "--kind", kind, *small, "-o", str(folder / kind)])
+        start = ["--start-steps", "1"] if kind == "wavegan" else []
+        made = run(["train-generator", str(chain.train), "--kind", kind, *small, *start, "-o", str(folder / kind)])
         assert made.exit_code == 0, made.output
     return {"gan": chain.gan, **{kind: folder / kind for kind in kinds}}
 
@@ -241,6 +242,7 @@ TINY: Mapping[str, st.SearchStrategy] = {
     "latent": st.just("conv"),
     "samples": st.just(16_384),
     "critic_steps": st.integers(1, 2),
+    "start_steps": st.integers(0, 2),
     "lr": st.floats(1e-6, 1e-3),
     "lr_g": st.floats(1e-6, 1e-3),
     "lr_d": st.floats(1e-6, 1e-3),
@@ -260,6 +262,8 @@ def words_for(draw: st.DrawFn, verb: str, always: tuple[str, ...] = ("steps", "b
         value = draw(TINY[name] if name in TINY else values(known[name]))
         flag = known[name].flag
         words += [flag if value else f"--no-{flag[2:]}"] if known[name].kind is bool else [flag, value]
+    if "wavegan" in words and "--start-steps" not in words:
+        words += ["--start-steps", draw(TINY["start_steps"])]
     return [*words, "--seed", draw(st.integers(0, 3))]
 
 

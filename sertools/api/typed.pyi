@@ -119,6 +119,7 @@ class TrainGenerator(TypedDict, total=False):
     augment: bool | None
     ema: float | None
     samples: int | None
+    start_steps: int | None
     critic_steps: int | None
     seed: int
     device: str

@@ -31,7 +31,7 @@ from sertools.training.gan_file import load_encoder, load_generator
 from sertools.training.health import D_AUC, D_AUC_ROWS
 from sertools.training.likelihood import FromNoise, load_net
 from sertools.training.runtime import computed_on, pick_encoder_precision, place
-from sertools.training.wasserstein import load_wavegan
+from sertools.training.sound_gan import load_wavegan
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from sertools.sound.features import log_mel, valid_frames
 from sertools.sound.inversion import to_pcm
 from sertools.training.drawing import BLOCK, Drawn
 from sertools.training.runtime import mixed_seed
-from sertools.training.wasserstein import make_sounds
+from sertools.training.sound_gan import make_sounds
 
 
 @dataclass(frozen=True)

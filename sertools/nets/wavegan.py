@@ -23,6 +23,7 @@ _PADDING = 11  # a stride of 4 then shortens by 4 exactly, as TensorFlow's "same
 _DIM = 64
 _SLOPE = 0.2
 _SHUFFLE = 2  # samples that phase shuffle moves a layer by, at the most
+_LOG_VARIANCES = (-8.0, 4.0)  # what an encoder may say of a latent; beyond, exp() has no use
 
 
 def _channels(config: WaveganConfig) -> list[int]:
@@ -81,14 +82,39 @@ class WaveCritic(nn.Module):
 
     def forward(self, y: Tensor, labels: Tensor) -> Tensor:
         """Score sounds [shape=(B, samples)] of classes [shape=(B,)]; the higher, the more real [shape=(B,)]."""
-        y = y[:, None]
-        for number, layer in enumerate(self.layers):
-            y = F.leaky_relu(layer(y), _SLOPE)
-            if self.training and number < len(self.layers) - 1:
-                y = phase_shuffle(y)
-        features = y.flatten(1)
+        features = _features(self.layers, y, shuffled=self.training)
         score: Tensor = self.dense(features)[:, 0] + (self.classes(labels) * features).sum(dim=1)
         return score
+
+
+class WaveEncoder(nn.Module):
+    """Sound → mean and log variance of its latent, by the layers of a critic, which learn here too."""
+
+    def __init__(self, critic: WaveCritic) -> None:
+        super().__init__()
+        self.layers = critic.layers
+        self.dense = nn.Linear(critic.dense.in_features, 2 * LATENT)
+        nn.init.normal_(self.dense.weight, std=0.01)
+        nn.init.zeros_(self.dense.bias)
+
+    def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Tell mean and log variance [shape=(B, LATENT)] of sounds [shape=(B, samples)]."""
+        mean, log_variance = self.dense(_features(self.layers, y, shuffled=False)).chunk(2, dim=1)
+        return mean, log_variance.clamp(*_LOG_VARIANCES)
+
+
+def uniform(z: Tensor) -> Tensor:
+    """Turn standard normal latents into what the generator takes, uniform in [-1, 1]."""
+    return torch.erf(z / math.sqrt(2.0))
+
+
+def _features(layers: nn.ModuleList, y: Tensor, *, shuffled: bool) -> Tensor:
+    y = y[:, None]
+    for number, layer in enumerate(layers):
+        y = F.leaky_relu(layer(y), _SLOPE)
+        if shuffled and number < len(layers) - 1:
+            y = phase_shuffle(y)
+    return y.flatten(1)
 
 
 def phase_shuffle(y: Tensor) -> Tensor:

@@ -18,7 +18,13 @@ _LONG_SECONDS = 20.0  # of a step, after which no other is taken
 
 
 def forecast(
-    rows: Rows, step: Callable[[int], Mapping[str, Tensor]], first: int, n_steps: int, output: Path, log: Path
+    rows: Rows,
+    step: Callable[[int], Mapping[str, Tensor]],
+    first: int,
+    n_steps: int,
+    output: Path,
+    log: Path,
+    n_first: int = 0,
 ) -> Plan:
     """Say what a training of `n_steps`, of which `first` are done, would do.
 
@@ -30,20 +36,25 @@ def forecast(
         Does one update.
     output, log
         What it writes.
+    n_first
+        Of the steps, how many at the beginning take another time.
     """
-    seconds = _measured(step, first, n_steps)
-    each = median(seconds) if seconds else 0.0
-    to_do = n_steps - first
-    steps = "steps" if len(seconds) != 1 else "step"
-    basis = f"median of {len(seconds)} {steps}, {each:.3g} s each; validation, measuring and saving are not in it"
+    between = min(max(first, n_first), n_steps)
+    stretches = [(start, end) for start, end in ((first, between), (between, n_steps)) if start < end]
+    seconds = [_measured(step, start, end) for start, end in stretches]
+    each = [median(own) for own in seconds]
+    told = " and ".join(
+        f"median of {len(own)} {'steps' if len(own) != 1 else 'step'}, {one:.3g} s each"
+        for own, one in zip(seconds, each, strict=True)
+    )
     going_on = f", of which {first} are done by its saved state" if first else ""
     return Plan(
         reads=_named(rows),
         work=f"train {n_steps} steps{going_on}" if n_steps else "take no step",
         n_rows=len(rows),
         writes=(str(output), *([str(log)] if n_steps else [])),
-        seconds=each * to_do if seconds else None,
-        measured=basis if seconds else "no step was taken",
+        seconds=sum(one * (end - start) for one, (start, end) in zip(each, stretches, strict=True)) if each else None,
+        measured=f"{told}; validation, measuring and saving are not in it" if each else "no step was taken",
         memory_bytes=memory_so_far(),
     )
 

@@ -10,7 +10,7 @@ from sertools.generator_config import CycleGanConfig, GeneratorConfig, WaveganCo
 from sertools.training.cycle import train_cyclegan
 from sertools.training.likelihood import train_generator
 from sertools.training.loop import Record, Run
-from sertools.training.wasserstein import train_wavegan
+from sertools.training.sound_gan import train_wavegan
 
 
 def train_kind(

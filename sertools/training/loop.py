@@ -123,7 +123,12 @@ class Health:
 
 
 def train(
-    trainer: Trainer, n_steps: int, run: Run, signature: Mapping[str, Any], health: Health | None = None
+    trainer: Trainer,
+    n_steps: int,
+    run: Run,
+    signature: Mapping[str, Any],
+    health: Health | None = None,
+    n_first: int = 0,
 ) -> Iterator[Record]:
     """Run a training to its end, from its saved state if there is one, and log it.
 
@@ -131,6 +136,8 @@ def train(
     ----------
     signature
         All that decides the result, `verb` among it; a state left by any other run is refused.
+    n_first
+        Of the steps, how many at the beginning are of another kind, and take another time.
 
     Raises
     ------
@@ -151,7 +158,7 @@ def train(
             journal.restore(tensors)
         except (KeyError, ValueError, RuntimeError, ModelError) as error:
             raise ModelError(f"{run.state_path}: damaged resume state; remove it to start again") from error
-    begin(run.output, lambda: forecast(trainer.rows, trainer.step, first, n_steps, run.output, run.log_path))
+    begin(run.output, lambda: forecast(trainer.rows, trainer.step, first, n_steps, run.output, run.log_path, n_first))
     distributed.agree_on_start(first, str(run.state_path))
     if not distributed.leads():
         _follow(trainer, first, n_steps, run)

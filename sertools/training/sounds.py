@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.signal import butter, lfilter
+from torch import Tensor
 
 from sertools.arrays import Index, Waveform
 from sertools.errors import StoreError
-from sertools.generator_config import SOUND_SR
+from sertools.generator_config import SOUND_SR, WaveganConfig
+from sertools.nets.devices import onto
 from sertools.sound.audio import trimmed
 from sertools.store.recorded import check_there, read_again, recorded
 from sertools.training.batches import Rows
+from sertools.training.loop import Run
+from sertools.training.order import balanced_indices, batch_indices
+from sertools.training.runtime import mixed_seed
 
 _LOUD = 0.999
 _RUMBLE_HZ = 50.0
@@ -100,6 +107,31 @@ class Sounds:
             found += audio
             first += n
         return [trimmed(read_again(each, rows.front_end, SOUND_SR), rows.front_end, SOUND_SR).y for each in found]
+
+
+class SoundBatches:
+    """Draws batches of crops, as a net learns them, with their classes.
+
+    Attributes
+    ----------
+    labels
+        Class of each recording [shape=(n,)].
+    """
+
+    def __init__(self, sounds: Sounds, classes: Sequence[str], run: Run, config: WaveganConfig) -> None:
+        self._sounds, self._run, self._config = sounds, run, config
+        self.labels = np.array([classes.index(name) for name in sounds.emotion.tolist()], dtype=np.int64)
+
+    def draw(self, number: int) -> tuple[Tensor, Tensor]:
+        """Give batch `number`: sounds [shape=(B, n_samples)] and classes [shape=(B,)]."""
+        size, seed, device = self._config.batch_size, self._run.seed, self._run.device
+        if self._config.sampling == "balanced":
+            index = balanced_indices(self.labels, size, number, seed)
+        else:
+            index = batch_indices(len(self._sounds), size, number, seed)
+        rng = np.random.default_rng(mixed_seed(seed, "crops", number))
+        crops = self._sounds.learnt(self._sounds.crops(index, rng))
+        return onto(device, torch.from_numpy(crops)), onto(device, torch.from_numpy(self.labels[index]))
 
 
 def as_recorded(made: Waveform, level: float, pre_emphasis: float) -> Waveform:

@@ -86,10 +86,16 @@ class Task:
         lineage = union([*(parent.lineage for _, parent in self.parents.values()), *learnt])
         return lineage.selected(self.val.seen) if self.val and "steps" in self.options else lineage
 
-    def train(self, trainer: Trainer, health: Health | None = None) -> Iterator[Record]:
-        """Take the steps; see `loop.train`."""
+    def train(self, trainer: Trainer, health: Health | None = None, before: int = 0) -> Iterator[Record]:
+        """Take the steps; see `loop.train`.
+
+        Parameters
+        ----------
+        before
+            Steps of another kind, which come before those of the options.
+        """
         signature = {"verb": self.verb, "options": self.options, "seed": self.run.seed, "inputs": self.inputs}
-        return train(trainer, self.options["steps"], self.run, signature, health)
+        return train(trainer, before + self.options["steps"], self.run, signature, health, before)
 
     def save(
         self, kind: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object], *,
