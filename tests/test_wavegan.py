@@ -16,10 +16,12 @@ import soundfile
 import torch
 from chains import CPU, FRONT_END, NET, noise, stop_after, synthesise, write_rows
 from conftest import SR
+from made_speech import LAYER, Speech, vectors
+from scipy import special
 from speech_shaped import SAMPLES, frechet, pieces, shaped_noise
 from stores import read_all
+from torch.distributions import Normal, kl_divergence
 
-import sertools
 from sertools.config import FrontEnd
 from sertools.corpora.sources import list_recordings
 from sertools.encoders.encoder import open_encoder
@@ -44,8 +46,9 @@ from sertools.training.health import WaveWatch
 from sertools.training.likelihood import load_net
 from sertools.training.log import parse_log
 from sertools.training.loop import Run
+from sertools.training.runtime import seed_torch
 from sertools.training.sound_gan import load_wavegan
-from sertools.training.sound_start import SoundStart, spectral_loss
+from sertools.training.sound_start import SoundStart, Started, spectral_loss
 from sertools.training.sounds import SoundBatches, Sounds, as_recorded
 from sertools.training.wasserstein import WaveganTrainer, gradient_penalty
 
@@ -123,6 +126,7 @@ def test_the_paper_s_numbers_are_the_preset_s():
     assert (paper.width, paper.samples, paper.batch_size, paper.lr) == (1.0, 16384, 64, 1e-4)
     assert (paper.critic_steps, paper.beta1, paper.beta2, paper.penalty) == (5, 0.5, 0.9, 10.0)
     assert (paper.pre_emphasis, paper.ema, paper.start_steps) == (0.0, 0.0, 0)
+    assert PRESETS["cpu"].wavegan == PRESETS["smoke"].wavegan  # which the tests against noise are of
 
 
 # ---- Parts ----
@@ -193,11 +197,32 @@ def test_spectra_hold_no_phase_and_a_gain_is_its_logarithm():
     y = torch.rand(2, SAMPLES) - 0.5
     assert spectral_loss(y, y) == 0
     assert spectral_loss(-y, y) == 0
-    assert spectral_loss(y / 2, y).item() == pytest.approx(math.log(2), rel=0.03)
-    assert spectral_loss(1e-4 * y, torch.zeros_like(y)) < 1e-3  # silence is silence
+    assert spectral_loss(y / 2, y).item() == pytest.approx(math.log(2) + 0.3 / 2, rel=0.03)
+    assert spectral_loss(1e-4 * y, torch.zeros_like(y)) < 2e-3  # silence is silence
     t = torch.arange(SAMPLES) / SR
     one, other = (torch.sin(2 * math.pi * 440 * t + phase)[None] for phase in (0.0, 1.0))
     assert spectral_loss(one, other) < 0.05 < 0.2 < spectral_loss(one, torch.sin(2 * math.pi * 660 * t)[None])
+
+
+def test_noise_as_loud_as_the_floor_is_seen_beside_silence_as_its_distribution_says():
+    torch.manual_seed(0)
+    noise_like = 0.01 * torch.randn(8, SAMPLES)
+    # Of white noise the power in a cell is exponential: the means of log(1 + x) / 2 and of sqrt(x).
+    logarithmic, linear = math.e * special.exp1(1.0) / 2, math.gamma(1.5)
+    assert spectral_loss(noise_like, torch.zeros_like(noise_like)).item() == pytest.approx(
+        logarithmic + 0.3 * linear, rel=0.02
+    )
+
+
+def test_silence_is_no_place_to_stay():
+    torch.manual_seed(0)
+    y = torch.rand(2, SAMPLES) - 0.5
+    gain = torch.tensor(1e-4, requires_grad=True)
+    spectral_loss(gain * y, y).backward()
+    assert gain.grad < -0.3  # the logarithm's slope goes to 0 there
+    gain = torch.zeros((), requires_grad=True)
+    spectral_loss(gain * y, y).backward()
+    assert gain.grad.isfinite()
 
 
 def test_the_generator_takes_standard_normal_latents_as_uniform_ones():
@@ -207,24 +232,62 @@ def test_the_generator_takes_standard_normal_latents_as_uniform_ones():
     torch.testing.assert_close(shares, torch.full_like(shares, 0.1), atol=0.01, rtol=0)
 
 
-def test_the_encoder_s_layers_are_the_critic_s_and_both_nets_learn(chain):
-    config = dataclasses.replace(TINY, start_steps=60, batch_size=8, start_lr=5e-3)
+def started(chain, config):
     rows, run = open_rows([chain.train]), Run(Path("out"))
     sounds = Sounds(rows, SAMPLES, config.pre_emphasis, None)
     generator, critic = WaveGenerator(4, config), WaveCritic(4, config)
     game = WaveganTrainer(generator, critic, SoundBatches(sounds, rows.classes(), run, config), rows, run, config)
-    start = SoundStart(game)
-    before = [p.detach().clone() for p in (*generator.parameters(), *critic.layers.parameters())]
+    return SoundStart(game), game
+
+
+def test_a_step_of_the_start_is_one_of_a_variational_autoencoder(chain):
+    start, game = started(chain, dataclasses.replace(TINY, start_steps=3, start_kl=0.5, start_lr=0.0))
+    with torch.no_grad():
+        start.encoder.dense.weight.mul_(100.0)  # far from the prior
+    told = start.step(1)
+    learnt = [*game.generator.parameters(), *start.encoder.parameters()]
+    found = [p.grad.clone() for p in learnt]
+    real, labels = game.batches.draw(1)
+    mean, log_variance = start.encoder(real)
+    seed_torch(0, WAVEGAN, "start", 1)
+    posterior = Normal(mean, (log_variance / 2).exp())
+    made = game.generator(uniform(posterior.rsample()), labels)
+    kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(dim=1).mean()
+    reconstruction = spectral_loss(made, real)
+    assert (float(told["reconstruction"]), float(told["kl"])) == pytest.approx((reconstruction.item(), kl.item()))
+    wanted = torch.autograd.grad(reconstruction + 0.5 * kl, learnt)
+    for own, right in zip(found, wanted, strict=True):
+        torch.testing.assert_close(own, right, rtol=1e-3, atol=1e-6)
+    with torch.no_grad():
+        start.encoder.dense.bias[LATENT:] = torch.tensor([-1e4, 1e4]).repeat(LATENT // 2)
+        assert start.encoder(real)[1].exp().isfinite().all()
+
+
+def test_the_encoder_s_layers_are_the_critic_s_and_both_nets_learn(chain):
+    config = dataclasses.replace(TINY, start_steps=60, batch_size=8, start_lr=5e-3)
+    start, game = started(chain, config)
+    before = [p.detach().clone() for p in (*game.generator.parameters(), *game.critic.layers.parameters())]
     losses = [float(start.step(step)["reconstruction"]) for step in range(60)]
     assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
-    after = [*generator.parameters(), *critic.layers.parameters()]
+    after = [*game.generator.parameters(), *game.critic.layers.parameters()]
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert start.adam.param_groups[0]["lr"] == pytest.approx(5e-3 / 20)  # it goes down at the end
     # The game goes on from there, and so does its average.
     game.step(0)
-    assert game.chosen is not generator
-    for own, new in zip(game.chosen.parameters(), generator.parameters(), strict=True):
+    assert game.chosen is not game.generator
+    for own, new in zip(game.chosen.parameters(), game.generator.parameters(), strict=True):
         torch.testing.assert_close(own, new, atol=2.1 * config.lr, rtol=0)
+
+
+def test_the_game_counts_its_own_steps(chain, monkeypatch):
+    start, game = started(chain, dataclasses.replace(TINY, start_steps=2))
+    seen = []
+    monkeypatch.setattr(start, "step", lambda step: seen.append(("start", step)))
+    monkeypatch.setattr(game, "step", lambda step: seen.append(("game", step)))
+    both = Started(start, game)
+    for step in range(4):
+        both.step(step)
+    assert seen == [("start", 0), ("start", 1), ("game", 0), ("game", 1)]
 
 
 def test_crops_lie_in_their_recording_and_short_ones_have_silence_behind(chain):
@@ -483,37 +546,11 @@ def compared(tmp_path_factory):
     if "SERTOOLS_DATA" not in os.environ:
         pytest.skip("SERTOOLS_DATA names no folder of corpora")
     folder = tmp_path_factory.mktemp("real")
-    chosen = [
-        each
-        for each in sertools.corpus("ravdess", Path(os.environ["SERTOOLS_DATA"]) / "ravdess")
-        if each.emotion in ("angry", "happy", "neutral", "sad")
-    ]
     with warnings.catch_warnings():
         # One recording is there twice, and nets of few minutes are warned of.
         warnings.simplefilter("ignore", SertoolsWarning)
-        return compare(chosen, folder)
-
-
-def compare(chosen, folder):
-    """Extract, train three times, generate; see `compared`."""
-    sertools.extract(chosen, folder / "all.h5", front_end=FrontEnd(n_mels=64, n_frames=64, trim_db=35.0))
-    sertools.select(folder / "all.h5", folder / "test.h5", fold="1/3")
-    sertools.select(folder / "all.h5", folder / "train.h5", fold="1/3", invert=True)
-    rng = np.random.default_rng(0)
-    heldout, heard = (
-        pieces([store.audio_path(n) for n in range(len(store.contents.utterances))], rng)
-        for store in map(open_store, (folder / "test.h5", folder / "train.h5"))
-    )
-    pairs = []
-    for seed in range(3):
-        noise_like = shaped_noise(heard[rng.permutation(len(heard))[: len(heldout)]], rng)
-        model, wavs = folder / f"wavegan-{seed}", folder / f"wavs-{seed}"
-        sertools.train_generator(folder / "train.h5", model, kind="wavegan", preset="smoke", seed=seed)
-        sertools.generate(model, folder / f"{seed}.h5", per_class=len(heldout) // 4, wavs=wavs)
-        made = [soundfile.read(path, dtype="float32")[0] for path in sorted(wavs.rglob("*.wav"))]
-        assert {len(y) for y in made} == {SAMPLES}
-        pairs.append((noise_like, np.stack(made)))
-    return heldout, pairs
+        speech = Speech.of("ravdess", Path(os.environ["SERTOOLS_DATA"]) / "ravdess", folder, "1/3")
+        return speech.heldout, [(speech.noise(seed), speech.made(folder, "smoke", seed)) for seed in range(3)]
 
 
 @pytest.mark.slow
@@ -528,11 +565,7 @@ def test_made_speech_is_nearer_to_speech_than_noise_of_its_spectrum_and_envelope
 @pytest.mark.skipif("SERTOOLS_MODELS" not in os.environ, reason="SERTOOLS_MODELS names no folder of encoders")
 def test_made_speech_is_nearer_by_an_encoder_too(compared):
     heldout, pairs = compared
-    encoder = open_encoder(str(Path(os.environ["SERTOOLS_MODELS"]) / "whisper-base-encoder"), layers=[3])
+    encoder = open_encoder(str(Path(os.environ["SERTOOLS_MODELS"]) / "whisper-base-encoder"), layers=[LAYER])
     real = vectors(encoder, heldout)
     for noise_like, made in pairs:
         assert frechet(real, vectors(encoder, made)) < MARGIN * frechet(real, vectors(encoder, noise_like))
-
-
-def vectors(encoder, sounds):
-    return np.stack([row[3] for row in encoder.rows_of(list(sounds))])

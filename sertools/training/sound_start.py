@@ -2,8 +2,8 @@
 
 The generator is the decoder and the critic's layers are the encoder's of a variational autoencoder (Kingma and
 Welling 2014), whose latent the generator takes as uniform: what is drawn later is what it has learnt. Sounds are
-compared by their log spectra, which hold no phase, for an ear hears little of it; a game between nets takes long to
-find what is told here.
+compared by their spectra, which hold no phase, for an ear hears little of it; a game between nets takes long to find
+what is told here.
 """
 
 from __future__ import annotations
@@ -22,28 +22,37 @@ from sertools.training.wasserstein import WaveganTrainer
 
 _WINDOWS = (256, 1024)  # samples: 16 ms, in which a pulse of the voice is seen, and 64 ms, for its harmonics
 _FLOOR = 0.01  # of full scale; what is below counts as silence
+_TINY = 1e-5
+_LINEAR = 0.3  # of the spectra's difference, beside that of their logarithms
 _STEADY = 2 / 3  # share of the steps at the full rate, which then goes down to 0
 _BETAS = (0.9, 0.99)
 
 
 def spectral_loss(made: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute difference of the log spectra of sounds in nepers, over windows of two lengths.
+    """How far the spectra of sounds are apart, over windows of two lengths.
+
+    The mean absolute difference of log spectra in nepers, and that of spectra as a share of the real ones' mean, as
+    in losses of vocoders (Yamamoto et al. 2020). The second leads away from silence, where the logarithm is flat.
 
     Parameters
     ----------
     made, real
         Sounds in [-1, 1] [shape=(B, n)].
     """
-    parts = [(_log_spectra(made, n_fft) - _log_spectra(real, n_fft)).abs().mean() for n_fft in _WINDOWS]
-    return torch.stack(parts).mean()
+    return torch.stack([_distance(_power(made, n_fft), _power(real, n_fft)) for n_fft in _WINDOWS]).mean()
 
 
-def _log_spectra(y: Tensor, n_fft: int) -> Tensor:
+def _distance(made: Tensor, real: Tensor) -> Tensor:
+    logarithmic = 0.5 * (torch.log(made + _FLOOR**2) - torch.log(real + _FLOOR**2)).abs().mean()
+    made, real = (made + _TINY**2).sqrt(), (real + _TINY**2).sqrt()  # a square root has no slope at 0
+    return logarithmic + _LINEAR * (made - real).abs().mean() / real.mean().clamp_min(_FLOOR)
+
+
+def _power(y: Tensor, n_fft: int) -> Tensor:
+    """Power in every window and frequency, in each of which white noise has its variance."""
     window = torch.hann_window(n_fft, device=y.device)
     spectra = torch.stft(y, n_fft, n_fft // 4, window=window, pad_mode="constant", return_complex=True)
-    # White noise has its variance in every frequency.
-    power = torch.view_as_real(spectra).square().sum(dim=-1) / window.square().sum()
-    return 0.5 * torch.log(power + _FLOOR**2)
+    return torch.view_as_real(spectra).square().sum(dim=-1) / window.square().sum()
 
 
 class SoundStart(Resumable):
