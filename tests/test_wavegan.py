@@ -535,6 +535,13 @@ def test_the_watch_tells_of_a_collapse_and_of_nothing_learnt():
     watch = WaveWatch()
     watch.notice(0, 20, start)
     assert [f.name for f in watch.notice(20, 20, {"spectral_distance": 8.0, "pairwise.a": 1.0})] == ["collapse"]
+    watch = WaveWatch(40)
+    alike = {"spectral_distance": 8.0, "pairwise.a": 1.5}
+    watch.notice(0, 60, start)
+    assert watch.notice(10, 60, {"spectral_distance": 8.0, "pairwise.a": 4.0}) == []
+    assert watch.notice(20, 60, alike) == []  # an autoencoder's
+    assert watch.notice(40, 60, {"spectral_distance": 8.0, "pairwise.a": 4.0}) == []
+    assert [f.name for f in watch.notice(50, 60, alike)] == ["collapse"]
 
 
 # ---- Real speech ----

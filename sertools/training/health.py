@@ -225,9 +225,16 @@ class GanWatch(Watch):
 
 
 class WaveWatch(Watch):
-    """Looks for a WaveGAN whose sounds become alike, or come no nearer to real ones."""
+    """Looks for a WaveGAN whose sounds become alike, or come no nearer to real ones.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    start_steps
+        Those of the autoencoder before, whose first sounds are all alike: no game has collapsed there.
+    """
+
+    def __init__(self, start_steps: int = 0) -> None:
+        self._start_steps = start_steps
         self._real: dict[str, float] = {}
         self._first = math.inf
         self._varied: set[str] = set()
@@ -243,7 +250,7 @@ class WaveWatch(Watch):
             }
             self._first = values[SPECTRAL]
             return []
-        if SPECTRAL not in values:
+        if SPECTRAL not in values or step < self._start_steps:
             return []
         found = [*self._alike(step == n_steps, values)]
         if step == n_steps and values[SPECTRAL] >= self._first:

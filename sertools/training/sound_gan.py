@@ -110,7 +110,7 @@ def train_wavegan(
     game = WaveganTrainer(generator, critic, batches, rows, run, config)
     trainer = Started(SoundStart(game), game)
     vitals = WaveVitals(trainer, sounds, batches.labels, run)
-    health = Health(WaveWatch(), vitals.start, vitals.measure, _MEASURE_EVERY)
+    health = Health(WaveWatch(config.start_steps), vitals.start, vitals.measure, _MEASURE_EVERY)
     yield from task.train(trainer, health, before=config.start_steps)
     facts: dict[str, object] = {"n_rows": len(rows), "n_recordings": len(sounds)}
     if config.start_steps + config.steps:
