@@ -30,6 +30,8 @@ from sertools.errors import AudioError, ModelError, SertoolsError, SertoolsWarni
 POOLS = ("mean", "mean-std")
 ENCODER_PRECISIONS = ("float32", "bf16", "float16")
 CPU = torch.device("cpu")
+_FAR = 0.3  # of the largest value of a row; rounding to bf16 is off by some hundredths
+_SILENT = 1e-9
 _BATCH_SECONDS = 240  # of one pass on a GPU: a large network needs about 8 GiB for them
 
 Row = npt.NDArray[np.float32]
@@ -114,6 +116,7 @@ class FrozenEncoder:
     def __init__(self, network: Network, pool: str, device: torch.device, precision: str, hub: str):
         self._network, self._pool, self._device, self._precision = network, pool, device, precision
         self._warned = False
+        self._tried = precision == "float32"
         self.sr, self.layers, self.n_layers = network.sr, network.layers, network.n_layers
         self.min_samples, self.max_samples = network.min_samples, network.max_samples
         self.dim = network.width * (1 if pool == "mean" else 2)
@@ -147,7 +150,8 @@ class FrozenEncoder:
         Warns
         -----
         SertoolsWarning
-            Once, if a row is not finite in half precision, and was computed again in float32.
+            Once, if a row is not finite in half precision, and was computed again in float32; or if rows in half
+            precision are far from those in float32, which is taken from then on.
         """
         (row,) = self.rows_of([y])
         return row
@@ -184,6 +188,8 @@ class FrozenEncoder:
     def _finite(self, batch: Sequence[Waveform]) -> Iterable[dict[int, Row]]:
         """Compute rows of equal lengths; those that half precision could not hold once more, in float32."""
         rows = self._halving(batch, self._precision)
+        if not self._tried and _is_finite(rows[0]) and not self._trusted(batch[0], rows[0]):
+            rows = self._halving(batch, self._precision)
         for number, y in enumerate(batch):
             if _is_finite(rows[number]):
                 continue
@@ -200,6 +206,27 @@ class FrozenEncoder:
             if not _is_finite(rows[number]):
                 raise ModelError("this encoder gives NaN or infinite values; copy it again, or take another layer")
         return rows
+
+    def _trusted(self, y: Waveform, row: dict[int, Row]) -> bool:
+        """Compare the first row in half precision with float32, and take float32 if they are no relatives.
+
+        Some convolutions of few channels are wrong in bf16 on processors with AMX (pytorch/pytorch#163347, #169688).
+        """
+        self._tried = True
+        (whole,) = self._halving([y], "float32")
+        off = max(
+            float(np.abs(row[layer] - wanted).max()) / max(float(np.abs(wanted).max()), _SILENT)
+            for layer, wanted in whole.items()
+        )
+        if not off > _FAR:
+            return True
+        warnings.warn(
+            f"--precision {self._precision}: rows are {100 * off:.0f} % off on this machine; float32 is taken",
+            SertoolsWarning,
+            stacklevel=5,
+        )
+        self._precision = "float32"
+        return False
 
     def _halving(self, batch: Sequence[Waveform], precision: str) -> list[dict[int, Row]]:
         """Compute rows of equal lengths in one pass, or, where memory is short, in as many as that takes."""
