@@ -434,6 +434,14 @@ def test_half_precision_is_near(precision, saved, speech):
     assert 0 < np.abs(whole - half).max() < 0.05 * np.abs(whole).max()
 
 
+def test_half_precision_is_compared_once(saved, speech, monkeypatch):
+    half = open_encoder(saved("whisper"), precision="bf16")
+    right, seen = half._network.frames, []
+    monkeypatch.setattr(half._network, "frames", lambda batch, each: seen.append(each) or right(batch, each))
+    half.rows_of(speech)
+    assert (seen.count("float32"), seen.count("bf16")) == (1, len(speech))
+
+
 def test_half_precision_that_is_far_off_gives_way_to_float32(saved, speech, monkeypatch):
     whole = open_encoder(saved("whisper")).rows_of(speech)
     wrong = open_encoder(saved("whisper"), precision="bf16")
