@@ -3,10 +3,11 @@
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sertools.errors import ModelError, Stopped, UsageError
 from sertools.training.checkpoint import load_header
-from sertools.training.runtime import computing, pick_precision
+from sertools.training.runtime import computing, pick_device, pick_precision
 
 CPU = torch.device("cpu")
 SMALL = ("--preset", "smoke", "--steps", 4, "--batch-size", 8)
@@ -33,6 +34,22 @@ def test_a_cpu_stays_at_float32_unless_told():
         assert (x @ weight).dtype == torch.bfloat16
     with computing("float32", CPU):
         assert (x @ weight).dtype == torch.float32
+
+
+def test_functions_are_called_once_before_two_threads_call_them():
+    """MKL may give the threads of a function's first call code of two accuracies (pytorch issue 188792)."""
+    called = set()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            if args and isinstance(args[0], torch.Tensor):
+                called.add((function.overloadpacket.__name__, args[0].dtype, args[0].numel()))
+            return function(*args, **(kwargs or {}))
+
+    with Watch():
+        pick_device("cpu")
+    used = ("cos", "erf", "exp", "log", "log10", "sin", "sqrt", "tanh")
+    assert called >= {(name, dtype, 1) for name in used for dtype in (torch.float32, torch.float64)}
 
 
 @pytest.mark.parametrize("verb", ["pretrain-ae", "finetune-gan", "train-generator", "train-clf"])

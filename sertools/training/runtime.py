@@ -19,6 +19,12 @@ Net = TypeVar("Net", bound=nn.Module)
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _TOP_PAD_BYTES = 64 << 20
 
+# What PyTorch leaves to MKL's vector mathematics (its ATen/cpu/vml.h).
+_VECTOR_FUNCTIONS = (
+    *("acos", "asin", "atan", "cos", "erf", "erfc", "erfinv", "exp"),
+    *("log", "log2", "log10", "sin", "sqrt", "tan", "tanh", "trunc"),
+)
+
 
 def pick_device(name: str) -> torch.device:
     """Return the device called `name`, ready to compute; ``auto`` is a GPU where there is one.
@@ -38,6 +44,7 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"--device {name!r}: {reason}; use auto, cpu or cuda") from error
+    _call_functions_once()
     if device.type == "cpu":
         _hold_freed_memory()
     return device
@@ -96,6 +103,18 @@ def _hold_freed_memory() -> None:
     mallopt(_M_MMAP_MAX, 0)
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(_M_TOP_PAD, _TOP_PAD_BYTES)
+
+
+def _call_functions_once() -> None:
+    """Have MKL choose the code of its functions in one thread.
+
+    It chooses at a function's first call. Where two threads make it together, one of them may take the code of low
+    accuracy that once: tanh is 1e-4 off in half of the numbers, in one process of three (pytorch issue 188792).
+    """
+    for dtype in (torch.float32, torch.float64):
+        one = torch.full((1,), 0.5, dtype=dtype)
+        for name in _VECTOR_FUNCTIONS:
+            getattr(torch, name)(one)
 
 
 def free_memory(device: torch.device) -> int:
