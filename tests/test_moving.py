@@ -29,7 +29,9 @@ CONFIGS = {
         width=1 / 8, dropout=0.0, steps=3, batch_size=8, lr=1e-2, ema=0.0, sampler_steps=4, sigma_max=5.0
     ),
 }
-pytestmark = pytest.mark.filterwarnings("ignore:.*fewer than 30 rows", "ignore:.*learnt nothing")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*fewer than 30 rows", "ignore:.*learnt nothing", "ignore:rows moved into"
+)
 
 
 @pytest.fixture(scope="module", params=CONFIGS)

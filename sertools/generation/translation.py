@@ -25,6 +25,7 @@ from sertools.training.batches import Rows
 from sertools.training.checkpoint import Header
 from sertools.training.cut_paste import draw_region
 from sertools.training.drawing import BLOCK, Drawn, without_channel
+from sertools.training.health import UNSEEN
 from sertools.training.order import balanced_indices, batch_indices
 from sertools.training.runtime import mixed_seed
 
@@ -81,14 +82,24 @@ class Translator:
         sources = self._sources(number, count, seed)
         donors = self._donors(number, count, seed) if self._pastes else None
         rng = np.random.default_rng(mixed_seed(seed, "paste", number))
+        moved = 0.0
         for first in range(0, count, BLOCK):
             here = slice(first, first + BLOCK)
-            pictures = self._moved(sources[here], number)
+            pictures, change = self._moved(sources[here], number)
+            moved += float(np.abs(change).mean()) * len(change) / count
             columns = self._columns(sources[here])
             if donors is not None:
                 self._paste(donors[here], pictures, columns, rng)
             columns["params"] = [canonical_json(params) for params in columns["params"]]
             yield Drawn(pictures, columns)
+        if moved < UNSEEN:
+            name = self._header.classes[number]
+            warnings.warn(
+                f"rows moved into {name!r} change by {moved:.2g} per scaled value: they are still other classes' "
+                f"rows, called {name!r}; train the generator for more --steps, or move by another kind",
+                SertoolsWarning,
+                stacklevel=3,
+            )
 
     def _sources(self, number: int, count: int, seed: int) -> Index:
         """Places, among the real rows, of those to move: the other classes take turns, and their rows do."""
@@ -119,12 +130,12 @@ class Translator:
         return chosen
 
     @torch.inference_mode()
-    def _moved(self, sources: Index, number: int) -> Pictures:
-        """Move rows into a class, and keep of them what the generator does not hold."""
+    def _moved(self, sources: Index, number: int) -> tuple[Pictures, Pictures]:
+        """Move rows into a class, and keep of them what the generator does not hold; give the change too."""
         x = self._rows.tensor(self._real[sources], self._header.scaler, self._device)
         change = self._mover.change(x, sources, self._labels[sources], number)
         moved: Pictures = without_channel(x) + change
-        return moved
+        return moved, change
 
     def _columns(self, sources: Index) -> dict[str, list[Any]]:
         rows = self._real[sources]
