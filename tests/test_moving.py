@@ -30,7 +30,7 @@ CONFIGS = {
     ),
 }
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*fewer than 30 rows", "ignore:.*learnt nothing", "ignore:rows moved into"
+    "ignore:.*fewer than 30 rows", "ignore:.*learnt nothing", "ignore:.*rows moved into"
 )
 
 

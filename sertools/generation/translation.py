@@ -85,7 +85,8 @@ class Translator:
         moved = 0.0
         for first in range(0, count, BLOCK):
             here = slice(first, first + BLOCK)
-            pictures, change = self._moved(sources[here], number)
+            x, change = self._changes(sources[here], number)
+            pictures = x + change
             moved += float(np.abs(change).mean()) * len(change) / count
             columns = self._columns(sources[here])
             if donors is not None:
@@ -95,8 +96,8 @@ class Translator:
         if moved < UNSEEN:
             name = self._header.classes[number]
             warnings.warn(
-                f"rows moved into {name!r} change by {moved:.2g} per scaled value: they are still other classes' "
-                f"rows, called {name!r}; train the generator for more --steps, or move by another kind",
+                f"{self._rows.name}: rows moved into {name!r} change by {moved:.2g} per scaled value: they are still "
+                f"other classes' rows, called {name!r}; train for more --steps, or take another kind of generator",
                 SertoolsWarning,
                 stacklevel=3,
             )
@@ -130,12 +131,10 @@ class Translator:
         return chosen
 
     @torch.inference_mode()
-    def _moved(self, sources: Index, number: int) -> tuple[Pictures, Pictures]:
-        """Move rows into a class, and keep of them what the generator does not hold; give the change too."""
+    def _changes(self, sources: Index, number: int) -> tuple[Pictures, Pictures]:
+        """Scaled rows, and how they change into a class: what the generator does not hold of a row stays."""
         x = self._rows.tensor(self._real[sources], self._header.scaler, self._device)
-        change = self._mover.change(x, sources, self._labels[sources], number)
-        moved: Pictures = without_channel(x) + change
-        return moved, change
+        return without_channel(x), self._mover.change(x, sources, self._labels[sources], number)
 
     def _columns(self, sources: Index) -> dict[str, list[Any]]:
         rows = self._real[sources]
